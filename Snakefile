@@ -1,0 +1,43 @@
+"""filter-twins: does anything guarantee that convolutional filters don't end up the same?
+
+    snakemake --cores all                                        the MNIST study of config/config.yaml
+    snakemake --cores all --configfile config/quickstart.yaml    a small one, without a download
+    snakemake --cores all figures                                only (re)draw the figures
+
+Data flows one way: data -> training -> measures -> tables -> figures.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+
+configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/measures.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+    tables,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        RESULTS / "summary.txt",
+
+
+onsuccess:
+    print_summary()

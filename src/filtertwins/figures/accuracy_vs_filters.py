@@ -1,0 +1,187 @@
+"""Test accuracy against the number of filters: are more filters better, and by how much?"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.stats import binomtest
+
+from filtertwins.figures.style import (
+    NULL_BAND_COLOR,
+    REFERENCE_COLOR,
+    SINGLE_COLUMN_IN,
+    Series,
+    display_name,
+    filters_axis,
+    legend_above,
+    new_figure,
+    series_styles,
+    style,
+)
+from filtertwins.figures.tables import (
+    dataset_name,
+    in_order,
+    interval_text,
+    join_words,
+    seeds_text,
+    select,
+    summarise,
+    whiskers,
+)
+
+REPORTED_PERCENT = {"mnist": (92, 93)}
+"""The accuracies that the question reports for every filter count, by dataset."""
+
+_COLUMNS = (
+    "dataset",
+    "architecture",
+    "kernel_height",
+    "kernel_width",
+    "activation",
+    "filters",
+    "seed",
+    "steps",
+    "test_accuracy",
+    "test_images",
+)
+_DODGE = 0.1
+"""Between the series of one filter count, in doublings."""
+
+_ROOM_FOR_WILSON = 0.8
+"""Right of the largest filter count, in doublings."""
+
+_WILSON_ALPHA = 0.45
+
+
+def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[Figure, str]:
+    """Draw test accuracy against the number of filters, one series per architecture.
+
+    Args:
+        runs: one row per run.
+        optimum_accuracy: test accuracy in [0, 1] of the convex optimum of softmax regression, drawn as a line
+
+    Returns:
+        The figure, and its caption as a paragraph of reStructuredText.
+
+    Raises:
+        TableError: a column is missing or there are no rows.
+    """
+    rows = select(runs, "runs", _COLUMNS)
+    rows["percent"] = 100 * rows["test_accuracy"]
+    names = in_order(rows["architecture"])
+    summary = summarise(rows, "percent")
+    with style():
+        figure = new_figure(SINGLE_COLUMN_IN, 2.5 + 0.14 * math.ceil((len(names) + 1) / 2))
+        axes = figure.add_subplot()
+        filters_axis(axes, rows["filters"], room_right=_ROOM_FOR_WILSON)
+        axes.set_ylabel("Test accuracy (%)")
+        handles: dict[str, Artist] = {}
+        for index, (name, look) in enumerate(series_styles(names).items()):
+            shift = 2 ** (_DODGE * (index - (len(names) - 1) / 2))
+            _draw_series(axes, rows[rows["architecture"] == name], summary[summary["architecture"] == name], look, shift)
+            handles[display_name(name)] = Line2D(
+                [], [], color=look.color, marker=look.marker, linestyle=look.linestyle
+            )
+        _draw_wilson(axes, rows, summary, names)
+        _draw_references(axes, rows, optimum_accuracy)
+        handles["test set (Wilson)"] = Patch(color=REFERENCE_COLOR, alpha=_WILSON_ALPHA, linewidth=0)
+        legend_above(figure, handles, columns=2)
+    return figure, _caption(rows, summary, names, optimum_accuracy)
+
+
+def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Series, shift: float) -> None:
+    axes.plot(
+        rows["filters"] * shift,
+        rows["percent"],
+        "_",  # wider than the mean's marker, so that runs near the mean stay visible
+        color=look.color,
+        markersize=8,
+        markeredgewidth=0.6,
+        alpha=0.45,
+        zorder=2,
+    )
+    axes.errorbar(
+        summary["filters"] * shift,
+        summary["mean"],
+        yerr=whiskers(summary),
+        color=look.color,
+        marker=look.marker,
+        linestyle=look.linestyle,
+        markersize=3.6,
+        markeredgewidth=0,
+        elinewidth=1.0,
+        capsize=1.8,
+        capthick=0.8,
+        zorder=3,
+    )
+
+
+def _draw_wilson(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, names: list[str]) -> None:
+    """At the right edge, what the finite test set alone leaves open, for one network of the largest filter count."""
+    right = int(rows["filters"].max()) * 2 ** (0.25 + _ROOM_FOR_WILSON / 2)
+    for index, (name, look) in enumerate(series_styles(names).items()):
+        low, high = _wilson_percent(rows, summary, name)
+        x = right * 2 ** (1.5 * _DODGE * (index - (len(names) - 1) / 2))
+        axes.plot([x, x], [low, high], color=look.color, linewidth=3.0, alpha=_WILSON_ALPHA, solid_capstyle="butt")
+
+
+def _wilson_percent(rows: pd.DataFrame, summary: pd.DataFrame, name: str) -> tuple[float, float]:
+    """Wilson interval around the mean accuracy of the largest filter count, for a test set of this size."""
+    images = int(rows.loc[rows["architecture"] == name, "test_images"].iloc[0])
+    percent = float(summary.loc[summary["architecture"] == name, "mean"].iloc[-1])
+    interval = binomtest(round(percent / 100 * images), images).proportion_ci(method="wilson")
+    return 100 * float(interval.low), 100 * float(interval.high)
+
+
+def _draw_references(axes: Axes, rows: pd.DataFrame, optimum_accuracy: float | None) -> None:
+    left = axes.get_xlim()[0] * 2**0.08
+    reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
+    if reported is not None:
+        axes.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
+        axes.text(left, reported[1], f"reported: {reported[0]}–{reported[1]} %", color=REFERENCE_COLOR, va="bottom", ha="left", zorder=4)
+    if optimum_accuracy is not None:
+        percent = 100 * optimum_accuracy
+        axes.axhline(percent, color=REFERENCE_COLOR, linewidth=0.8, linestyle=(0.0, (4.0, 2.0)), zorder=1)
+        axes.text(left, percent, "convex optimum", color=REFERENCE_COLOR, va="top", ha="left", zorder=4)
+
+
+def _caption(rows: pd.DataFrame, summary: pd.DataFrame, names: list[str], optimum_accuracy: float | None) -> str:
+    described, ranges, wilson = [], [], []
+    for name in names:
+        own, means = rows[rows["architecture"] == name], summary[summary["architecture"] == name]
+        first = own.iloc[0]
+        steps = join_words([f"{value:,}" for value in sorted(own["steps"].unique())], "or")
+        described.append(
+            f"{display_name(name)} ({first['activation']}, {first['kernel_height']} × {first['kernel_width']} kernels, "
+            f"{steps} steps)"
+        )
+        ends = [means.iloc[0], means.iloc[-1]][: len(means)]
+        ranges.append(
+            f"{display_name(name)}, " + " and ".join(f"{e['mean']:.2f} % at {e['filters']:,}" for e in ends)
+        )
+        low, high = _wilson_percent(rows, summary, name)
+        wilson.append(f"{display_name(name)}, {low:.2f} to {high:.2f} %")
+    images = join_words([f"{value:,}" for value in sorted(rows["test_images"].unique())], "or")
+    parts = [
+        f"Test accuracy against the number of convolutional filters on {dataset_name(rows)} ({images} test images): "
+        f"{join_words(described)}.",
+        f"Faint dashes: single runs ({seeds_text(rows)} per condition). Markers: means. {interval_text(rows)}",
+        f"Means: {'; '.join(ranges)} filters.",
+        "Thick bars at the right edge: 95 % Wilson interval of one network's accuracy at the largest filter count, what "
+        f"the finite test set alone leaves open ({'; '.join(wilson)}). All networks share the test set, so "
+        "most of this is common to them.",
+    ]
+    reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
+    if reported is not None:
+        parts.append(
+            f"Grey band: the {reported[0]} to {reported[1]} % that the question reports for 1, 2, 4, 8 and 16 filters."
+        )
+    if optimum_accuracy is not None:
+        parts.append(f"Dashed grey line: convex optimum of softmax regression, {100 * optimum_accuracy:.2f} %.")
+    return " ".join(parts)

@@ -1,0 +1,397 @@
+"""Redundancy against its null, and against accuracy: is it more than chance, and does it matter?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.stats import rankdata
+
+from filtertwins.figures.style import (
+    DOUBLE_COLUMN_IN,
+    NULL_BAND_COLOR,
+    NULL_COLOR,
+    REFERENCE_COLOR,
+    SMALL_TEXT_PT,
+    Series,
+    display_name,
+    filters_axis,
+    label_panel,
+    legend_above,
+    new_figure,
+    series_styles,
+    style,
+)
+from filtertwins.figures.tables import (
+    RESAMPLES,
+    TableError,
+    dataset_name,
+    in_order,
+    interval_text,
+    join_words,
+    select,
+    summarise,
+    whiskers,
+)
+
+_RUN_COLUMNS = ("dataset", "architecture", "filters", "seed", "activation", "test_accuracy")
+_REDUNDANCY_COLUMNS = (
+    "dataset",
+    "architecture",
+    "filters",
+    "seed",
+    "stage",
+    "equivalence",
+    "mean_nearest_cosine",
+    "null_mean_nearest_cosine",
+    "null_sd",
+    "isotropic_mean_nearest_cosine",
+    "excess",
+)
+_KEY = ["architecture", "filters", "seed"]
+_COLUMNS_PER_BLOCK = 3
+_NULL_SDS = 2
+_LEADER = {"arrowstyle": "-", "linewidth": 0.4, "color": NULL_COLOR, "shrinkA": 0, "shrinkB": 2}
+_LEADER_FROM_PT = 13.0
+_FEWEST_SEEDS = 5
+"""Fewer seeds say nothing about a rank correlation within a filter count."""
+
+
+def draw(runs: pd.DataFrame, redundancy: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw redundancy against its null over filter counts, and its excess over the null against test accuracy.
+
+    Args:
+        runs: one row per run.
+        redundancy: one row per run and stage.
+
+    Returns:
+        The figure (two panels for each architecture), and its caption as a paragraph of reStructuredText.
+
+    Raises:
+        TableError: a column is missing, there are no rows, or no run has the two filters that a neighbour takes.
+    """
+    accuracy = select(runs, "runs", _RUN_COLUMNS)
+    measured = select(redundancy, "redundancy", _REDUNDANCY_COLUMNS)
+    trained = select(measured, "redundancy", _REDUNDANCY_COLUMNS, stage="trained")
+    initial = select(measured, "redundancy", _REDUNDANCY_COLUMNS, stage="initial")
+    joined = trained.merge(accuracy[[*_KEY, "activation", "test_accuracy"]], on=_KEY, validate="one_to_one")
+    if joined.empty:
+        raise TableError("redundancy", "no trained run is in table 'runs' (columns architecture, filters, seed)")
+    joined = joined.dropna(subset=["mean_nearest_cosine"])
+    if joined.empty:
+        raise TableError(
+            "redundancy", "column 'mean_nearest_cosine' is empty for every trained run: a nearest filter takes two"
+        )
+    joined["percent"] = 100 * joined["test_accuracy"]
+    joined["standard_excess"] = joined["excess"] / joined["null_sd"].where(joined["null_sd"] > 0)
+    names = [name for name in in_order(accuracy["architecture"]) if name in set(joined["architecture"])]
+    with style():
+        figure = _draw_panels(joined, initial, names)
+    return figure, _caption(joined, names)
+
+
+def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) -> Figure:
+    looks = series_styles(names)
+    figure, pairs = _layout(len(names))
+    letters = iter("abcdefghijklmnopqrstuvwxyz")
+    left_panels = [left for left, _ in pairs]
+    right_panels = [right for _, right in pairs]
+    for panels in (left_panels, right_panels):  # compare architectures along a row
+        for other in panels[1:]:
+            other.sharey(panels[0])
+    for name, axes in zip(names, left_panels, strict=True):
+        rows = joined[joined["architecture"] == name]
+        _draw_redundancy(axes, rows, initial[initial["architecture"] == name], looks[name])
+        label_panel(axes, next(letters), display_name(name))
+    for name, axes in zip(names, right_panels, strict=True):
+        _draw_excess(axes, joined[joined["architecture"] == name], looks[name])
+        label_panel(axes, next(letters), display_name(name))
+    left_panels[0].set_ylim(_lowest_shown(joined, initial), 1.02)
+    for index, (left, right) in enumerate(pairs):
+        if index % _COLUMNS_PER_BLOCK == 0 or len(names) == 1:
+            left.set_ylabel("Redundancy (mean\nnearest cosine)")
+            right.set_ylabel("Excess over chance\n(standard deviations of the null)")
+        else:
+            left.tick_params(labelleft=False)
+            right.tick_params(labelleft=False)
+    legend_above(figure, _legend(), columns=4)
+    figure.draw_without_rendering()  # the layout settles, and with it where the numbers have room
+    for name, axes in zip(names, right_panels, strict=True):
+        _number_points(axes, joined[joined["architecture"] == name])
+    return figure
+
+
+def _layout(architectures: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """For each architecture its pair of panels: one above the other, or side by side when there is one only."""
+    if architectures == 1:
+        figure = new_figure(DOUBLE_COLUMN_IN, 2.7)
+        axes = figure.subplots(1, 2)
+        return figure, [(axes[0], axes[1])]
+    columns = min(_COLUMNS_PER_BLOCK, architectures)
+    blocks = math.ceil(architectures / columns)
+    figure = new_figure(DOUBLE_COLUMN_IN, 0.3 + 3.9 * blocks)
+    grid = figure.add_gridspec(2 * blocks, columns)
+    return figure, [
+        (
+            figure.add_subplot(grid[2 * (index // columns), index % columns]),
+            figure.add_subplot(grid[2 * (index // columns) + 1, index % columns]),
+        )
+        for index in range(architectures)
+    ]
+
+
+def _lowest_shown(joined: pd.DataFrame, initial: pd.DataFrame) -> float:
+    """Where the redundancy axes begin: at 0, or below what the means need (the null's band may leave at 2 filters)."""
+    trained, before = (summarise(rows, "mean_nearest_cosine") for rows in (joined, initial))
+    lows = [*trained["mean"], *trained["low"], *before["mean"], *before["low"], *joined["null_mean_nearest_cosine"]]
+    return min(0.0, float(np.nanmin(lows)) - 0.05)
+
+
+def _draw_redundancy(axes: Axes, rows: pd.DataFrame, initial: pd.DataFrame, look: Series) -> None:
+    trained_summary = summarise(rows, "mean_nearest_cosine")
+    initial_summary = summarise(initial, "mean_nearest_cosine")
+    null = rows.groupby("filters")[
+        ["null_mean_nearest_cosine", "null_sd", "isotropic_mean_nearest_cosine"]
+    ].mean()
+    middle, half = null["null_mean_nearest_cosine"], _NULL_SDS * null["null_sd"]
+    filters_axis(axes, rows["filters"])
+    edges = np.array([2**-0.2, 1.0, 2**0.2])  # a lone filter count has a band too
+    at = np.concatenate([edges[:1] * null.index[0], null.index, edges[2:] * null.index[-1]])
+    low, high = (np.pad(bound, 1, mode="edge") for bound in (middle - half, (middle + half).clip(upper=1)))
+    axes.fill_between(at, low, high, color=NULL_BAND_COLOR, linewidth=0, zorder=1)
+    axes.plot(at, np.pad(middle, 1, mode="edge"), color=NULL_COLOR, linewidth=1.0, zorder=1.5)
+    axes.plot(
+        null.index, null["isotropic_mean_nearest_cosine"], color=NULL_COLOR, linestyle=(0.0, (1.0, 1.2)), zorder=1.6
+    )
+    for summary, face, line, shift in (
+        (initial_summary, "white", (0.0, (3.0, 1.5)), 2**-0.07),
+        (trained_summary, look.color, "solid", 2**0.07),
+    ):
+        axes.errorbar(
+            summary["filters"] * shift,
+            summary["mean"],
+            yerr=whiskers(summary),
+            color=look.color,
+            marker=look.marker,
+            markerfacecolor=face,
+            linestyle=line,
+            linewidth=0.9,
+            capsize=1.6,
+            zorder=3,
+        )
+
+
+def _draw_excess(axes: Axes, rows: pd.DataFrame, look: Series) -> None:
+    accuracy, excess = _point_summaries(rows)
+    axes.axhspan(-_NULL_SDS, _NULL_SDS, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
+    axes.axhline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
+    axes.plot(
+        rows["percent"],
+        rows["standard_excess"],
+        look.marker,
+        color=look.color,
+        markersize=2.0,
+        markeredgewidth=0,
+        alpha=0.35,
+        zorder=2,
+    )
+    axes.errorbar(
+        accuracy["mean"],
+        excess["mean"],
+        xerr=whiskers(accuracy),
+        yerr=whiskers(excess),
+        color=look.color,
+        marker=look.marker,
+        markersize=4.5,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+        linewidth=0.5,
+        elinewidth=0.9,
+        capsize=1.6,
+        zorder=3,
+    )
+    axes.margins(0.12, 0.15)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("Test accuracy (%)")
+
+
+def _point_summaries(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Means of accuracy and of excess over the same runs, one row for each filter count."""
+    present = rows.dropna(subset=["standard_excess"])
+    return summarise(present, "percent"), summarise(present, "standard_excess")
+
+
+def _number_points(axes: Axes, rows: pd.DataFrame) -> None:
+    """Write the filter count beside each mean, where it covers least."""
+    accuracy, excess = _point_summaries(rows)
+    points = axes.transData.transform(np.column_stack([accuracy["mean"], excess["mean"]])) * 72 / axes.figure.dpi
+    bars = [points]  # (point, 2) in points; error bars and connecting lines as strings of points
+    for summary, axis, rest in ((accuracy, 0, excess["mean"]), (excess, 1, accuracy["mean"])):
+        for end in ("low", "high"):
+            ends = np.column_stack([summary[end], rest] if axis == 0 else [rest, summary[end]])
+            drawn = axes.transData.transform(ends) * 72 / axes.figure.dpi
+            bars += [points + share * (drawn - points) for share in (0.33, 0.67, 1.0)]
+    bars += [points[:-1] + share * np.diff(points, axis=0) for share in (0.2, 0.4, 0.6, 0.8)]
+    obstacles = np.concatenate(bars)
+    window = axes.get_window_extent().extents * 72 / axes.figure.dpi
+    centres = _free_places(points, [str(k) for k in accuracy["filters"]], obstacles[np.isfinite(obstacles).all(1)], window)
+    for point, centre, filters in zip(points, centres, accuracy["filters"], strict=True):
+        axes.annotate(
+            str(filters),
+            xy=axes.transData.inverted().transform(point * axes.figure.dpi / 72),
+            xytext=centre - point,
+            textcoords="offset points",
+            fontsize=SMALL_TEXT_PT,
+            ha="center",
+            va="center_baseline",
+            zorder=5,
+            arrowprops=_LEADER if np.linalg.norm(centre - point) > _LEADER_FROM_PT else None,
+        )
+
+
+def _free_places(
+    points: npt.NDArray[np.float64],
+    labels: list[str],
+    obstacles: npt.NDArray[np.float64],
+    window: npt.NDArray[np.float64],
+) -> list[npt.NDArray[np.float64]]:
+    """For each point a centre for its label nearby: the place that covers the fewest obstacles and other labels.
+
+    Args:
+        points: what is labelled  # (point, 2), in typographic points
+        labels: the texts.
+        obstacles: what should stay visible  # (obstacle, 2)
+        window: left, bottom, right and top of the axes.
+    """
+    boxes: list[npt.NDArray[np.float64]] = []  # left, bottom, right, top of the labels placed so far
+    centres = []
+    for point, label in zip(points, labels, strict=True):
+        half = np.array([0.32 * SMALL_TEXT_PT * len(label), 0.42 * SMALL_TEXT_PT])
+        candidates = list(_candidates(point, half))
+        costs = []
+        for order, centre in enumerate(candidates):
+            box = np.concatenate([centre - half, centre + half])
+            inside = np.all((obstacles > box[:2] - 0.5) & (obstacles < box[2:] + 0.5), axis=1).sum()
+            overlaps = sum(bool(np.all(box[:2] < b[2:]) and np.all(box[2:] > b[:2])) for b in boxes)
+            outside = bool(np.any(box[:2] < window[:2]) or np.any(box[2:] > window[2:]))
+            costs.append(2.0 * inside + 20.0 * overlaps + 20.0 * outside + 0.1 * order)
+        best = candidates[int(np.argmin(costs))]
+        boxes.append(np.concatenate([best - half, best + half]))
+        centres.append(best)
+    return centres
+
+
+def _candidates(
+    point: npt.NDArray[np.float64], half: npt.NDArray[np.float64]
+) -> Iterator[npt.NDArray[np.float64]]:
+    """Places around a point, the nearest and the upper ones first."""
+    for distance in (3.0, 6.0, 10.0, 15.0):
+        for degrees in (90, 45, 135, 0, 180, 270, 315, 225):
+            direction = np.array([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))])
+            yield point + direction * (half + distance)
+
+
+def _legend() -> dict[str, Artist]:
+    ink = REFERENCE_COLOR
+    return {
+        "trained": Line2D([], [], color=ink, marker="o"),
+        "initial": Line2D([], [], color=ink, marker="o", markerfacecolor="white", linestyle=(0.0, (3.0, 1.5))),
+        f"chance: re-drawn initial (± {_NULL_SDS} sd)": Patch(color=NULL_BAND_COLOR, linewidth=0),
+        "chance: isotropic": Line2D([], [], color=NULL_COLOR, linestyle=(0.0, (1.0, 1.2))),
+    }
+
+
+def within_count_correlation(rows: pd.DataFrame, x: str, y: str) -> tuple[float, float, float] | None:
+    """Rank correlation over seeds at equal filter counts: does the more redundant of two like networks do better?
+
+    Ranks are taken within each filter count and centred, so what filters do to both measures is out of it.
+
+    Args:
+        rows: the runs of one architecture, with columns filters, seed, `x` and `y`.
+        x: one measure.
+        y: the other.
+
+    Returns:
+        The correlation and its 95 % interval (whole seeds resampled), or None with too few seeds that have
+        every filter count, or no variation.
+    """
+    wide = [rows.pivot_table(index="seed", columns="filters", values=c).dropna(axis=1, how="all") for c in (x, y)]
+    seeds = wide[0].dropna().index.intersection(wide[1].dropna().index)
+    if len(seeds) < _FEWEST_SEEDS:
+        return None
+    first, second = (w.loc[seeds].to_numpy() for w in wide)  # (seed, filter count)
+    draws = np.random.default_rng(0).integers(len(seeds), size=(RESAMPLES, len(seeds)))
+    estimate = _pooled_rank_correlation(first[None], second[None])[0]
+    resampled = _pooled_rank_correlation(first[draws], second[draws])
+    if not np.isfinite(estimate):
+        return None
+    low, high = np.nanquantile(resampled, [0.025, 0.975])
+    return float(estimate), float(low), float(high)
+
+
+def _pooled_rank_correlation(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Correlation of ranks within each filter count, pooled over counts  # (draw, seed, count) -> (draw,)."""
+    centre = (x.shape[1] + 1) / 2
+    a, b = rankdata(x, axis=1) - centre, rankdata(y, axis=1) - centre
+    products, squares = (a * b).sum((1, 2)), (a**2).sum((1, 2)) * (b**2).sum((1, 2))
+    return np.divide(products, np.sqrt(squares), out=np.full(len(x), np.nan), where=squares > 0)
+
+
+def _caption(joined: pd.DataFrame, names: list[str]) -> str:
+    described, findings, correlations = [], [], []
+    for name in names:
+        rows = joined[joined["architecture"] == name]
+        first = rows.iloc[0]
+        kind = "absolute cosine of the kernels" if first["equivalence"] == "nonzero_scale" else (
+            "signed cosine of the kernels with their biases"
+        )
+        described.append(f"{display_name(name)} ({first['activation']}; {kind})")
+        last = summarise(rows, "excess").iloc[-1]
+        trained, null = (
+            rows.loc[rows["filters"] == last["filters"], c].mean()
+            for c in ("mean_nearest_cosine", "null_mean_nearest_cosine")
+        )
+        between = f" ({last['low']:+.3f} to {last['high']:+.3f})" if last["seeds"] > 1 else ""
+        findings.append(
+            f"{display_name(name)} {trained:.3f} against {null:.3f} by chance, excess {last['mean']:+.3f}{between}, at "
+            f"{last['filters']:,} filters"
+        )
+        correlation = within_count_correlation(rows, "mean_nearest_cosine", "test_accuracy")
+        if correlation is not None:
+            correlations.append("{} {:+.2f} ({:+.2f} to {:+.2f})".format(display_name(name), *correlation))
+    parts = [
+        f"Redundancy of convolutional filters, its null, and test accuracy on {dataset_name(joined)}: "
+        f"{join_words(described)}.",
+        "Redundancy is the mean over filters of the cosine to the nearest other filter; one filter has none. Upper "
+        if len(names) > 1
+        else "Redundancy is the mean over filters of the cosine to the nearest other filter; one filter has none. Left ",
+    ]
+    parts[-1] += (
+        "panels: trained networks (filled) and their own initial kernels (open) against the number of filters. Grey "
+        f"band: the null, kernels re-drawn from the same initialiser, mean ± {_NULL_SDS} standard deviations of one "
+        "network's redundancy; dotted grey: isotropic random directions."
+    )
+    parts.append(
+        ("Lower" if len(names) > 1 else "Right")
+        + " panels: excess of trained redundancy over the null's mean against test accuracy, one marker for each "
+        f"filter count (the number), faint points for single runs. The unit is the null's standard deviation at that "
+        f"count, so the grey band (± {_NULL_SDS}) holds about 95 % of untrained networks; the line joins rising counts."
+    )
+    parts.append(interval_text(joined))
+    parts.append(f"At the largest count: {'; '.join(findings)}.")
+    if correlations:
+        parts.append(
+            "Rank correlation over seeds of redundancy and test accuracy at equal filter counts (95 % bootstrap interval): "
+            f"{'; '.join(correlations)}."
+        )
+    return " ".join(parts)

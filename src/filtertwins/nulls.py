@@ -1,0 +1,283 @@
+"""How similar are filters by chance? Null models and bounds for :mod:`filtertwins.redundancy`.
+
+Two nulls of one set of filters: *isotropic* (independent directions, uniform on the sphere; closed forms) and
+*redrawn* (kernels drawn afresh from the layer's own initialiser; Monte Carlo). A bias starts at zero in every
+filter, so initial kernels live in the kernel's own dimension under either equivalence: there their null is.
+
+``filters`` is the number of live filters of the run that a null is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import quad
+from scipy.special import betainc, betaincinv, gammaln, ndtr, ndtri
+
+from filtertwins.redundancy import Equivalence, Floats, nearest_among, pairs_among
+
+Family = Literal["uniform", "normal", "truncated_normal"]
+"""The shape of an initialiser's distribution. Its scale is irrelevant to directions."""
+
+_FAMILY_OF_INITIALIZER: dict[str, Family] = {
+    "glorot_uniform": "uniform",
+    "he_uniform": "uniform",
+    "lecun_uniform": "uniform",
+    "random_uniform": "uniform",
+    "glorot_normal": "truncated_normal",  # Keras cuts all its normal initialisers at two standard deviations,
+    "he_normal": "truncated_normal",
+    "lecun_normal": "truncated_normal",
+    "truncated_normal": "truncated_normal",
+    "random_normal": "normal",  # except for this one
+}
+
+_BATCH_ENTRIES = 1_000_000  # kernel weights or similarities held at a time: 8 MB of float64
+
+
+def family_of(initializer: str) -> Family:
+    """The distribution family of a Keras initialiser, by its name.
+
+    Raises:
+        ValueError: for an initialiser whose weights are not independent draws from a known family.
+    """
+    if initializer not in _FAMILY_OF_INITIALIZER:
+        allowed = ", ".join(_FAMILY_OF_INITIALIZER)
+        raise ValueError(f"initializer: {initializer!r} has no known distribution; allowed: {allowed}")
+    return _FAMILY_OF_INITIALIZER[initializer]
+
+
+# The isotropic null
+
+
+def isotropic_cosine_cdf(cosines: ArrayLike, dimension: int, equivalence: Equivalence) -> Floats:
+    """P(similarity of two isotropic directions ≤ c), for each c.
+
+    cos² ~ Beta(1/2, (d-1)/2) and the sign is fair (Muirhead 1982, Aspects of Multivariate Statistical Theory,
+    section 1.5). In one dimension |cos| is always 1.
+    """
+    _check_counts(dimension=dimension)
+    c = np.asarray(cosines, dtype=np.float64)
+    if dimension == 1:
+        at_one = (c >= 1).astype(np.float64)
+        return at_one if equivalence == "nonzero_scale" else (at_one + (c >= -1)) / 2
+    c = np.clip(c, 0.0 if equivalence == "nonzero_scale" else -1.0, 1.0)
+    absolute_cdf = betainc(0.5, (dimension - 1) / 2, c**2)
+    return np.asarray(absolute_cdf if equivalence == "nonzero_scale" else (1 + np.sign(c) * absolute_cdf) / 2)
+
+
+def isotropic_mean_absolute_cosine(dimension: int) -> float:
+    """E|cos| = Γ(d/2) / (√π Γ((d+1)/2)), the mean of √Beta(1/2, (d-1)/2)."""
+    _check_counts(dimension=dimension)
+    return float(np.exp(gammaln(dimension / 2) - gammaln((dimension + 1) / 2)) / np.sqrt(np.pi))
+
+
+def isotropic_nearest_cdf(
+    cosines: ArrayLike, filters: int, dimension: int, equivalence: Equivalence
+) -> Floats:
+    """P(one filter's nearest cosine ≤ c) = F(c)^(k-1).
+
+    Exact as the marginal law of one filter, whose cosines to the k-1 others are independent. The nearest
+    cosines of a network's k filters depend on each other, so this is not the law of their mean or maximum.
+    Missing for k = 1.
+    """
+    _check_counts(filters=filters, dimension=dimension)
+    cdf = isotropic_cosine_cdf(cosines, dimension, equivalence) ** (filters - 1)
+    return cdf if filters > 1 else np.full_like(cdf, np.nan)
+
+
+def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalence) -> float:
+    """Mean nearest cosine of k isotropic directions, 1 - ∫ F(c)^(k-1) dc over the range of c below 1.
+
+    For |cos| and d = 3 it is 1 - 1/k. Missing for k = 1.
+    """
+    _check_counts(filters=filters, dimension=dimension)
+    if filters == 1:
+        return np.nan
+    if dimension == 1:  # two directions: a filter's nearest is at -1 only if all others point the other way
+        return 1.0 if equivalence == "nonzero_scale" else 1.0 - 2.0 ** (2 - filters)
+    lowest = 0.0 if equivalence == "nonzero_scale" else -1.0
+    middle = 0.5 ** (1 / (filters - 1))  # F at the median: quadrature must see where F^(k-1) rises
+    absolute_middle = middle if equivalence == "nonzero_scale" else 2 * middle - 1
+    median = np.sqrt(betaincinv(0.5, (dimension - 1) / 2, absolute_middle))
+    area, _ = quad(
+        lambda c: float(isotropic_nearest_cdf(c, filters, dimension, equivalence)),
+        lowest,
+        1.0,
+        points=[median],
+        limit=200,
+    )
+    return float(1.0 - area)
+
+
+def isotropic_pair_fraction(thresholds: ArrayLike, dimension: int, equivalence: Equivalence) -> Floats:
+    """Expected fraction of pairs with a similarity of τ or more, for each threshold: ``(threshold,)``."""
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    just_below = np.nextafter(thresholds, -np.inf)  # counts τ itself in, which matters in one dimension only
+    return 1.0 - isotropic_cosine_cdf(just_below, dimension, equivalence)
+
+
+# The redrawn null
+
+
+def redrawn_null(
+    filters: int,
+    dimension: int,
+    equivalence: Equivalence,
+    initializer: str,
+    draws: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """The mean nearest cosine of networks just initialised: ``(draw,)``.
+
+    The unit is the network, as in the statistic that it judges, the mean over its filters. The law depends on
+    the arguments only: seeds and conditions that share them can share one null.
+
+    Args:
+        filters: k, the live filters of the network.
+        dimension: d, weights per kernel, without the bias.
+        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        initializer: Keras's name for it, such as ``glorot_uniform``.
+        draws: how many networks.
+        rng: the generator. The draws do not depend on how they are batched.
+
+    Returns:
+        ``(draw,)``; all missing for k = 1.
+    """
+    if filters == 1:
+        family_of(initializer)
+        return np.full(draws, np.nan)
+    stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
+    return np.concatenate([nearest_among(units, equivalence)[1].mean(axis=-1) for units in stacks])
+
+
+def redrawn_pair_fractions(
+    filters: int,
+    dimension: int,
+    equivalence: Equivalence,
+    initializer: str,
+    thresholds: ArrayLike,
+    draws: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Fraction of pairs at or over each threshold in networks just initialised: ``(draw, threshold)``.
+
+    The mean over draws is the expected curve; the draws give its band, and a p-value at each threshold.
+    Arguments as for :func:`redrawn_null`; all missing for k = 1.
+    """
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    if filters == 1:
+        family_of(initializer)
+        return np.full((draws, len(thresholds)), np.nan)
+    stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
+    counts = np.concatenate([pairs_among(units, equivalence, thresholds) for units in stacks])
+    return np.asarray(counts / (filters * (filters - 1) / 2))
+
+
+def draw_weights(shape: tuple[int, ...], family: Family, rng: np.random.Generator) -> Floats:
+    """Independent weights of a family: uniform on [-1, 1], standard normal, or that cut at ±2."""
+    if family == "uniform":
+        return rng.uniform(-1.0, 1.0, shape)
+    if family == "normal":
+        return rng.standard_normal(shape)
+    return np.asarray(ndtri(rng.uniform(ndtr(-2.0), ndtr(2.0), shape)))  # the inverse of the CDF
+
+
+@dataclass(frozen=True)
+class NullComparison:
+    """An observed value against draws from its null; NaN where missing."""
+
+    null_mean: float
+    null_sd: float
+    excess: float  # observed - null mean
+    p_value: float  # one-sided: as large or larger by chance
+
+
+def compare_with_null(observed: float, null: Floats) -> NullComparison:
+    """Excess over chance of a statistic, with its one-sided Monte-Carlo p-value.
+
+    Args:
+        observed: the statistic.
+        null: its draws under the null, ``(draw,)``.
+
+    Returns:
+        All missing if the observed value or the null is (k = 1). The standard deviation, with n-1, needs two.
+    """
+    if np.isnan(observed) or np.isnan(null).any() or not len(null):
+        return NullComparison(np.nan, np.nan, np.nan, np.nan)
+    mean = float(np.mean(null))
+    sd = float(np.std(null, ddof=1)) if len(null) > 1 else np.nan
+    return NullComparison(mean, sd, observed - mean, monte_carlo_p_value(observed, null))
+
+
+def monte_carlo_p_value(observed: float, null: Floats) -> float:
+    """(1 + #{null ≥ observed}) / (1 + draws), never 0 (Phipson & Smyth 2010, SAGMB 9(1)).
+
+    Missing if the observed value or a draw is, or if there is none.
+    """
+    if np.isnan(observed) or np.isnan(null).any() or not len(null):
+        return np.nan
+    return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
+
+
+# Bounds: how far apart k filters can be at best. All bound the largest |cos| from below, not the signed one.
+
+
+def welch_bound(filters: int, dimension: int) -> float:
+    """√((k-d) / (d(k-1))) for k > d, else 0 (Welch 1974, IEEE Trans. Inf. Theory 20(3)).
+
+    Attainable only for k ≤ d(d+1)/2; beyond, the orthoplex bound is larger.
+    """
+    _check_counts(filters=filters, dimension=dimension)
+    if filters <= dimension:
+        return 0.0
+    return float(np.sqrt((filters - dimension) / (dimension * (filters - 1))))
+
+
+def orthoplex_bound(filters: int, dimension: int) -> float:
+    """1/√d for k > d(d+1)/2, else 0 (Conway, Hardin & Sloane 1996, Experimental Mathematics 5(2))."""
+    _check_counts(filters=filters, dimension=dimension)
+    return float(1 / np.sqrt(dimension)) if filters > dimension * (dimension + 1) / 2 else 0.0
+
+
+def cap_bound(filters: int) -> float:
+    """2(1-1/k)² - 1, or 0 where that is negative; for d = 3 only.
+
+    k lines with angles of θ or more between them carry 2k disjoint caps of radius θ/2 on the sphere, each of
+    area 2π(1 - cos θ/2), together at most 4π: hence cos θ/2 ≥ 1 - 1/k, and the bound is on cos θ (the case of
+    three dimensions in Bajwa, Calderbank & Mixon 2012, Appl. Comput. Harmon. Anal. 33(1)).
+    """
+    _check_counts(filters=filters)
+    return max(0.0, 2 * (1 - 1 / filters) ** 2 - 1)
+
+
+def coherence_bound(filters: int, dimension: int) -> float:
+    """The best of the bounds that apply: no k kernels of dimension d have a smaller largest |cos|.
+
+    Missing for k = 1. For signed cosines there is no such bound: two filters may be opposite.
+    """
+    if filters == 1:
+        return np.nan
+    caps = cap_bound(filters) if dimension == 3 else 0.0
+    return max(welch_bound(filters, dimension), orthoplex_bound(filters, dimension), caps)
+
+
+def _redrawn_directions(
+    filters: int, dimension: int, initializer: str, draws: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """Stacks of unit vectors ``(draw, filter, dimension)``, in bounded memory."""
+    _check_counts(filters=filters, dimension=dimension, draws=draws)
+    family = family_of(initializer)
+    batch = max(1, _BATCH_ENTRIES // (filters * max(filters, dimension)))
+    for start in range(0, draws, batch):
+        kernels = draw_weights((min(batch, draws - start), filters, dimension), family, rng)
+        yield kernels / np.linalg.norm(kernels, axis=-1, keepdims=True)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: {count}; allowed: 1 or more")

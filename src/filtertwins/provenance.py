@@ -1,0 +1,60 @@
+"""Which code a job depends on, as a digest.
+
+Snakemake compares file times. After a fresh clone every file is new, so code must not be a job's input. Its digest
+is a parameter instead: a job is stale when the code it runs says something else, whatever the files' times.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "filtertwins"
+NOT_FOLLOWED = frozenset({f"{PACKAGE}.settings"})  # what it decides reaches a job as values, in its parameters
+
+
+def code_digest(script: Path, source: Path) -> str:
+    """Digest of a script and of every module of the package that it imports, directly or not.
+
+    Comments, docstrings and layout don't count.
+
+    Args:
+        script: a Python file.
+        source: the folder that holds the package.
+    """
+    seen: dict[Path, str] = {}
+    queue = [script]
+    while queue:
+        path = queue.pop()
+        if path not in seen:
+            meaning, imported = _read(path)
+            seen[path] = meaning
+            queue += [file for name in imported for file in _module_files(name, source)]
+    whole = "\n".join(sorted(f"{path.name} {meaning}" for path, meaning in seen.items()))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+@cache
+def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The digest of what a file says, and the package's modules it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    own = sorted({name for name in imported if name.split(".")[0] == PACKAGE} - NOT_FOLLOWED)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(own)
+
+
+def _module_files(name: str, source: Path) -> list[Path]:
+    """The files that importing a module runs: its packages' and its own. Empty for names that aren't modules."""
+    parts = name.split(".")
+    packages = [source.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    module = source.joinpath(*parts).with_suffix(".py")
+    return [path for path in (*packages, module) if path.is_file()]

@@ -1,0 +1,300 @@
+"""The study's configuration as frozen, validated models.
+
+``load_settings`` checks everything at once and reports each mistake with its key, its value, what is allowed
+and, for a misspelt name, the nearest known one. The models are also the source of the JSON schema that editors use
+(``workflow/schemas/config.schema.json``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from filtertwins.errors import StudyError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""A name that becomes part of file names: letters, digits and underscores."""
+
+Activation = Literal["linear", "relu", "tanh"]
+Initializer = Literal[
+    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
+]
+OptimizerName = Literal["adam", "adamw", "sgd"]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise PydanticCustomError("increasing", "must increase, each value once")
+    return values
+
+
+class SettingsError(StudyError):
+    """The configuration is wrong; the message lists every mistake."""
+
+
+class _Model(BaseModel):
+    # Defaults are validated too: some checks compare a key with the ones above it.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class IdxFile(_Model):
+    """One file of an IDX dataset, known by its decompressed payload (mirrors recompress)."""
+
+    name: str = Field(description="file name on the mirrors")
+    sha256: Sha256 = Field(description="SHA-256 of the decompressed payload, in hexadecimal")
+    size: PositiveInt = Field(description="bytes of the decompressed payload")
+
+
+class IdxFiles(_Model):
+    """The four files of an IDX dataset."""
+
+    train_images: IdxFile
+    train_labels: IdxFile
+    test_images: IdxFile
+    test_labels: IdxFile
+
+
+class IdxDataset(_Model):
+    """Images and labels in four IDX files, fetched from the first mirror that serves them intact."""
+
+    kind: Literal["idx"]
+    mirrors: tuple[str, ...] = Field(min_length=1, description="folders, file:// or http(s):// addresses, in order")
+    files: IdxFiles
+    validation_images: PositiveInt = Field(
+        description="how many of the last training images are held out for selection"
+    )
+
+
+class EmbeddedDataset(_Model):
+    """scikit-learn's bundled 8x8 digits, enlarged to 28x28. No download."""
+
+    kind: Literal["embedded"]
+
+
+DatasetSettings = Annotated[IdxDataset | EmbeddedDataset, Field(discriminator="kind")]
+
+
+class Architecture(_Model):
+    """One convolutional layer, then a dense softmax layer; how it is initialised and trained."""
+
+    kernel: tuple[Annotated[int, Field(ge=1, le=28)], Annotated[int, Field(ge=1, le=28)]] = Field(
+        description="kernel height and width in pixels"
+    )
+    activation: Activation
+    initializer: Initializer = "glorot_uniform"
+    optimizer: OptimizerName = "adam"
+    learning_rate: PositiveFloat
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd")
+    weight_decay: float = Field(default=0.0, ge=0, description="for adamw and sgd")
+    batch: PositiveInt = Field(description="images a step")
+    steps: PositiveInt | None = Field(default=None, description="optimiser steps; give either steps or epochs")
+    epochs: PositiveInt | None = Field(default=None, description="passes over the training images")
+    filters: tuple[PositiveInt, ...] = Field(min_length=1, description="the filter counts to train")
+
+    _filters_increase = field_validator("filters")(_increasing)
+
+    @field_validator("momentum")
+    @classmethod
+    def _momentum_of_sgd(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("optimizer") in ("adam", "adamw"):
+            raise PydanticCustomError("momentum", "is an option of optimizer: sgd only")
+        return value
+
+    @field_validator("weight_decay")
+    @classmethod
+    def _weight_decay_not_of_adam(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("optimizer") == "adam":
+            raise PydanticCustomError("weight_decay", "needs optimizer: adamw or sgd")
+        return value
+
+    @field_validator("epochs")
+    @classmethod
+    def _one_duration(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if "steps" in info.data and (info.data["steps"] is None) == (value is None):
+            raise PydanticCustomError("duration", "give either steps or epochs (set the other to null)")
+        return value
+
+
+class Measures(_Model):
+    """How redundancy is measured, and against how many draws of its null."""
+
+    near_duplicate_threshold: float = Field(
+        default=0.95, gt=0, lt=1, description="similarity from which two filters count as near duplicates"
+    )
+    threshold_curve: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1), AfterValidator(_increasing)
+    ] = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
+    null_draws: int = Field(default=2000, ge=100, description="re-drawn initialisations of each condition")
+    seed: int = Field(default=20200, ge=0, description="of the null's draws")
+
+
+class Gallery(_Model):
+    """The runs whose kernels `kernel_gallery` shows."""
+
+    filters: tuple[PositiveInt, ...] = Field(default=(4, 16, 64), description="filter counts shown, where trained")
+    seed: int = Field(default=0, ge=0)
+
+    _filters_increase = field_validator("filters")(_increasing)
+
+
+class Settings(_Model):
+    """A whole study."""
+
+    datasets: dict[Name, DatasetSettings] = Field(min_length=1)
+    dataset: str = Field(description="a name under `datasets`")
+    seeds: PositiveInt = Field(description="runs of each condition: seeds 0, 1, ..., seeds - 1")
+    seeds_per_chunk: PositiveInt = Field(default=5, description="seeds trained together in one process")
+    snapshots: int = Field(default=12, ge=2, description="log-spaced steps whose kernels are kept, beside step 0")
+    architectures: dict[Name, Architecture | None] = Field(
+        description="null switches off an architecture that an earlier config file defines"
+    )
+    measures: Measures = Measures()
+    gallery: Gallery = Gallery()
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_defined(cls, value: str, info: ValidationInfo) -> str:
+        known = info.data.get("datasets", {value: None})
+        if value not in known:
+            raise PydanticCustomError(
+                "dataset",
+                "not defined under datasets; allowed: {allowed}{hint}",
+                {"allowed": ", ".join(known), "hint": _did_you_mean(value, known)},
+            )
+        return value
+
+    @field_validator("architectures")
+    @classmethod
+    def _some_architecture(cls, value: dict[str, Architecture | None]) -> dict[str, Architecture | None]:
+        if all(item is None for item in value.values()):
+            raise PydanticCustomError("architectures", "at least one architecture must be defined and not null")
+        return value
+
+    @field_validator("gallery")
+    @classmethod
+    def _gallery_seed_is_trained(cls, value: Gallery, info: ValidationInfo) -> Gallery:
+        seeds = info.data.get("seeds", math.inf)
+        if value.seed >= seeds:
+            raise PydanticCustomError("gallery", f"gallery.seed must be a trained seed, 0 to {seeds - 1}")
+        return value
+
+    @property
+    def studied(self) -> dict[str, Architecture]:
+        """The architectures that are switched on, by name."""
+        return {name: item for name, item in self.architectures.items() if item is not None}
+
+    @property
+    def dataset_settings(self) -> IdxDataset | EmbeddedDataset:
+        """The settings of the chosen dataset."""
+        return self.datasets[self.dataset]
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Blocks of seeds trained together, as (first seed, number of seeds)."""
+        return [
+            (first, min(self.seeds_per_chunk, self.seeds - first))
+            for first in range(0, self.seeds, self.seeds_per_chunk)
+        ]
+
+
+def load_settings(config: Mapping[str, Any]) -> Settings:
+    """Validate a configuration.
+
+    Args:
+        config: the merged YAML files and command-line overrides, as plain data.
+
+    Raises:
+        SettingsError: lists every mistake: key, value, what is allowed, and the nearest known name.
+    """
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors(include_url=False)]
+        count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+        raise SettingsError(f"the configuration has {count}:\n" + "\n".join(f"  - {x}" for x in lines)) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The configuration's JSON schema for editors.
+
+    A config file may be an overlay on another one, so no key is required here; ``load_settings`` checks the whole.
+    """
+
+    def relax(node: Any) -> Any:
+        if isinstance(node, dict):
+            keep_kind = {"kind"} & set(node.get("required", ()))  # tells the kinds of datasets apart
+            rest = {key: relax(value) for key, value in node.items() if key != "required"}
+            return rest | ({"required": sorted(keep_kind)} if keep_kind else {})
+        return [relax(item) for item in node] if isinstance(node, list) else node
+
+    schema: dict[str, Any] = relax(Settings.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    """One line for a person who wrote the YAML, from one of pydantic's errors."""
+    location = [part for part in error["loc"] if part not in ("idx", "embedded")]
+    key = ".".join(str(part) for part in location)
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        return f"{key}: unknown key; allowed: {', '.join(known)}{_did_you_mean(str(location[-1]), known)}"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind == "literal_error":
+        allowed = str(context["expected"])
+        return f"{key} = {value!r}; allowed: {allowed}{_did_you_mean(str(value), _quoted(allowed))}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{key}.kind: must be 'idx' or 'embedded'"
+    if kind in ("model_type", "dict_type"):
+        return f"{key} = {value!r}; must be a section with keys of its own"
+    if isinstance(value, dict | BaseModel):  # a check of the whole section; its message names the keys
+        return f"{key}: {error['msg']}" if key else str(error["msg"])
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{key} = {value}; must be a finite number"
+    return f"{key} = {value!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _known_keys(location: Iterable[Any]) -> list[str]:
+    """The keys that the section at `location` may have."""
+    model: Any = Settings
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[part].annotation
+        elif not isinstance(model, type):  # dict[Name, X]: any name leads to X
+            model = get_args(model)[1]
+        model = _first_model(model)
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _first_model(annotation: Any) -> Any:
+    """The first model among the members of a union; other annotations unchanged."""
+    if isinstance(annotation, type) or getattr(annotation, "__origin__", None) is dict:
+        return annotation
+    members = [_first_model(member) for member in get_args(annotation)]
+    return next((m for m in members if isinstance(m, type) and issubclass(m, BaseModel)), annotation)
+
+
+def _quoted(text: str) -> list[str]:
+    return [part for part in text.split("'") if part.isidentifier()]
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,183 @@
+"""Tidy tables from chunks of trained runs: one function a table, from a chunk to its rows.
+
+Missing values are NaN. Every table starts with the columns that name the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filtertwins.clusters import cluster_filters
+from filtertwins.nulls import (
+    compare_with_null,
+    isotropic_nearest_mean,
+    redrawn_null,
+    redrawn_pair_fractions,
+)
+from filtertwins.redundancy import (
+    Equivalence,
+    equivalence_of,
+    filter_vectors,
+    live_filters,
+    measure,
+    near_duplicate_pairs,
+    nearest_filters,
+)
+from filtertwins.weights import SPLITS, Chunk
+
+Row = dict[str, Any]
+
+
+def run_rows(chunk: Chunk) -> list[Row]:
+    """``runs.csv``: one row a run. Losses are mean cross-entropies in nats, accuracies in [0, 1]."""
+    model = chunk.condition["model"]
+    rows = []
+    for index, run in enumerate(_runs(chunk)):
+        loss = dict(zip(SPLITS, chunk.losses[:, index].tolist(), strict=True))
+        correct = dict(zip(SPLITS, chunk.correct[:, index].tolist(), strict=True))
+        images = dict(zip(SPLITS, chunk.images.tolist(), strict=True))
+        rows.append(
+            {
+                "dataset": run["dataset"],
+                "architecture": run["architecture"],
+                "kernel_height": model["kernel"][0],
+                "kernel_width": model["kernel"][1],
+                "activation": model["activation"],
+                "filters": run["filters"],
+                "seed": run["seed"],
+                "steps": int(chunk.snapshot_steps[-1]),
+                "parameters": chunk.parameters.count,
+                "train_loss": loss["train"],
+                "validation_loss": loss["validation"],
+                "validation_accuracy": correct["validation"] / images["validation"],
+                "test_loss": loss["test"],
+                "test_accuracy": correct["test"] / images["test"],
+                "test_correct": correct["test"],
+                "test_images": images["test"],
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class Null:
+    """Draws of the re-drawn-initialiser null, for one number of filters; NaN for a single filter."""
+
+    mean_nearest_cosine: NDArray[np.float64]  # (draw,)
+    pair_fraction: NDArray[np.float64]  # (threshold,), mean over the draws
+    isotropic_mean_nearest_cosine: float
+
+
+class Nulls:
+    """The nulls of a study, each drawn once for all the runs that share it.
+
+    The random numbers of each depend only on the seed and on what is drawn, not on the rest of the study.
+    """
+
+    def __init__(self, thresholds: Sequence[float], draws: int, seed: int) -> None:
+        self._thresholds, self._draws, self._seed = tuple(thresholds), draws, seed
+        self.of = cache(self._draw)
+
+    def _draw(self, filters: int, dimension: int, equivalence: Equivalence, initializer: str) -> Null:
+        def rng(purpose: int) -> np.random.Generator:
+            return np.random.default_rng([self._seed, filters, dimension, purpose])
+
+        draws, thresholds = self._draws, self._thresholds
+        fractions = redrawn_pair_fractions(
+            filters, dimension, equivalence, initializer, thresholds, draws, rng(1)
+        )
+        return Null(
+            mean_nearest_cosine=redrawn_null(filters, dimension, equivalence, initializer, draws, rng(0)),
+            pair_fraction=fractions.mean(axis=0),
+            isotropic_mean_nearest_cosine=isotropic_nearest_mean(filters, dimension, equivalence),
+        )
+
+
+@dataclass(frozen=True)
+class RedundancyRows:
+    """The rows of one chunk in each of the three tables about redundancy."""
+
+    redundancy: list[Row]  # one a run and stage
+    near_duplicates: list[Row]  # one a run, stage and threshold
+    clusters: list[Row]  # one a run, stage and filter
+
+
+def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float], nulls: Nulls) -> RedundancyRows:
+    """``redundancy.csv``, ``near_duplicates.csv`` and ``clusters.csv``.
+
+    Args:
+        chunk: trained runs.
+        threshold: the similarity from which two filters count as near duplicates, and at which clusters are cut.
+        thresholds: the points of the near-duplicate curve; the same as the nulls'.
+        nulls: what every measure stands beside.
+    """
+    rows = RedundancyRows([], [], [])
+    model = chunk.condition["model"]
+    equivalence = equivalence_of(model["activation"])
+    dimension = model["kernel"][0] * model["kernel"][1]
+    for run, stage, kernels, biases in _stages(chunk):
+        where = {**run, "stage": stage}
+        vectors = filter_vectors(kernels, biases, equivalence)
+        measures = measure(vectors, equivalence, threshold)
+        labels = cluster_filters(vectors, equivalence, threshold)
+        nearest, cosines = nearest_filters(vectors, equivalence)
+        live = int(live_filters(vectors).sum())
+        null = nulls.of(max(live, 1), dimension, equivalence, model["initializer"])
+        comparison = compare_with_null(measures.mean_nearest_cosine, null.mean_nearest_cosine)
+        clusters = len(set(labels[labels >= 0].tolist()))
+        rows.redundancy.append(
+            where
+            | {"dimension": dimension, "equivalence": equivalence}
+            | asdict(measures)
+            | {"clusters": clusters, "redundant_filters": live - clusters}
+            | {"null_mean_nearest_cosine": comparison.null_mean, "null_sd": comparison.null_sd}
+            | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
+            | {"excess": comparison.excess, "p_value": comparison.p_value}
+        )
+        pairs = near_duplicate_pairs(vectors, equivalence, thresholds)
+        all_pairs = live * (live - 1) // 2
+        rows.near_duplicates.extend(
+            where
+            | {"threshold": tau, "pairs": int(count)}
+            | {"fraction": count / all_pairs if all_pairs else np.nan, "null_fraction": expected}
+            for tau, count, expected in zip(thresholds, pairs, null.pair_fraction, strict=True)
+        )
+        rows.clusters.extend(
+            where
+            | {"filter": index, "cluster": int(labels[index])}
+            | {"nearest_filter": int(nearest[index]) if nearest[index] >= 0 else None}
+            | {"nearest_cosine": cosines[index]}
+            for index in range(len(vectors))
+        )
+    return rows
+
+
+def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:
+    """``kernels.csv``: one row a weight, of one seed's kernels before and after training."""
+    return [
+        {**run, "stage": stage, "filter": index, "row": row, "column": column, "weight": kernels[row, column, index]}
+        for run, stage, kernels, _ in _stages(chunk)
+        if run["seed"] == seed
+        for index in range(kernels.shape[2])
+        for row in range(kernels.shape[0])
+        for column in range(kernels.shape[1])
+    ]
+
+
+def _runs(chunk: Chunk) -> Iterator[Row]:
+    condition: Mapping[str, Any] = chunk.condition
+    for seed in chunk.seeds.tolist():
+        yield {name: condition[name] for name in ("dataset", "architecture", "filters")} | {"seed": seed}
+
+
+def _stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
+    """Each run at each stage: its name, the stage, kernels (row, column, filter) and biases (filter,)."""
+    for index, run in enumerate(_runs(chunk)):
+        yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
+        yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]

@@ -1,0 +1,18 @@
+"""Training: S networks of one condition as one stack, in one compiled loop.
+
+The only part of the library that imports TensorFlow.
+
+``streams`` says what a seed fixes, ``networks`` what a network computes, ``loop`` how a stack is trained.
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up banners; failures come as exceptions
+
+from filtertwins.training.loop import DivergedError, train_chunk
+from filtertwins.training.networks import plain_model
+from filtertwins.training.runtime import one_thread
+from filtertwins.training.streams import snapshot_steps, total_steps
+
+__all__ = ["DivergedError", "one_thread", "plain_model", "snapshot_steps", "total_steps", "train_chunk"]

@@ -1,0 +1,77 @@
+"""What a seed fixes, initial weights and batch order, and how long it trains.
+
+Every stream of random numbers comes from a counter-based generator (Philox; Salmon et al. 2011) keyed by the seed and by
+what the numbers are for. So a run's numbers depend on nothing else: not on the other seeds, their number or order,
+not on chunks or threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Purpose(IntEnum):
+    """What a stream of random numbers is for. The values are part of every result: never renumber them."""
+
+    KERNEL = 1
+    HEAD = 2
+    BATCHES = 3
+
+
+def generator(seed: int, purpose: Purpose, block: int = 0) -> np.random.Generator:
+    """The generator of one purpose; `block` picks one of 2**64 disjoint parts of its stream."""
+    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, 0, block]))
+
+
+def initializer_seed(seed: int, purpose: Purpose) -> int:
+    """The integer seed for a Keras initialiser."""
+    return int(generator(seed, purpose).integers(2**31))
+
+
+def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int32]:
+    """The order of the training images in one epoch.
+
+    Returns:
+        (images,) a permutation of 0 .. images - 1.
+    """
+    return generator(seed, Purpose.BATCHES, epoch).permutation(images).astype(np.int32)
+
+
+def batches(seed: int, images: int, batch: int) -> Iterator[NDArray[np.int32]]:
+    """The image indices of every batch, for ever. Each epoch is shuffled anew; its incomplete last batch is dropped.
+
+    Yields:
+        (batch,) indices into the training images.
+
+    Raises:
+        ValueError: the batch is larger than the training split.
+    """
+    if batch > images:
+        raise ValueError(f"batch = {batch} is larger than the training split; allowed: 1 to {images}")
+    epoch = 0
+    while True:
+        order = epoch_order(seed, epoch, images)
+        yield from order[: images // batch * batch].reshape(-1, batch)
+        epoch += 1
+
+
+def total_steps(steps: int | None, epochs: int | None, images: int, batch: int) -> int:
+    """Optimiser steps of one run. An epoch is the whole batches of the training images."""
+    if steps is not None:
+        return steps
+    if epochs is None:
+        raise ValueError("give either steps or epochs")
+    return epochs * (images // batch)
+
+
+def snapshot_steps(steps: int, count: int) -> tuple[int, ...]:
+    """Step 0 and at most `count` log-spaced steps, the last one among them.
+
+    >>> snapshot_steps(100, 3)
+    (0, 1, 10, 100)
+    """
+    return (0, *sorted({round(steps ** (i / (count - 1))) for i in range(count)}))

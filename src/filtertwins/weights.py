@@ -1,0 +1,127 @@
+"""What a chunk of runs leaves behind: weights, kernel snapshots, losses and scores, in one file.
+
+No TensorFlow here: everything after training reads these files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filtertwins.files import DamagedFile, read_npz, write_npz
+
+SPLITS = ("train", "validation", "test")
+
+_SHAPES: dict[str, tuple[int | str | None, ...]] = {
+    "condition": (),
+    "seeds": ("seed",),
+    "kernels": ("seed", "row", "column", "filter"),
+    "biases": ("seed", "filter"),
+    "head": ("seed", "input", "class"),
+    "head_bias": ("seed", "class"),
+    "snapshot_steps": ("snapshot",),
+    "snapshot_kernels": ("snapshot", "seed", "row", "column", "filter"),
+    "snapshot_biases": ("snapshot", "seed", "filter"),
+    "reported_steps": ("report",),
+    "reported_losses": ("report", "seed"),
+    "losses": ("split", "seed"),
+    "correct": ("split", "seed"),
+    "images": ("split",),
+}
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The weights of S networks of one condition, float32, in Keras's own layout with a leading seed axis.
+
+    The single input channel of the images is left out of the kernels.
+    """
+
+    kernels: NDArray[np.float32]  # (seed, row, column, filter)
+    biases: NDArray[np.float32]  # (seed, filter)
+    head: NDArray[np.float32]  # (seed, position x filter, class), positions row by row
+    head_bias: NDArray[np.float32]  # (seed, class)
+
+    def of_seed(self, index: int) -> Parameters:
+        """The weights of one network, still with a seed axis (of length 1)."""
+        one = slice(index, index + 1)
+        return Parameters(self.kernels[one], self.biases[one], self.head[one], self.head_bias[one])
+
+    @property
+    def count(self) -> int:
+        """Parameters of one network."""
+        return sum(int(x[0].size) for x in (self.kernels, self.biases, self.head, self.head_bias))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk of trained runs: S seeds of one condition.
+
+    ``condition`` holds all that the result depends on (architecture, filters, steps, dataset), as plain data.
+    Scores are ordered as in ``SPLITS``: mean cross-entropy in nats, correct predictions, and images of each split.
+    """
+
+    condition: Mapping[str, Any]
+    seeds: NDArray[np.int64]  # (seed,)
+    parameters: Parameters
+    snapshot_steps: NDArray[np.int64]  # (snapshot,), the first is 0
+    snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, filter)
+    snapshot_biases: NDArray[np.float32]  # (snapshot, seed, filter)
+    reported_steps: NDArray[np.int64]  # (report,)
+    reported_losses: NDArray[np.float32]  # (report, seed), mean training loss since the last report
+    losses: NDArray[np.float64]  # (split, seed)
+    correct: NDArray[np.int64]  # (split, seed)
+    images: NDArray[np.int64]  # (split,)
+
+
+def save_chunk(chunk: Chunk, path: Path) -> None:
+    """Write a chunk atomically; equal chunks give equal bytes."""
+    fields = {name: value for name, value in vars(chunk).items() if name not in ("condition", "parameters")}
+    condition = np.array(json.dumps(chunk.condition, sort_keys=True))
+    write_npz(path, {"condition": condition, **vars(chunk.parameters), **fields})
+
+
+def load_chunk(path: Path) -> Chunk:
+    """Read a chunk.
+
+    Raises:
+        DamagedFile: the file is not a chunk, or its arrays do not fit each other.
+    """
+    arrays = read_npz(path, _SHAPES)
+    try:
+        condition = json.loads(str(arrays.pop("condition")))
+    except json.JSONDecodeError as error:
+        raise DamagedFile(f"{path}: array 'condition' is not JSON ({error}); delete the file and run again") from None
+    parameters = Parameters(*(arrays.pop(name) for name in ("kernels", "biases", "head", "head_bias")))
+    return Chunk(condition=condition, parameters=parameters, **arrays)
+
+
+def chunk_name(filters: int, first_seed: int, seeds: int) -> str:
+    """The file name of a chunk.
+
+    >>> chunk_name(16, 0, 10)
+    'filters-016_seeds-000-009.npz'
+    """
+    return f"filters-{filters:03d}_seeds-{first_seed:03d}-{first_seed + seeds - 1:03d}.npz"
+
+
+def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
+    """Read the chunks of a study, one after another, in the order of the study.
+
+    Args:
+        folder: holds a folder for each architecture.
+        study: ``architectures``, name to filter counts, and ``chunks``, pairs of first seed and number of seeds.
+
+    Raises:
+        DamagedFile: a file can't be read.
+    """
+    for architecture, counts in study["architectures"].items():
+        for filters in counts:
+            for first, seeds in study["chunks"]:
+                yield load_chunk(folder / architecture / chunk_name(filters, first, seeds))
