@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from filtertwins import datasets, files
+from filtertwins import datasets, downloads, files, idx
 from filtertwins.errors import run_script
 from filtertwins.settings import EmbeddedDataset, IdxDataset
 
@@ -23,9 +23,11 @@ def main() -> None:
         dataset = datasets.load_digits()
     else:
         settings = IdxDataset.model_validate(arguments.dataset | {"mirrors": arguments.mirrors})
-        idx = datasets.IdxFiles(*(datasets.IdxFile(**file) for file in settings.files.model_dump().values()))
-        datasets.fetch_idx_files(idx, datasets.mirrors_with_site_mirror(settings.mirrors, os.environ), arguments.raw)
-        dataset = datasets.decode_idx_dataset(arguments.raw, idx, validation_images=settings.validation_images)
+        idx_files = idx.IdxFiles(*(idx.IdxFile(**file) for file in settings.files.model_dump().values()))
+        downloads.fetch_idx_files(
+            idx_files, downloads.mirrors_with_site_mirror(settings.mirrors, os.environ), arguments.raw
+        )
+        dataset = datasets.decode_idx_dataset(arguments.raw, idx_files, validation_images=settings.validation_images)
     files.write_npz(arguments.output, dataset.to_arrays())
 
 

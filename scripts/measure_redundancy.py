@@ -27,8 +27,7 @@ def main() -> None:
     threshold, curve = measures.near_duplicate_threshold, measures.threshold_curve
     nulls = Nulls(curve, measures.null_draws, measures.seed)
     measured = [
-        redundancy_rows(chunk, threshold, curve, nulls)
-        for chunk in study_chunks(arguments.weights, arguments.study)
+        redundancy_rows(chunk, threshold, curve, nulls) for chunk in study_chunks(arguments.weights, arguments.study)
     ]
     for table in ("redundancy", "near_duplicates", "clusters"):
         rows = [row for chunk_rows in measured for row in getattr(chunk_rows, table)]

@@ -33,10 +33,10 @@ _ROUNDING = 1e-9  # far above the rounding of a cosine, far below a difference t
 def cluster_filters(vectors: Numbers, equivalence: Equivalence, threshold: float) -> Labels:
     """Average-linkage clusters of filters whose mean similarity is τ or more.
 
-    The clusters of ``AgglomerativeClustering(metric="precomputed", linkage="average", distance_threshold=1-τ)``
-    on 1 - similarity, without its whole matrix. Two clusters merge only if some pair across them has a
-    similarity of τ or more, so no cluster leaves its connected component of the graph of such pairs, and each
-    component is clustered alone, by the routine that scikit-learn uses.
+    The clusters of ``AgglomerativeClustering(metric="precomputed", linkage="average",
+    distance_threshold=1-τ)`` on 1 - similarity, without its whole matrix. Two clusters merge only if some
+    pair across them has a similarity of τ or more, so no cluster leaves its connected component of the graph
+    of such pairs, and each component is clustered alone, by the routine that scikit-learn uses.
 
     Args:
         vectors: ``(filter, dimension)``.
@@ -77,9 +77,7 @@ def count_clusters(labels: Labels) -> int:
     return len(np.unique(labels[labels >= 0]))
 
 
-def cluster_filters_by_density(
-    vectors: Numbers, equivalence: Equivalence, smallest_cluster: int = 2
-) -> Labels:
+def cluster_filters_by_density(vectors: Numbers, equivalence: Equivalence, smallest_cluster: int = 2) -> Labels:
     """HDBSCAN's clusters: a second opinion that knows no threshold (Campello, Moulavi & Sander 2013, PAKDD).
 
     It looks for groups denser than their surroundings, and never returns one cluster of all filters. It holds
@@ -125,6 +123,9 @@ def gap_statistic(
     (Tibshirani, Walther & Hastie 2001, J. R. Stat. Soc. B 63(2)). The reference has as many filters and
     dimensions, with directions uniform on the sphere: directions merely drawn from a cube may show a gap too.
 
+    The rule's one standard error makes it say "clusters" of one isotropic network in ten or so (measured), so
+    report how often it does, beside the same for initial kernels.
+
     Args:
         vectors: ``(filter, dimension)``.
         equivalence: see :data:`filtertwins.redundancy.Equivalence`.
@@ -142,10 +143,7 @@ def gap_statistic(
         return GapStatistic(clusters=None, gaps=np.empty(0), errors=np.empty(0))
     observed = _log_dispersions(units, equivalence)[:tried]
     expected = np.array(
-        [
-            _log_dispersions(rng.standard_normal((filters, dimension)), equivalence)[:tried]
-            for _ in range(references)
-        ]
+        [_log_dispersions(rng.standard_normal((filters, dimension)), equivalence)[:tried] for _ in range(references)]
     )  # (reference, cluster count - 1)
     gaps = expected.mean(axis=0) - observed
     errors = expected.std(axis=0) * np.sqrt(1 + 1 / references)
@@ -154,7 +152,7 @@ def gap_statistic(
 
 
 def _components(units: Floats, equivalence: Equivalence, threshold: float) -> list[NDArray[np.intp]]:
-    """The members of each component: filters linked by chains of pairs as similar as ``threshold`` or more."""
+    """The members of each component: filters linked by chains of pairs as similar as the threshold."""
     filters = len(units)
     component = np.arange(filters)
     for rows, similarities in similarity_blocks(units, equivalence):
@@ -170,7 +168,7 @@ def _components(units: Floats, equivalence: Equivalence, threshold: float) -> li
 
 
 def _distances(vectors: Floats, equivalence: Equivalence) -> Floats:
-    """1 - similarity of each pair, in SciPy's condensed order: ``(pair,)``. In place, as there may be many."""
+    """1 - similarity of each pair, in SciPy's condensed order: ``(pair,)``. In place, to save memory."""
     distances = pdist(vectors, metric="cosine")
     if equivalence == "nonzero_scale":
         np.subtract(1.0, distances, out=distances)

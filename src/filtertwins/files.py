@@ -16,6 +16,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from filtertwins.errors import StudyError
+
 Shape: TypeAlias = tuple[int | str | None, ...]
 """An expected shape: each axis a length, a symbol that stands for one length, or None for any."""
 
@@ -51,7 +53,7 @@ _UNREADABLE_ARCHIVE = (
 )
 
 
-class DamagedFile(ValueError):  # noqa: N818 - the name says what is wrong, and where
+class DamagedFile(StudyError, ValueError):  # noqa: N818 - the name says what is wrong, and where
     """A file of ours that cannot be what was written: truncated, altered, or of another layout."""
 
 
@@ -242,8 +244,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
             archive = _open_archive(file)
         except _UNREADABLE_ARCHIVE as error:
             raise DamagedFile(
-                f"{path}: found bytes that are not a whole npz file ({error}), expected one; "
-                f"{_DELETE_AND_RERUN}"
+                f"{path}: found bytes that are not a whole npz file ({error}), expected one; {_DELETE_AND_RERUN}"
             ) from error
         with archive:
             for member in archive.infolist():
@@ -257,8 +258,8 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
 
 def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     archive = zipfile.ZipFile(file)
-    # No checksum covers the archive's directory, and zipfile does not look at its count of members: an altered
-    # length there can hide a member. The count stands 12 bytes before the end.
+    # No checksum covers the archive's directory, and zipfile does not look at its count of members: an
+    # altered length there can hide a member. The count stands 12 bytes before the end.
     file.seek(-12, os.SEEK_END)
     (members,) = struct.unpack("<H", file.read(2))
     if members != len(archive.infolist()):

@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
-from scipy.special import betainc, betaincinv, gammaln, ndtr, ndtri
+from scipy.special import betainc, betaincc, betainccinv, gammaln, ndtr, ndtri
 
-from filtertwins.redundancy import Equivalence, Floats, nearest_among, pairs_among
+from filtertwins.redundancy import Equivalence, Floats, check_equivalence, nearest_among, pairs_among
 
 Family = Literal["uniform", "normal", "truncated_normal"]
 """The shape of an initialiser's distribution. Its scale is irrelevant to directions."""
@@ -60,6 +60,7 @@ def isotropic_cosine_cdf(cosines: ArrayLike, dimension: int, equivalence: Equiva
     section 1.5). In one dimension |cos| is always 1.
     """
     _check_counts(dimension=dimension)
+    check_equivalence(equivalence)
     c = np.asarray(cosines, dtype=np.float64)
     if dimension == 1:
         at_one = (c >= 1).astype(np.float64)
@@ -75,9 +76,7 @@ def isotropic_mean_absolute_cosine(dimension: int) -> float:
     return float(np.exp(gammaln(dimension / 2) - gammaln((dimension + 1) / 2)) / np.sqrt(np.pi))
 
 
-def isotropic_nearest_cdf(
-    cosines: ArrayLike, filters: int, dimension: int, equivalence: Equivalence
-) -> Floats:
+def isotropic_nearest_cdf(cosines: ArrayLike, filters: int, dimension: int, equivalence: Equivalence) -> Floats:
     """P(one filter's nearest cosine ≤ c) = F(c)^(k-1).
 
     Exact as the marginal law of one filter, whose cosines to the k-1 others are independent. The nearest
@@ -90,34 +89,41 @@ def isotropic_nearest_cdf(
 
 
 def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalence) -> float:
-    """Mean nearest cosine of k isotropic directions, 1 - ∫ F(c)^(k-1) dc over the range of c below 1.
+    """Mean nearest cosine of k isotropic directions, ∫ c dF(c)^(k-1); for |cos| and d = 3 it is 1 - 1/k.
 
-    For |cos| and d = 3 it is 1 - 1/k. Missing for k = 1.
+    Missing for k = 1.
     """
     _check_counts(filters=filters, dimension=dimension)
+    check_equivalence(equivalence)
     if filters == 1:
         return np.nan
     if dimension == 1:  # two directions: a filter's nearest is at -1 only if all others point the other way
         return 1.0 if equivalence == "nonzero_scale" else 1.0 - 2.0 ** (2 - filters)
-    lowest = 0.0 if equivalence == "nonzero_scale" else -1.0
-    middle = 0.5 ** (1 / (filters - 1))  # F at the median: quadrature must see where F^(k-1) rises
-    absolute_middle = middle if equivalence == "nonzero_scale" else 2 * middle - 1
-    median = np.sqrt(betaincinv(0.5, (dimension - 1) / 2, absolute_middle))
-    area, _ = quad(
-        lambda c: float(isotropic_nearest_cdf(c, filters, dimension, equivalence)),
-        lowest,
-        1.0,
-        points=[median],
-        limit=200,
-    )
-    return float(1.0 - area)
+
+    def quantile(probability: float) -> float:
+        """The cosine at which F^(k-1) is ``probability``, by way of 1 - F: F may be too close to 1."""
+        upper_tail = -np.expm1(np.log(probability) / (filters - 1))
+        if equivalence == "nonzero_scale":
+            return float(np.sqrt(betainccinv(0.5, (dimension - 1) / 2, upper_tail)))
+        absolute = np.sqrt(betainccinv(0.5, (dimension - 1) / 2, 2 * min(upper_tail, 1 - upper_tail)))
+        return float(absolute if upper_tail < 0.5 else -absolute)
+
+    mean, _ = quad(quantile, 0.0, 1.0, limit=200)  # over probabilities, where many filters make no sharp step
+    return float(mean)
 
 
 def isotropic_pair_fraction(thresholds: ArrayLike, dimension: int, equivalence: Equivalence) -> Floats:
     """Expected fraction of pairs with a similarity of τ or more, for each threshold: ``(threshold,)``."""
-    thresholds = np.asarray(thresholds, dtype=np.float64)
-    just_below = np.nextafter(thresholds, -np.inf)  # counts τ itself in, which matters in one dimension only
-    return 1.0 - isotropic_cosine_cdf(just_below, dimension, equivalence)
+    _check_counts(dimension=dimension)
+    check_equivalence(equivalence)
+    tau = np.asarray(thresholds, dtype=np.float64)
+    if dimension == 1:
+        up_to_one = (tau <= 1).astype(np.float64)
+        return up_to_one if equivalence == "nonzero_scale" else (up_to_one + (tau <= -1)) / 2
+    absolute_tail = betaincc(0.5, (dimension - 1) / 2, np.clip(tau, -1.0, 1.0) ** 2)
+    if equivalence == "nonzero_scale":
+        return np.asarray(np.where(tau > 0, absolute_tail, 1.0))
+    return np.asarray(np.where(tau > 0, absolute_tail / 2, 1 - absolute_tail / 2))
 
 
 # The redrawn null

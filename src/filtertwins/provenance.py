@@ -12,7 +12,12 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "filtertwins"
-NOT_FOLLOWED = frozenset({f"{PACKAGE}.settings"})  # what it decides reaches a job as values, in its parameters
+NOT_FOLLOWED = frozenset(
+    {
+        f"{PACKAGE}.settings",  # what it decides reaches a job as values, in its parameters
+        f"{PACKAGE}.downloads",  # what it fetches is verified by checksums, which are parameters too
+    }
+)
 
 
 def code_digest(script: Path, source: Path) -> str:

@@ -50,6 +50,16 @@ def equivalence_of(activation: str) -> Equivalence:
     return _EQUIVALENCE_OF_ACTIVATION[activation]
 
 
+def check_equivalence(equivalence: Equivalence) -> None:
+    """Refuse anything else than the two, with what is allowed.
+
+    Raises:
+        ValueError: for any other word.
+    """
+    if equivalence not in get_args(Equivalence):
+        raise ValueError(f"equivalence: {equivalence!r}; allowed: {', '.join(get_args(Equivalence))}")
+
+
 def filter_vectors(kernels: Numbers, biases: Numbers | None, equivalence: Equivalence) -> Floats:
     """One vector per filter: the flattened kernel, followed by the bias where the bias matters.
 
@@ -68,7 +78,7 @@ def filter_vectors(kernels: Numbers, biases: Numbers | None, equivalence: Equiva
         ValueError: if there is not one bias per filter.
     """
     kernels = np.asarray(kernels)
-    _check_equivalence(equivalence)
+    check_equivalence(equivalence)
     vectors = kernels.reshape(-1, kernels.shape[-1]).T  # (filter, dimension)
     if biases is not None:
         biases = np.asarray(biases)
@@ -165,16 +175,14 @@ def nearest_filters(vectors: Numbers, equivalence: Equivalence) -> tuple[NDArray
     live = np.flatnonzero(live_filters(vectors))
     nearest = np.full(len(vectors), -1, dtype=np.intp)
     cosines = np.full(len(vectors), np.nan)
-    _check_equivalence(equivalence)
+    check_equivalence(equivalence)
     if len(live) >= 2:
         nearest_live, cosines[live] = nearest_among(directions(vectors), equivalence)
         nearest[live] = live[nearest_live]
     return nearest, cosines
 
 
-def near_duplicate_pairs(
-    vectors: Numbers, equivalence: Equivalence, thresholds: ArrayLike
-) -> NDArray[np.int64]:
+def near_duplicate_pairs(vectors: Numbers, equivalence: Equivalence, thresholds: ArrayLike) -> NDArray[np.int64]:
     """Pairs of live filters with a similarity of τ or more, for each threshold τ: ``(threshold,)``.
 
     At τ = 1 rounding decides: use :func:`exact_duplicate_pairs` and :func:`close_duplicate_pairs` there.
@@ -381,7 +389,7 @@ def measure(vectors: Numbers, equivalence: Equivalence, threshold: float) -> Red
 
 
 def _similarity(cosines: Floats, equivalence: Equivalence) -> Floats:
-    _check_equivalence(equivalence)
+    check_equivalence(equivalence)
     return np.abs(cosines, out=cosines) if equivalence == "nonzero_scale" else cosines
 
 
@@ -395,11 +403,6 @@ def _checked(vectors: Numbers) -> Numbers:
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise ValueError(f"vectors: shape {vectors.shape}; need a finite (filter, dimension) array")
     return vectors
-
-
-def _check_equivalence(equivalence: Equivalence) -> None:
-    if equivalence not in get_args(Equivalence):
-        raise ValueError(f"equivalence: {equivalence!r}; allowed: {', '.join(get_args(Equivalence))}")
 
 
 def _check_threshold(threshold: float) -> None:

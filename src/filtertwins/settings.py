@@ -8,6 +8,7 @@ and, for a misspelt name, the nearest known one. The models are also the source 
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -32,9 +33,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 """A name that becomes part of file names: letters, digits and underscores."""
 
 Activation = Literal["linear", "relu", "tanh"]
-Initializer = Literal[
-    "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
-]
+Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -298,3 +297,7 @@ def _quoted(text: str) -> list[str]:
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

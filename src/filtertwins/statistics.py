@@ -1,11 +1,13 @@
 """Intervals and tests over seeds, the study's unit: pairs of filters within a network depend on each other.
 
-In values per seed NaN means *missing* and is left out (in paired tests, the pair is); ``n`` says what was left. Where
-too little is left for an answer, the answer is missing too: NaN for a number, None for a verdict.
+In values per seed NaN means *missing* and is left out (in paired tests, the pair is); ``n`` says what was
+left. Where that is too little for an answer, the answer is missing too: NaN for a number, None for a verdict.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from filtertwins.redundancy import Floats
 
 Alternative = Literal["greater", "less", "two-sided"]
 
-FEWEST_PAIRS = 3  # a paired test on fewer says nothing: two sign flips give p = 0.25 at best
+FEWEST_PAIRS = 3  # that a paired test needs to say anything: of two pairs, sign flips give p = 0.25 at best
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,24 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class PairedTest:
-    """A paired test of a mean difference against 0; NaN where missing."""
+class EquivalenceTest:
+    """Is a mean difference within ± margin? NaN and None where missing."""
 
     difference: float
-    p_value: float
-    n: int  # pairs
-
-
-@dataclass(frozen=True)
-class Equivalence:
-    """Two one-sided tests: is a mean difference within ± margin? NaN and None where missing."""
-
-    difference: float
-    low: float  # of the interval of confidence 1 - 2·alpha, which lies within ± margin just when equivalent
+    low: float  # the interval of confidence 1 - 2·alpha: within ± margin just when equivalent
     high: float
     margin: float
     p_value: float
     equivalent: bool | None
+    n: int  # pairs
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Is a mean difference other than 0? NaN where missing."""
+
+    difference: float
+    p_value: float
     n: int  # pairs
 
 
@@ -60,24 +62,182 @@ def bootstrap_interval(
 ) -> Interval:
     """Bootstrap interval of the mean over seeds.
 
-    Bias-corrected and accelerated (Efron 1987, JASA 82); percentile where that is undefined. Values all equal leave
-    nothing to resample, and give an interval of no width.
+    Bias-corrected and accelerated (Efron 1987, J. Am. Stat. Assoc. 82(397)); percentile where that is
+    undefined. Equal values leave nothing to resample, and give an interval of no width.
 
     Args:
         values: ``(seed,)``; missing ones are left out.
-        rng: for the resamples. A fixed one gives a fixed interval.
+        rng: for the resamples; a generator of the same state gives the same interval.
         level: confidence.
         resamples: how many.
 
     Returns:
-        The mean and its interval; the interval is missing for fewer than two values.
+        The mean and its interval; the interval is missing for fewer than two values, the mean for none.
     """
-    sample = _present(values)
+    sample = _finite_or_missing("values", values)
+    sample = sample[~np.isnan(sample)]
     n = len(sample)
+    mean = float(np.mean(sample)) if n else np.nan
     if n < 2:
-        return Interval(float(sample[0]) if n else np.nan, np.nan, np.nan, n, "missing")
-    mean = float(sample.mean())
+        return Interval(mean, np.nan, np.nan, n, "missing")
     if np.ptp(sample) == 0:
-        return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, "constant")
-    resampled = rng.choice(sample, size=(resamples, n)).mean(axis=1)
-    return Interval(mean, 0, 0, n, "BCa")
+        constant = float(sample[0])
+        return Interval(constant, constant, constant, n, "constant")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about an undefined BCa interval: it is looked for, and replaced
+        result = stats.bootstrap(
+            (sample,), np.mean, n_resamples=resamples, confidence_level=level, method="BCa", rng=rng
+        )
+    method: Literal["BCa", "percentile"] = "BCa"
+    if not np.isfinite(result.confidence_interval).all():
+        method = "percentile"
+        result = stats.bootstrap(  # of the same resamples
+            (sample,),
+            np.mean,
+            n_resamples=0,
+            bootstrap_result=result,
+            confidence_level=level,
+            method="percentile",
+        )
+    low, high = result.confidence_interval
+    return Interval(mean, float(low), float(high), n, method)
+
+
+def wilson_interval(correct: int, total: int, *, level: float = 0.95) -> Interval:
+    """Wilson score interval of one accuracy (Wilson 1927, J. Am. Stat. Assoc. 22(158)).
+
+    Args:
+        correct: right answers.
+        total: all answers, the interval's ``n``. Missing for 0.
+        level: confidence.
+
+    Raises:
+        ValueError: if there are more right answers than answers.
+    """
+    if total == 0 and correct == 0:
+        return Interval(np.nan, np.nan, np.nan, 0, "missing")
+    if not 0 <= correct <= total:
+        raise ValueError(f"correct: {correct}; allowed: 0 to total, {total}")
+    interval = stats.binomtest(correct, total).proportion_ci(level, method="wilson")
+    return Interval(correct / total, float(interval.low), float(interval.high), total, "Wilson")
+
+
+def paired_equivalence(first: ArrayLike, second: ArrayLike, margin: float, *, alpha: float = 0.05) -> EquivalenceTest:
+    """Two one-sided paired t-tests, TOST (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
+
+    Of several such tests, adjust the p-values (:func:`holm`) and compare those with ``alpha``.
+
+    Args:
+        first: ``(seed,)``, such as accuracies.
+        second: ``(seed,)``, of the same seeds.
+        margin: differences smaller than this do not matter; in the values' unit, and decided before the run.
+        alpha: level of the test.
+
+    Returns:
+        The mean of ``first - second`` and whether it is within the margin; missing for fewer than 3 pairs.
+        Differences all equal have no standard error: then their value decides, with p = 0 or 1.
+
+    Raises:
+        ValueError: for a margin that is not positive, or values that do not pair.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin: {margin}; allowed: greater than 0")
+    differences = _differences(first, second)
+    n = len(differences)
+    mean = float(np.mean(differences)) if n else np.nan
+    if n < FEWEST_PAIRS:
+        return EquivalenceTest(mean, np.nan, np.nan, margin, np.nan, None, n)
+    if np.ptp(differences) == 0:
+        within = bool(abs(differences[0]) < margin)
+        return EquivalenceTest(mean, mean, mean, margin, 0.0 if within else 1.0, within, n)
+    p_value = float(ttost_paired(differences, np.zeros(n), -margin, margin)[0])
+    low, high = stats.ttest_1samp(differences, 0.0).confidence_interval(1 - 2 * alpha)
+    return EquivalenceTest(mean, float(low), float(high), margin, p_value, p_value < alpha, n)
+
+
+def sign_flip_test(
+    first: ArrayLike,
+    second: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    alternative: Alternative = "greater",
+    resamples: int = 9_999,
+) -> PairedTest:
+    """Paired permutation test of the mean of ``first - second``, such as trained minus null, over seeds.
+
+    Without a difference each pair's sign is a coin toss (Fisher 1935, The Design of Experiments, section 21).
+    Exact when there are at most ``resamples`` ways to flip signs. The smallest one-sided p is 2^-n: it takes
+    five seeds for p < 0.05.
+
+    Args:
+        first: ``(seed,)``.
+        second: ``(seed,)``, of the same seeds.
+        rng: for the flips, where they are too many for all to be tried.
+        alternative: what ``first - second`` is if not 0.
+        resamples: how many flips to try at most.
+
+    Returns:
+        The mean difference and its p-value, 1 if all differences are 0; missing for fewer than 3 pairs.
+
+    Raises:
+        ValueError: for values that do not pair.
+    """
+    differences = _differences(first, second)
+    n = len(differences)
+    mean = float(np.mean(differences)) if n else np.nan
+    if n < FEWEST_PAIRS:
+        return PairedTest(mean, np.nan, n)
+    result = stats.permutation_test(  # of a single sample: flips signs
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=resamples,
+        alternative=alternative,
+        rng=rng,
+    )
+    return PairedTest(mean, float(result.pvalue), n)
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """P-values adjusted to bound the chance of any false rejection (Holm 1979, Scand. J. Stat. 6(2)).
+
+    Args:
+        p_values: ``(test,)``; missing ones stay missing and do not count as tests.
+    """
+    return _adjusted(p_values, lambda p: multipletests(p, method="holm")[1])
+
+
+def false_discovery_rate(p_values: ArrayLike) -> Floats:
+    """P-values adjusted to bound the share of false rejections, as over a curve of τ.
+
+    Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57(1); valid for positively dependent tests too, as
+    neighbouring thresholds are (Benjamini & Yekutieli 2001, Ann. Stat. 29(4)).
+
+    Args:
+        p_values: ``(test,)``; missing ones stay missing and do not count as tests.
+    """
+    return _adjusted(p_values, stats.false_discovery_control)
+
+
+def _adjusted(p_values: ArrayLike, adjust: Callable[[Floats], Any]) -> Floats:
+    adjusted = np.array(p_values, dtype=np.float64)
+    present = ~np.isnan(adjusted)
+    if present.any():
+        adjusted[present] = adjust(adjusted[present])
+    return adjusted
+
+
+def _differences(first: ArrayLike, second: ArrayLike) -> Floats:
+    minuends, subtrahends = _finite_or_missing("first", first), _finite_or_missing("second", second)
+    if minuends.shape != subtrahends.shape:
+        raise ValueError(f"second: {len(subtrahends)} values; first has {len(minuends)}, and they pair by seed")
+    differences = minuends - subtrahends
+    return np.asarray(differences[~np.isnan(differences)])
+
+
+def _finite_or_missing(name: str, values: ArrayLike) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or np.isinf(array).any():
+        raise ValueError(f"{name}: {values!r}; allowed: one number per seed, finite or missing")
+    return array

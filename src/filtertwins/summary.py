@@ -20,13 +20,22 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
     """
     trained = redundancy[redundancy["stage"] == "trained"]
     seeds = runs["seed"].nunique()
-    lines = [f"{runs['dataset'].iloc[0]}: {len(runs)} networks, {seeds} seed{'s' if seeds > 1 else ''} of each condition"]
+    lines = [
+        f"{runs['dataset'].iloc[0]}: {len(runs)} networks, {seeds} seed{'s' if seeds > 1 else ''} of each condition"
+    ]
 
     pairs = int((trained["live_filters"] * (trained["live_filters"] - 1) // 2).sum())
     twins = int(trained["exact_duplicate_pairs"].sum())
-    lines += ["", "1. Do filters end up the same?", _line("all networks", f"{twins} exact twins in {pairs:,} pairs of filters")]
+    lines += [
+        "",
+        "1. Do filters end up the same?",
+        _line("all networks", f"{twins} exact twins in {pairs:,} pairs of filters"),
+    ]
 
-    lines += ["", "2. Are they more alike than chance makes them? Mean nearest cosine, against re-drawn initial kernels"]
+    lines += [
+        "",
+        "2. Are they more alike than chance makes them? Mean nearest cosine, against re-drawn initial kernels",
+    ]
     for architecture, rows in trained.dropna(subset=["excess"]).groupby("architecture", sort=False):
         largest = rows[rows["filters"] == rows["filters"].max()]
         measured, chance = largest["mean_nearest_cosine"].mean(), largest["null_mean_nearest_cosine"].mean()
@@ -43,7 +52,12 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
         by_filters = rows.groupby("filters")["test_accuracy"].mean()
         path = by_filters.iloc[[*range(0, len(by_filters), max(1, (len(by_filters) + 3) // 4))]]
         shown = path if path.index[-1] == by_filters.index[-1] else pd.concat([path, by_filters.iloc[[-1]]])
-        lines.append(_line(str(architecture), "   ".join(f"{k}: {a:.1%}" for k, a in shown.items()) + "   (filters: accuracy)"))
+        lines.append(
+            _line(
+                str(architecture),
+                "   ".join(f"{k}: {a:.1%}" for k, a in shown.items()) + "   (filters: accuracy)",
+            )
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -89,9 +89,7 @@ class Nulls:
             return np.random.default_rng([self._seed, filters, dimension, purpose])
 
         draws, thresholds = self._draws, self._thresholds
-        fractions = redrawn_pair_fractions(
-            filters, dimension, equivalence, initializer, thresholds, draws, rng(1)
-        )
+        fractions = redrawn_pair_fractions(filters, dimension, equivalence, initializer, thresholds, draws, rng(1))
         return Null(
             mean_nearest_cosine=redrawn_null(filters, dimension, equivalence, initializer, draws, rng(0)),
             pair_fraction=fractions.mean(axis=0),
@@ -161,7 +159,14 @@ def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float],
 def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:
     """``kernels.csv``: one row a weight, of one seed's kernels before and after training."""
     return [
-        {**run, "stage": stage, "filter": index, "row": row, "column": column, "weight": kernels[row, column, index]}
+        {
+            **run,
+            "stage": stage,
+            "filter": index,
+            "row": row,
+            "column": column,
+            "weight": kernels[row, column, index],
+        }
         for run, stage, kernels, _ in _stages(chunk)
         if run["seed"] == seed
         for index in range(kernels.shape[2])

@@ -1,15 +1,44 @@
-"""The figures: what they show, that they are printed at their size, and that drawing again gives the same bytes."""
+"""The figures: what they show, their printed size, and that drawing again gives the same bytes."""
 
 from __future__ import annotations
 
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
 
+from filtertwins.figures import (
+    accuracy_vs_filters,
+    kernel_gallery,
+    redundancy_vs_accuracy,
+    similarity_vs_chance,
+)
+from filtertwins.figures.output import FORMATS, main, save, tables_of
+from filtertwins.figures.style import display_name, series_styles
+from filtertwins.figures.tables import TableError, bootstrap_curves, summarise, whiskers
+from filtertwins.files import write_csv
+
+FIGURES = {
+    "accuracy_vs_filters": 3.25,
+    "redundancy_vs_accuracy": 6.75,
+    "similarity_vs_chance": 6.75,
+    "kernel_gallery": 6.75,
+}  # and their widths in inches
+ROOT = Path(__file__).parents[2]
 ARCHITECTURES = {
     "question": ((3, 1), "linear", (0.895, 0.924)),
     "relu_3x1": ((3, 1), "relu", (0.95, 0.977)),
     "relu_5x5": ((5, 5), "relu", (0.958, 0.986)),
-}
+}  # kernel, activation, accuracy with one and with many filters
 
 
 def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset="mnist"):
@@ -18,7 +47,9 @@ def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset=
     for index, name in enumerate(names):
         (height, width), activation, (worst, best) = ARCHITECTURES.get(name, ARCHITECTURES["question"])
         for filters in counts:
-            null = [_nearest(_initial(np.random.default_rng(i), filters, height * width), activation) for i in range(40)]
+            null = [
+                _nearest(_initial(np.random.default_rng(i), filters, height * width), activation) for i in range(200)
+            ]
             null_means = [n[0].mean() if filters > 1 else np.nan for n in null]
             for seed in range(seeds):
                 rng = np.random.default_rng([index, filters, seed])
@@ -46,7 +77,7 @@ def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset=
                         key
                         | {
                             "stage": stage,
-                            "dimension": height * width + (activation == "relu"),
+                            "dimension": height * width,
                             "equivalence": "nonzero_scale" if activation == "linear" else "positive_scale",
                             "mean_nearest_cosine": mean,
                             "null_mean_nearest_cosine": np.mean(null_means),
@@ -68,7 +99,12 @@ def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset=
                         )
                         if seed == 0 and filters in (4, 16, 64):
                             for j, weight in enumerate(kernels[i]):
-                                place = {"filter": i, "row": j // width, "column": j % width, "weight": weight}
+                                place = {
+                                    "filter": i,
+                                    "row": j // width,
+                                    "column": j % width,
+                                    "weight": weight,
+                                }
                                 tables["kernels"].append(key | {"stage": stage} | place)
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}
 
@@ -89,3 +125,382 @@ def _nearest(kernels, activation):
     for i, j in np.argwhere(cosine > 0.95):
         cluster[cluster == cluster[j]] = cluster[i]
     return cosine.max(axis=1).clip(-1, 1), cosine.argmax(axis=1), np.unique(cluster, return_inverse=True)[1]
+
+
+def drawn(name, tables, **options):
+    module = importlib.import_module(f"filtertwins.figures.{name}")
+    return module.draw(**{table: tables[table] for table in tables_of(module.draw)}, **options)
+
+
+def same(values, expected):
+    return len(values) == len(expected) and np.allclose(values, expected)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return study()
+
+
+@pytest.fixture(scope="module")
+def full():
+    return study(counts=(1, 2, 4, 8, 16, 32, 64), seeds=5)
+
+
+# Files
+
+
+@pytest.mark.parametrize(("name", "width_in"), FIGURES.items())
+def test_files_have_the_printed_size_and_truetype_fonts(small, tmp_path, name, width_in):
+    figure, caption = drawn(name, small)
+    paths = save(figure, caption, tmp_path / "figures" / name)
+    assert [path.suffix[1:] for path in paths] == list(FORMATS)
+    height_in = figure.get_size_inches()[1]
+    with Image.open(paths[2]) as image:
+        assert image.size == (round(width_in * 300), int(height_in * 300))
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    pdf = paths[0].read_bytes()
+    box = [float(number) for number in re.search(rb"/MediaBox \[([^\]]*)\]", pdf)[1].split()]
+    assert box == pytest.approx([0, 0, 72 * width_in, 72 * height_in])
+    assert b"/Type3" not in pdf
+    assert b"/FontFile2" in pdf  # an embedded TrueType font
+    svg = paths[1].read_text()
+    assert f'width="{72 * width_in:g}pt"' in svg
+    assert "<text" in svg  # text stays text
+    assert paths[3].read_text() == caption + "\n"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_is_clipped(full, name):
+    figure, _ = drawn(name, full)
+    figure.savefig(os.devnull, format="png", dpi=100)
+    width_in, height_in = figure.get_size_inches()
+    drawn_in = figure.get_tightbbox()
+    assert drawn_in.x0 >= 0
+    assert drawn_in.y0 >= 0
+    assert drawn_in.x1 <= width_in
+    assert drawn_in.y1 <= height_in
+    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text()]
+    assert {text.get_fontsize() for text in texts} <= {7.0, 8.0}
+
+
+DRAW_ALL = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from test_figures import FIGURES, drawn, save, study
+tables = study(counts=(1, 4, 16), seeds=2)
+for name in FIGURES:
+    save(*drawn(name, tables), Path(sys.argv[1]) / name)
+"""
+
+
+def test_drawing_in_another_process_gives_the_same_bytes(tmp_path):
+    here = [str(Path(__file__).parent), str(ROOT / "src")]
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", DRAW_ALL, str(tmp_path / seed), *here]
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
+    files = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert files == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in FORMATS)
+    for file in files:
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes(), file
+
+
+def test_files_name_no_date_and_no_machine(small, tmp_path):
+    for path in save(*drawn("accuracy_vs_filters", small), tmp_path / "figure")[:2]:
+        content = path.read_bytes().lower()
+        for word in (b"creationdate", b"dc:date", b"matplotlib v", str(tmp_path).encode()):
+            assert word not in content, (path.name, word)
+
+
+# Drawing is pure
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_drawing_changes_no_table_and_no_setting(small, name):
+    before = {table: rows.copy(deep=True) for table, rows in small.items()}
+    settings = dict(mpl.rcParams)
+    drawn(name, small)
+    assert dict(mpl.rcParams) == settings
+    for table, rows in small.items():
+        pd.testing.assert_frame_equal(rows, before[table])
+
+
+def test_a_users_own_settings_change_no_byte(small, tmp_path):
+    plain = save(*drawn("accuracy_vs_filters", small), tmp_path / "plain")
+    with mpl.rc_context(
+        {"font.size": 20, "lines.linewidth": 5, "savefig.bbox": "tight", "pdf.fonttype": 3, "axes.grid": True}
+    ):
+        other = save(*drawn("accuracy_vs_filters", small), tmp_path / "other")
+    assert [path.read_bytes() for path in plain] == [path.read_bytes() for path in other]
+
+
+def test_figures_do_not_import_tensorflow():
+    code = "import sys; " + "".join(f"import filtertwins.figures.{name}; " for name in FIGURES)
+    code += "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0
+
+
+# Any study
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"names": ("question",), "counts": (4,), "seeds": 1},
+        {"names": ("question", "relu_5x5"), "counts": (2, 16), "seeds": 2},
+        {"names": ("question", *(f"variant_{i}" for i in range(5))), "counts": (1, 4, 64), "seeds": 2},
+    ],
+    ids=["one-run", "no-single-filter", "six-architectures"],
+)
+def test_studies_of_any_shape_can_be_drawn(tmp_path, name, shape):
+    figure, caption = drawn(name, study(**shape))
+    save(figure, caption, tmp_path / name)
+    assert figure.get_size_inches()[0] == FIGURES[name]
+    assert ("no interval" in caption) == (shape["seeds"] == 1 or name == "kernel_gallery")
+
+
+def test_runs_may_have_different_numbers_of_seeds_and_filters(small):
+    tables = {
+        table: rows[(rows["architecture"] != "relu_5x5") | (rows["filters"] < 8) & (rows["seed"] < 1)]
+        for table, rows in small.items()
+    }
+    for name in FIGURES:
+        _, caption = drawn(name, tables)
+        if name in ("accuracy_vs_filters", "redundancy_vs_accuracy"):
+            assert "1 to 3 seeds" in caption
+            assert "Conditions with one seed have none." in caption
+
+
+def test_a_study_of_single_filters_has_accuracy_but_no_redundancy():
+    tables = study(counts=(1,), seeds=2)
+    drawn("accuracy_vs_filters", tables)
+    with pytest.raises(TableError, match="column 'mean_nearest_cosine' is empty"):
+        drawn("redundancy_vs_accuracy", tables)
+    with pytest.raises(TableError, match="column 'nearest_cosine' is empty"):
+        drawn("similarity_vs_chance", tables)
+
+
+def test_a_null_without_spread_is_drawn(small):
+    tables = small | {"redundancy": small["redundancy"].assign(null_sd=0.0)}
+    drawn("redundancy_vs_accuracy", tables)
+
+
+# Tables that cannot be drawn
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_missing_column_and_an_empty_table_are_named(small, name):
+    module = importlib.import_module(f"filtertwins.figures.{name}")
+    for table in tables_of(module.draw):
+        with pytest.raises(TableError, match=f"table '{table}': missing column 'architecture'; it has: "):
+            drawn(name, small | {table: small[table].drop(columns="architecture")})
+        with pytest.raises(TableError, match=f"table '{table}': no rows"):
+            drawn(name, small | {table: small[table].iloc[:0]})
+
+
+def test_two_datasets_in_one_table_are_refused(small):
+    runs = pd.concat([small["runs"], small["runs"].assign(dataset="digits")])
+    with pytest.raises(TableError, match="column 'dataset' mixes mnist, digits"):
+        drawn("accuracy_vs_filters", small | {"runs": runs})
+
+
+def test_kernels_and_clusters_must_be_of_the_same_runs(small):
+    clusters = small["clusters"].query("filter != 3")
+    with pytest.raises(TableError, match=r"table 'clusters': rows with architecture = 'question', filters = 4"):
+        drawn("kernel_gallery", small | {"clusters": clusters})
+    kernels = small["kernels"].query("row != 1 or filter != 2")
+    with pytest.raises(TableError, match=r"table 'kernels': 11 weights .* expected \(4, 3, 1\)"):
+        drawn("kernel_gallery", small | {"kernels": kernels})
+
+
+# The command line
+
+
+def written(tables, folder):
+    for name, rows in tables.items():
+        write_csv(rows, folder / f"{name}.csv")
+    return folder
+
+
+def test_the_script_reads_tables_in_any_order_and_writes_four_files(small, tmp_path):
+    written(small, tmp_path)
+    script = ROOT / "scripts" / "plot_redundancy_vs_accuracy.py"
+    tables = [str(tmp_path / "redundancy.csv"), str(tmp_path / "runs.csv")]
+    output = tmp_path / "out" / "main.figure"  # a dot in the name is no suffix
+    subprocess.run(
+        [sys.executable, str(script), "--tables", *tables, "--output", str(output)],
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )
+    assert sorted(path.name for path in output.parent.iterdir()) == sorted(f"main.figure.{s}" for s in FORMATS)
+    direct = save(*drawn("redundancy_vs_accuracy", small), tmp_path / "direct")
+    assert output.with_name("main.figure.png").read_bytes() == direct[2].read_bytes()
+
+
+def test_the_command_line_names_the_file_and_the_column(small, tmp_path, capsys):
+    written(small | {"runs": small["runs"].drop(columns="test_accuracy")}, tmp_path)
+    output = ["--output", str(tmp_path / "figure")]
+    runs = str(tmp_path / "runs.csv")
+    with pytest.raises(SystemExit) as stop:
+        main(accuracy_vs_filters.draw, ["--tables", runs, *output])
+    assert str(stop.value).startswith(f"error: {runs}: missing column 'test_accuracy'")
+    with pytest.raises(SystemExit, match=r"absent.*runs\.csv"):
+        main(accuracy_vs_filters.draw, ["--tables", str(tmp_path / "absent" / "runs.csv"), *output])
+    for tables, message in [
+        ([runs], "missing redundancy.csv"),
+        ([runs, str(tmp_path / "clusters.csv")], "is not read by this figure; allowed: runs, redundancy"),
+        ([runs, runs], "runs.csv is given twice"),
+    ]:
+        with pytest.raises(SystemExit):
+            main(redundancy_vs_accuracy.draw, ["--tables", *tables, *output])
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("figure*"))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_help_names_the_tables_and_options(name, capsys):
+    draw = importlib.import_module(f"filtertwins.figures.{name}").draw
+    with pytest.raises(SystemExit) as stop:
+        main(draw, ["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"{table}.csv" in text for table in tables_of(draw))
+    if name in ("similarity_vs_chance", "kernel_gallery"):
+        assert "--threshold" in text
+        assert "(tau)" in text
+
+
+def test_options_reach_the_figure(small, tmp_path):
+    written(small, tmp_path)
+    paths = [str(tmp_path / f"{name}.csv") for name in ("clusters", "redundancy")]
+    main(similarity_vs_chance.draw, ["--tables", *paths, "--threshold", "0.9", "--output", str(tmp_path / "f")])
+    assert "τ = 0.9." in (tmp_path / "f.rst").read_text()
+
+
+# What is drawn
+
+
+def test_series_differ_without_colour():
+    names = [f"architecture_{i}" for i in range(6)]
+    looks = list(series_styles(names).values())
+    assert len({look.marker for look in looks}) == 6
+    assert len({str(look.linestyle) for look in looks}) == 6
+    greys = sorted(np.dot(to_rgb(look.color), (0.299, 0.587, 0.114)) for look in looks[:3])
+    assert np.diff(greys).min() > 0.15  # the default study's three differ in a grey print by colour too
+
+
+def test_a_series_looks_the_same_in_every_figure(small):
+    figure, _ = drawn("accuracy_vs_filters", small)
+    colors = [handle.get_color() for handle in figure.legends[0].legend_handles[:3]]
+    panels = drawn("redundancy_vs_accuracy", small)[0].axes[::2]
+    for color, panel in zip(colors, panels, strict=True):
+        assert color in {line.get_color() for line in panel.lines}
+
+
+def test_accuracy_means_are_those_of_the_table(small):
+    figure, caption = drawn("accuracy_vs_filters", small)
+    runs = small["runs"].query("architecture == 'question'")
+    expected = 100 * runs.groupby("filters")["test_accuracy"].mean().to_numpy()
+    assert any(same(line.get_ydata(), expected) for line in figure.axes[0].lines)
+    assert f"question, {expected[0]:.2f} % at 1 and {expected[-1]:.2f} % at 16;" in caption
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "2", "4", "8", "16"]
+
+
+def test_the_reported_band_belongs_to_mnist_alone(small):
+    texts = [text.get_text() for text in drawn("accuracy_vs_filters", small)[0].axes[0].texts]
+    assert texts == ["reported: 92 to 93 %"]
+    digits = small | {"runs": small["runs"].assign(dataset="digits")}
+    figure, caption = drawn("accuracy_vs_filters", digits)
+    assert not figure.axes[0].texts
+    assert "reports" not in caption
+
+
+def test_the_convex_optimum_is_drawn_when_given(small):
+    figure, caption = drawn("accuracy_vs_filters", small, optimum_accuracy=0.9267)
+    assert any(np.allclose(line.get_ydata(), 92.67) for line in figure.axes[0].lines)
+    assert "92.67 %" in caption
+
+
+def test_intervals_hold_the_mean_and_need_two_seeds(small):
+    rows = small["runs"].assign(percent=100 * small["runs"]["test_accuracy"])
+    summary = summarise(rows, "percent")
+    assert (summary["low"] < summary["mean"]).all()
+    assert (summary["mean"] < summary["high"]).all()
+    assert whiskers(summary).shape == (2, len(summary))
+    assert summarise(rows.query("seed == 0"), "percent")[["low", "high"]].isna().all(axis=None)
+    low, high = bootstrap_curves(np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]]))
+    assert low[0] < 1 < high[0]
+    assert low[1] == high[1] == 1
+
+
+def test_excess_is_in_units_of_the_null(small):
+    figure, _ = drawn("redundancy_vs_accuracy", small)
+    rows = small["redundancy"].query("architecture == 'relu_5x5' and stage == 'trained' and filters > 1")
+    expected = (rows["excess"] / rows["null_sd"]).groupby(rows["filters"]).mean().to_numpy()
+    panel = figure.axes[5]
+    assert any(same(line.get_ydata(), expected) for line in panel.lines)
+    assert {text.get_text() for text in panel.texts} == {"2", "4", "8", "16"}
+
+
+def test_rank_correlation_ignores_what_the_filter_count_explains():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        [(k, seed, k + rng.normal(0, 0.1)) for k in (2, 4, 8) for seed in range(20)],
+        columns=["filters", "seed", "x"],
+    )
+    rows["unrelated"] = rows["filters"] + rng.normal(0, 0.1, len(rows))
+    rows["related"] = rows["filters"] - rows["x"]
+    correlation = redundancy_vs_accuracy.within_count_correlation
+    estimate, low, high = correlation(rows, "x", "unrelated")
+    assert low < 0 < high
+    assert abs(estimate) < 0.4
+    assert correlation(rows, "x", "related") == pytest.approx((-1, -1, -1))
+    assert correlation(rows.query("seed < 4"), "x", "related") is None
+    assert correlation(rows.assign(same=1.0), "x", "same") is None
+
+
+def test_similarity_shows_shared_counts_and_the_closed_form_null(full):
+    figure, caption = drawn("similarity_vs_chance", full)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert len(titles) == 9
+    assert [title.split("  ")[1] for title in titles[:3]] == [f"question, {k} filters" for k in (4, 16, 64)]
+    chance = figure.axes[1].lines[0]  # three dimensions: the nearest of 15 is below c with probability c^15
+    np.testing.assert_allclose(chance.get_ydata(), np.clip(chance.get_xdata(), 0, 1) ** 15, atol=1e-12)
+    assert "null in 3 dimensions" in caption
+    assert f"{100 * (1 - 0.95**63):.0f} % by chance" in caption
+
+
+def test_the_gallery_groups_twins_and_shows_them_with_one_sign():
+    edge, blur = np.array([1.0, 0.0, -1.0]), np.array([1.0, 2.0, 1.0])
+    kernels = np.array([edge, blur, -2 * edge, 0 * edge, edge * 3, np.array([1.0, -2.0, 1.0])])[:, :, None]
+    block = kernel_gallery.arrange(kernels, np.array([0, 1, 0, -1, 0, 2]), sign_matters=False)
+    assert block.groups == [1, 1, 1, 0, 0, 0]
+    assert np.ptp(block.kernels[:3], axis=0).max() == 0  # scale and sign do not matter
+    assert np.abs(block.kernels[:5]).max(axis=(1, 2)) == pytest.approx(1)
+    assert not block.kernels[5].any()  # the dead one is last
+    signed = kernel_gallery.arrange(kernels, np.array([0, 1, 3, -1, 0, 2]), sign_matters=True)
+    assert signed.groups == [1, 1, 0, 0, 0, 0]
+    assert any(np.allclose(kernel[:, 0], -edge) for kernel in signed.kernels)  # kept as it is
+    assert (kernels[0, :, 0] == edge).all()  # the argument is unchanged
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_captions_say_what_a_reader_needs(full, name):
+    docutils_core = pytest.importorskip("docutils.core")
+    _, caption = drawn(name, full)
+    assert "\n" not in caption
+    assert "nan" not in caption
+    for words in ("MNIST", *(display_name(architecture) for architecture in ARCHITECTURES)):
+        assert words in caption
+    assert ("seed 0" if name == "kernel_gallery" else "5 seeds") in caption
+    assert "interval" in caption
+    if name != "accuracy_vs_filters":
+        assert "null" in caption
+    if name in ("similarity_vs_chance", "kernel_gallery"):
+        assert "τ = 0.95" in caption
+    document = docutils_core.publish_doctree(caption, settings_overrides={"report_level": 1, "halt_level": 1})
+    assert len(document.children) == 1  # one paragraph, read without a warning
+    assert document.astext() == caption  # and without markup

@@ -1,6 +1,4 @@
-# What every rule file uses: the validated settings, the paths, how a job calls its script.
-import json
-import os
+# What the rules share: the validated settings, the plan, the paths, and how a job calls its script.
 import shlex
 import sys
 from pathlib import Path
@@ -8,45 +6,80 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "src"))
+SOURCE = ROOT / "src"
+sys.path.insert(0, str(SOURCE))
 
+from filtertwins.plan import Plan, as_json
 from filtertwins.provenance import code_digest
 from filtertwins.settings import SettingsError, load_settings
-from filtertwins.weights import chunk_name
+
+
+def code(name):
+    """Digest of a script and the library modules it uses: a parameter, so that editing them makes the job stale."""
+    return code_digest(ROOT / "scripts" / f"{name}.py", SOURCE)
+
 
 try:
     settings = load_settings(config)
 except SettingsError as error:
     raise WorkflowError(str(error)) from None
 
+plan = Plan(settings, dataset_code=code("fetch_dataset"))
+
 DATASET = settings.dataset
-DATA = Path("data")
+DATASET_FILE = plan.dataset_file(Path("data"))
 RESULTS = Path("results") / DATASET
+WEIGHTS = RESULTS / "weights"
 FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
 
 
 wildcard_constraints:
-    architecture=r"[A-Za-z][A-Za-z0-9_]*",
-    filters=r"\d+",
-    first=r"\d+",
-    last=r"\d+",
+    architecture="[A-Za-z][A-Za-z0-9_]*",
+    filters="[0-9]+",
+    first="[0-9]+",
+    last="[0-9]+",
 
 
-# Scripts find the library without an installation, with the Python that runs Snakemake.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))}; ")
+# What every shell command starts with. Nothing here is a parameter of a job: another folder, Python or mirror makes
+# nothing stale. Scripts run with the Python that runs Snakemake, unless Snakemake makes the environment, and find the
+# library without an installation.
+in_conda = "conda" in {
+    str(method) for method in workflow.deployment_settings.deployment_method
+}
+interpreter = "python" if in_conda else shlex.quote(sys.executable)
+preamble = f"""
+set -euo pipefail
+export PYTHONPATH={shlex.quote(str(SOURCE))}
+run_script() {{ {interpreter} {shlex.quote(str(ROOT / "scripts"))}/"$1".py "${{@:2}}"; }}
+mirrors=({shlex.join(getattr(settings.dataset_settings, "mirrors", ()))})
+"""
+shell.prefix(
+    preamble.replace("{", "{{").replace("}", "}}")
+)  # Snakemake formats it once more
 
 
-def script(name):
-    """The command that runs a script of this repository."""
-    return f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'scripts' / name))}.py"
+def of_chunk(quantity):
+    """A quantity of the plan, as a function of a chunk's wildcards."""
+
+    def value(wildcards):
+        return quantity(
+            wildcards.architecture,
+            int(wildcards.filters),
+            int(wildcards.first),
+            int(wildcards.last),
+        )
+
+    return value
 
 
-def code(name):
-    """Digest of a script and the library modules it uses: a parameter, so that editing them makes the job stale."""
-    return code_digest(ROOT / "scripts" / f"{name}.py", ROOT / "src")
+def on_retry(quantity):
+    """The same, for a resource: as many times more as the job was tried."""
+    return lambda wildcards, attempt: of_chunk(quantity)(wildcards) * attempt
 
 
-def as_json(values):
-    return json.dumps(values, sort_keys=True)
+def print_summary():
+    summary = RESULTS / "summary.txt"
+    if summary.exists():
+        print(summary.read_text())

@@ -1,4 +1,4 @@
-# Figures from tables: fast, and without TensorFlow. Each is drawn by the script plot_<figure>.py from the tables named here.
+# Figures from tables: fast, and without TensorFlow. The script plot_<figure>.py draws each from the tables named here.
 FIGURE_TABLES = {
     "redundancy_vs_accuracy": ["runs", "redundancy"],
     "accuracy_vs_filters": ["runs"],
@@ -9,7 +9,11 @@ FIGURE_TABLES = {
 
 rule figures:
     input:
-        [FIGURES / f"{name}.{suffix}" for name in FIGURE_TABLES for suffix in ("pdf", "svg", "png", "rst")],
+        [
+            FIGURES / f"{name}.{suffix}"
+            for name in FIGURE_TABLES
+            for suffix in ("pdf", "svg", "png", "rst")
+        ],
 
 
 for name, tables in FIGURE_TABLES.items():
@@ -26,17 +30,19 @@ for name, tables in FIGURE_TABLES.items():
                 category="figures",
             ),
             multiext(str(FIGURES / name), ".pdf", ".svg", ".rst"),
-        params:
-            stem=FIGURES / name,
-            code=code(f"plot_{name}"),
-            script=script(f"plot_{name}"),
         log:
             LOGS / f"plot_{name}.log",
+        conda:
+            "../../environment.yml"
         threads: 1
         resources:
             mem_mb=1500,
             runtime=10,
+        params:
+            name=name,
+            stem=FIGURES / name,
+            code=code(f"plot_{name}"),
         message:
             f"draw {name}"
         shell:
-            "{params.script} --tables {input:q} --output {params.stem:q} > {log:q} 2>&1"
+            "run_script plot_{params.name} --tables {input:q} --output {params.stem:q} > {log:q} 2>&1"

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy.stats import binomtest
 
 from filtertwins.figures.style import (
     NULL_BAND_COLOR,
     REFERENCE_COLOR,
     SINGLE_COLUMN_IN,
+    TIMES,
     Series,
     display_name,
     filters_axis,
@@ -29,11 +29,13 @@ from filtertwins.figures.tables import (
     in_order,
     interval_text,
     join_words,
+    paragraph,
     seeds_text,
     select,
     summarise,
     whiskers,
 )
+from filtertwins.statistics import wilson_interval
 
 REPORTED_PERCENT = {"mnist": (92, 93)}
 """The accuracies that the question reports for every filter count, by dataset."""
@@ -50,10 +52,13 @@ _COLUMNS = (
     "test_accuracy",
     "test_images",
 )
-_DODGE = 0.1
-"""Between the series of one filter count, in doublings."""
+_DODGE = 0.22
+"""Between the series of one filter count, at most, in doublings."""
 
-_ROOM_FOR_WILSON = 0.8
+_BESIDE = 0.15
+"""Single runs stand left of their mean by this many doublings: they cover neither it nor its interval."""
+
+_ROOM_FOR_WILSON = 1.0
 """Right of the largest filter count, in doublings."""
 
 _WILSON_ALPHA = 0.45
@@ -83,11 +88,16 @@ def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[
         axes.set_ylabel("Test accuracy (%)")
         handles: dict[str, Artist] = {}
         for index, (name, look) in enumerate(series_styles(names).items()):
-            shift = 2 ** (_DODGE * (index - (len(names) - 1) / 2))
-            _draw_series(axes, rows[rows["architecture"] == name], summary[summary["architecture"] == name], look, shift)
-            handles[display_name(name)] = Line2D(
-                [], [], color=look.color, marker=look.marker, linestyle=look.linestyle
+            dodge = min(_DODGE, 0.75 / len(names))
+            shift = 2 ** (dodge * (index - (len(names) - 1) / 2))
+            _draw_series(
+                axes,
+                rows[rows["architecture"] == name],
+                summary[summary["architecture"] == name],
+                look,
+                shift,
             )
+            handles[display_name(name)] = Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle)
         _draw_wilson(axes, rows, summary, names)
         _draw_references(axes, rows, optimum_accuracy)
         handles["test set (Wilson)"] = Patch(color=REFERENCE_COLOR, alpha=_WILSON_ALPHA, linewidth=0)
@@ -97,13 +107,13 @@ def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Series, shift: float) -> None:
     axes.plot(
-        rows["filters"] * shift,
+        rows["filters"] * shift * 2**-_BESIDE,
         rows["percent"],
-        "_",  # wider than the mean's marker, so that runs near the mean stay visible
+        look.marker,
         color=look.color,
-        markersize=8,
-        markeredgewidth=0.6,
-        alpha=0.45,
+        markersize=2.0,
+        markeredgewidth=0,
+        alpha=0.4,
         zorder=2,
     )
     axes.errorbar(
@@ -113,8 +123,7 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Se
         color=look.color,
         marker=look.marker,
         linestyle=look.linestyle,
-        markersize=3.6,
-        markeredgewidth=0,
+        markersize=3.2,
         elinewidth=1.0,
         capsize=1.8,
         capthick=0.8,
@@ -123,11 +132,12 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Se
 
 
 def _draw_wilson(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, names: list[str]) -> None:
-    """At the right edge, what the finite test set alone leaves open, for one network of the largest filter count."""
-    right = int(rows["filters"].max()) * 2 ** (0.25 + _ROOM_FOR_WILSON / 2)
+    """At the right edge: what the finite test set leaves open, for one network of the largest count."""
+    right = int(rows["filters"].max()) * 2 ** (0.4 + _ROOM_FOR_WILSON / 2)
+    step = min(0.18, 0.8 / len(names))
     for index, (name, look) in enumerate(series_styles(names).items()):
         low, high = _wilson_percent(rows, summary, name)
-        x = right * 2 ** (1.5 * _DODGE * (index - (len(names) - 1) / 2))
+        x = right * 2 ** (step * (index - (len(names) - 1) / 2))
         axes.plot([x, x], [low, high], color=look.color, linewidth=3.0, alpha=_WILSON_ALPHA, solid_capstyle="butt")
 
 
@@ -135,8 +145,8 @@ def _wilson_percent(rows: pd.DataFrame, summary: pd.DataFrame, name: str) -> tup
     """Wilson interval around the mean accuracy of the largest filter count, for a test set of this size."""
     images = int(rows.loc[rows["architecture"] == name, "test_images"].iloc[0])
     percent = float(summary.loc[summary["architecture"] == name, "mean"].iloc[-1])
-    interval = binomtest(round(percent / 100 * images), images).proportion_ci(method="wilson")
-    return 100 * float(interval.low), 100 * float(interval.high)
+    interval = wilson_interval(round(percent / 100 * images), images)
+    return 100 * interval.low, 100 * interval.high
 
 
 def _draw_references(axes: Axes, rows: pd.DataFrame, optimum_accuracy: float | None) -> None:
@@ -144,7 +154,15 @@ def _draw_references(axes: Axes, rows: pd.DataFrame, optimum_accuracy: float | N
     reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
     if reported is not None:
         axes.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
-        axes.text(left, reported[1], f"reported: {reported[0]}–{reported[1]} %", color=REFERENCE_COLOR, va="bottom", ha="left", zorder=4)
+        axes.text(
+            left,
+            reported[1],
+            f"reported: {reported[0]} to {reported[1]} %",
+            color=REFERENCE_COLOR,
+            va="bottom",
+            ha="left",
+            zorder=4,
+        )
     if optimum_accuracy is not None:
         percent = 100 * optimum_accuracy
         axes.axhline(percent, color=REFERENCE_COLOR, linewidth=0.8, linestyle=(0.0, (4.0, 2.0)), zorder=1)
@@ -156,32 +174,31 @@ def _caption(rows: pd.DataFrame, summary: pd.DataFrame, names: list[str], optimu
     for name in names:
         own, means = rows[rows["architecture"] == name], summary[summary["architecture"] == name]
         first = own.iloc[0]
+        kernel = f"{first['kernel_height']}{TIMES}{first['kernel_width']}"
         steps = join_words([f"{value:,}" for value in sorted(own["steps"].unique())], "or")
-        described.append(
-            f"{display_name(name)} ({first['activation']}, {first['kernel_height']} × {first['kernel_width']} kernels, "
-            f"{steps} steps)"
-        )
-        ends = [means.iloc[0], means.iloc[-1]][: len(means)]
-        ranges.append(
-            f"{display_name(name)}, " + " and ".join(f"{e['mean']:.2f} % at {e['filters']:,}" for e in ends)
-        )
+        described.append(f"{display_name(name)} ({first['activation']}, {kernel} kernels, {steps} steps)")
+        ends = means.iloc[sorted({0, len(means) - 1})]
+        at = [f"{mean:.2f} % at {filters:,}" for filters, mean in zip(ends["filters"], ends["mean"], strict=True)]
+        ranges.append(f"{display_name(name)}, {join_words(at)}")
         low, high = _wilson_percent(rows, summary, name)
         wilson.append(f"{display_name(name)}, {low:.2f} to {high:.2f} %")
     images = join_words([f"{value:,}" for value in sorted(rows["test_images"].unique())], "or")
-    parts = [
-        f"Test accuracy against the number of convolutional filters on {dataset_name(rows)} ({images} test images): "
-        f"{join_words(described)}.",
-        f"Faint dashes: single runs ({seeds_text(rows)} per condition). Markers: means. {interval_text(rows)}",
-        f"Means: {'; '.join(ranges)} filters.",
-        "Thick bars at the right edge: 95 % Wilson interval of one network's accuracy at the largest filter count, what "
-        f"the finite test set alone leaves open ({'; '.join(wilson)}). All networks share the test set, so "
-        "most of this is common to them.",
-    ]
     reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
-    if reported is not None:
-        parts.append(
-            f"Grey band: the {reported[0]} to {reported[1]} % that the question reports for 1, 2, 4, 8 and 16 filters."
-        )
-    if optimum_accuracy is not None:
-        parts.append(f"Dashed grey line: convex optimum of softmax regression, {100 * optimum_accuracy:.2f} %.")
-    return " ".join(parts)
+    return paragraph(
+        f"""Test accuracy against the number of convolutional filters on {dataset_name(rows)} ({images} test
+        images): {join_words(described)}.""",
+        f"""Faint dots: single runs ({seeds_text(rows)} per condition), beside their mean.
+        {interval_text(rows)}""",
+        f"Means: {'; '.join(ranges)} filters.",
+        f"""Thick bars at the right edge: 95 % Wilson intervals of one network's accuracy at the largest
+        filter count, what the finite test set alone leaves open ({"; ".join(wilson)}). All networks share
+        the test set, so much of this is common to them.""",
+        ""
+        if reported is None
+        else f"""Grey band: the {reported[0]} to {reported[1]} % that the question reports for each of 1, 2,
+        4, 8 and 16 filters.""",
+        ""
+        if optimum_accuracy is None
+        else f"""Dashed grey line: the convex optimum of softmax regression,
+        {100 * optimum_accuracy:.2f} %.""",
+    )

@@ -1,15 +1,15 @@
-"""Saving a figure as PDF, SVG and PNG with its caption, byte for byte the same each time; and the command line."""
+"""Saving figures as PDF, SVG and PNG with a caption, the same bytes each time; and their command line."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from filtertwins.errors import StudyError, run_script
 from filtertwins.figures.style import PNG_DPI, style
 from filtertwins.figures.tables import TableError
 from filtertwins.files import DamagedFile, atomic_write, read_csv, write_text
@@ -58,15 +58,18 @@ def main(draw: Draw, arguments: Sequence[str] | None = None) -> None:
         arguments: the command line; by default the process's own.
 
     Raises:
-        SystemExit: a table is missing, damaged, or cannot be drawn; the message names the file and the column.
+        SystemExit: a table is missing, damaged or cannot be drawn; the message names file and column.
     """
     names = tables_of(draw)
     needed = ", ".join(f"{name}.csv" for name in names)
-    parser = argparse.ArgumentParser(
-        description=f"{(inspect.getdoc(draw) or '').splitlines()[0]} Reads {needed}."
-    )
+    parser = argparse.ArgumentParser(description=f"{(inspect.getdoc(draw) or '').splitlines()[0]} Reads {needed}.")
     parser.add_argument(
-        "--tables", nargs="+", type=Path, required=True, metavar="CSV", help=f"the tables, in any order: {needed}"
+        "--tables",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help=f"the tables, in any order: {needed}",
     )
     parser.add_argument(
         "--output",
@@ -86,14 +89,17 @@ def main(draw: Draw, arguments: Sequence[str] | None = None) -> None:
         )
     parsed = parser.parse_args(arguments)
     paths = _by_name(parsed.tables, names, parser)
+    run_script(lambda: _draw_files(draw, paths, {name: getattr(parsed, name) for name in options}, parsed.output))
+
+
+def _draw_files(draw: Draw, paths: Mapping[str, Path], options: Mapping[str, float | None], output: Path) -> None:
     try:
-        tables = {name: read_csv(path) for name, path in paths.items()}
-        figure, caption = draw(**tables, **{name: getattr(parsed, name) for name in options})
-        save(figure, caption, parsed.output)
+        figure, caption = draw(**{name: read_csv(path) for name, path in paths.items()}, **options)
+        save(figure, caption, output)
     except TableError as error:
-        sys.exit(f"{parser.prog}: {paths.get(error.table, error.table)}: {error.problem}")
+        raise StudyError(f"{paths.get(error.table, error.table)}: {error.problem}") from None
     except (OSError, DamagedFile) as error:
-        sys.exit(f"{parser.prog}: {error}")
+        raise StudyError(str(error)) from None
 
 
 def _options(draw: Draw) -> Mapping[str, tuple[float | None, str]]:
@@ -108,7 +114,7 @@ def _options(draw: Draw) -> Mapping[str, tuple[float | None, str]]:
 
 
 def _by_name(paths: Sequence[Path], names: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, Path]:
-    """The given files by table name, in the order of `names`; stops with a usage error when they do not match."""
+    """The given files by table name, in the order of `names`; a usage error when they do not match."""
     found: dict[str, Path] = {}
     for path in paths:
         if path.stem not in names:
@@ -120,4 +126,3 @@ def _by_name(paths: Sequence[Path], names: Sequence[str], parser: argparse.Argum
     if missing:
         parser.error(f"--tables: missing {', '.join(missing)}")
     return {name: found[name] for name in names}
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from string import ascii_lowercase
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ from filtertwins.figures.tables import (
     in_order,
     interval_text,
     join_words,
+    paragraph,
     select,
     summarise,
     whiskers,
@@ -59,14 +61,14 @@ _REDUNDANCY_COLUMNS = (
 _KEY = ["architecture", "filters", "seed"]
 _COLUMNS_PER_BLOCK = 3
 _NULL_SDS = 2
-_LEADER = {"arrowstyle": "-", "linewidth": 0.4, "color": NULL_COLOR, "shrinkA": 0, "shrinkB": 2}
-_LEADER_FROM_PT = 13.0
+_LEADER = {"arrowstyle": "-", "linewidth": 0.4, "color": REFERENCE_COLOR, "shrinkA": 0, "shrinkB": 2}
+_LEADER_FROM_PT = 11.0
 _FEWEST_SEEDS = 5
 """Fewer seeds say nothing about a rank correlation within a filter count."""
 
 
 def draw(runs: pd.DataFrame, redundancy: pd.DataFrame) -> tuple[Figure, str]:
-    """Draw redundancy against its null over filter counts, and its excess over the null against test accuracy.
+    """Draw redundancy against its null over filter counts, and its excess against test accuracy.
 
     Args:
         runs: one row per run.
@@ -76,7 +78,7 @@ def draw(runs: pd.DataFrame, redundancy: pd.DataFrame) -> tuple[Figure, str]:
         The figure (two panels for each architecture), and its caption as a paragraph of reStructuredText.
 
     Raises:
-        TableError: a column is missing, there are no rows, or no run has the two filters that a neighbour takes.
+        TableError: a column is missing, there are no rows, or no run has the two filters it takes.
     """
     accuracy = select(runs, "runs", _RUN_COLUMNS)
     measured = select(redundancy, "redundancy", _REDUNDANCY_COLUMNS)
@@ -88,7 +90,8 @@ def draw(runs: pd.DataFrame, redundancy: pd.DataFrame) -> tuple[Figure, str]:
     joined = joined.dropna(subset=["mean_nearest_cosine"])
     if joined.empty:
         raise TableError(
-            "redundancy", "column 'mean_nearest_cosine' is empty for every trained run: a nearest filter takes two"
+            "redundancy",
+            "column 'mean_nearest_cosine' is empty for every trained run: a nearest filter takes two",
         )
     joined["percent"] = 100 * joined["test_accuracy"]
     joined["standard_excess"] = joined["excess"] / joined["null_sd"].where(joined["null_sd"] > 0)
@@ -101,7 +104,6 @@ def draw(runs: pd.DataFrame, redundancy: pd.DataFrame) -> tuple[Figure, str]:
 def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) -> Figure:
     looks = series_styles(names)
     figure, pairs = _layout(len(names))
-    letters = iter("abcdefghijklmnopqrstuvwxyz")
     left_panels = [left for left, _ in pairs]
     right_panels = [right for _, right in pairs]
     for panels in (left_panels, right_panels):  # compare architectures along a row
@@ -110,18 +112,21 @@ def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) 
     for name, axes in zip(names, left_panels, strict=True):
         rows = joined[joined["architecture"] == name]
         _draw_redundancy(axes, rows, initial[initial["architecture"] == name], looks[name])
-        label_panel(axes, next(letters), display_name(name))
     for name, axes in zip(names, right_panels, strict=True):
         _draw_excess(axes, joined[joined["architecture"] == name], looks[name])
-        label_panel(axes, next(letters), display_name(name))
     left_panels[0].set_ylim(_lowest_shown(joined, initial), 1.02)
     for index, (left, right) in enumerate(pairs):
         if index % _COLUMNS_PER_BLOCK == 0 or len(names) == 1:
             left.set_ylabel("Redundancy (mean\nnearest cosine)")
-            right.set_ylabel("Excess over chance\n(standard deviations of the null)")
+            right.set_ylabel("Excess over chance\n(in sd of the null)")
         else:
             left.tick_params(labelleft=False)
             right.tick_params(labelleft=False)
+    for first in range(0, len(names), _COLUMNS_PER_BLOCK):  # letters in reading order
+        block = slice(first, first + _COLUMNS_PER_BLOCK)
+        panels = [*left_panels[block], *right_panels[block]]
+        for index, (axes, name) in enumerate(zip(panels, [*names[block], *names[block]], strict=True)):
+            label_panel(axes, ascii_lowercase[2 * first + index], display_name(name))
     legend_above(figure, _legend(), columns=4)
     figure.draw_without_rendering()  # the layout settles, and with it where the numbers have room
     for name, axes in zip(names, right_panels, strict=True):
@@ -130,7 +135,7 @@ def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) 
 
 
 def _layout(architectures: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """For each architecture its pair of panels: one above the other, or side by side when there is one only."""
+    """For each architecture a pair of panels: one above the other, or side by side if it is the only one."""
     if architectures == 1:
         figure = new_figure(DOUBLE_COLUMN_IN, 2.7)
         axes = figure.subplots(1, 2)
@@ -149,18 +154,22 @@ def _layout(architectures: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
 
 
 def _lowest_shown(joined: pd.DataFrame, initial: pd.DataFrame) -> float:
-    """Where the redundancy axes begin: at 0, or below what the means need (the null's band may leave at 2 filters)."""
+    """Where the redundancy axes begin: at 0, or below the means (the null's band may leave at 2 filters)."""
     trained, before = (summarise(rows, "mean_nearest_cosine") for rows in (joined, initial))
-    lows = [*trained["mean"], *trained["low"], *before["mean"], *before["low"], *joined["null_mean_nearest_cosine"]]
+    lows = [
+        *trained["mean"],
+        *trained["low"],
+        *before["mean"],
+        *before["low"],
+        *joined["null_mean_nearest_cosine"],
+    ]
     return min(0.0, float(np.nanmin(lows)) - 0.05)
 
 
 def _draw_redundancy(axes: Axes, rows: pd.DataFrame, initial: pd.DataFrame, look: Series) -> None:
     trained_summary = summarise(rows, "mean_nearest_cosine")
     initial_summary = summarise(initial, "mean_nearest_cosine")
-    null = rows.groupby("filters")[
-        ["null_mean_nearest_cosine", "null_sd", "isotropic_mean_nearest_cosine"]
-    ].mean()
+    null = rows.groupby("filters")[["null_mean_nearest_cosine", "null_sd", "isotropic_mean_nearest_cosine"]].mean()
     middle, half = null["null_mean_nearest_cosine"], _NULL_SDS * null["null_sd"]
     filters_axis(axes, rows["filters"])
     edges = np.array([2**-0.2, 1.0, 2**0.2])  # a lone filter count has a band too
@@ -169,7 +178,11 @@ def _draw_redundancy(axes: Axes, rows: pd.DataFrame, initial: pd.DataFrame, look
     axes.fill_between(at, low, high, color=NULL_BAND_COLOR, linewidth=0, zorder=1)
     axes.plot(at, np.pad(middle, 1, mode="edge"), color=NULL_COLOR, linewidth=1.0, zorder=1.5)
     axes.plot(
-        null.index, null["isotropic_mean_nearest_cosine"], color=NULL_COLOR, linestyle=(0.0, (1.0, 1.2)), zorder=1.6
+        null.index,
+        null["isotropic_mean_nearest_cosine"],
+        color=REFERENCE_COLOR,
+        linestyle=(0.0, (1.0, 1.2)),
+        zorder=1.6,
     )
     for summary, face, line, shift in (
         (initial_summary, "white", (0.0, (3.0, 1.5)), 2**-0.07),
@@ -200,7 +213,7 @@ def _draw_excess(axes: Axes, rows: pd.DataFrame, look: Series) -> None:
         color=look.color,
         markersize=2.0,
         markeredgewidth=0,
-        alpha=0.35,
+        alpha=0.6,
         zorder=2,
     )
     axes.errorbar(
@@ -209,14 +222,19 @@ def _draw_excess(axes: Axes, rows: pd.DataFrame, look: Series) -> None:
         xerr=whiskers(accuracy),
         yerr=whiskers(excess),
         color=look.color,
-        marker=look.marker,
-        markersize=4.5,
-        markeredgecolor="white",
-        markeredgewidth=0.4,
         linewidth=0.5,
-        elinewidth=0.9,
-        capsize=1.6,
+        elinewidth=0.8,
         zorder=3,
+    )
+    axes.plot(
+        accuracy["mean"],
+        excess["mean"],
+        look.marker,
+        color=look.color,
+        markersize=5.0,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        zorder=4,
     )
     axes.margins(0.12, 0.15)
     axes.locator_params(axis="x", nbins=5)
@@ -232,21 +250,27 @@ def _point_summaries(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _number_points(axes: Axes, rows: pd.DataFrame) -> None:
     """Write the filter count beside each mean, where it covers least."""
     accuracy, excess = _point_summaries(rows)
-    points = axes.transData.transform(np.column_stack([accuracy["mean"], excess["mean"]])) * 72 / axes.figure.dpi
-    bars = [points]  # (point, 2) in points; error bars and connecting lines as strings of points
-    for summary, axis, rest in ((accuracy, 0, excess["mean"]), (excess, 1, accuracy["mean"])):
-        for end in ("low", "high"):
-            ends = np.column_stack([summary[end], rest] if axis == 0 else [rest, summary[end]])
-            drawn = axes.transData.transform(ends) * 72 / axes.figure.dpi
-            bars += [points + share * (drawn - points) for share in (0.33, 0.67, 1.0)]
-    bars += [points[:-1] + share * np.diff(points, axis=0) for share in (0.2, 0.4, 0.6, 0.8)]
-    obstacles = np.concatenate(bars)
-    window = axes.get_window_extent().extents * 72 / axes.figure.dpi
-    centres = _free_places(points, [str(k) for k in accuracy["filters"]], obstacles[np.isfinite(obstacles).all(1)], window)
+    if accuracy.empty:  # a null without spread has no unit to measure an excess in
+        return
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 (axes made by a figure)
+    dpi = figure.dpi
+    points = axes.transData.transform(np.column_stack([accuracy["mean"], excess["mean"]])) * 72 / dpi
+    ends = [points]  # of error bars and connecting lines, beside where they start
+    starts = [points]
+    for end in ("low", "high"):
+        for x, y in ((accuracy[end], excess["mean"]), (accuracy["mean"], excess[end])):
+            ends.append(axes.transData.transform(np.column_stack([x, y])) * 72 / dpi)
+            starts.append(points)
+    ends.append(points[1:])
+    starts.append(points[:-1])
+    obstacles = _along(np.concatenate(starts), np.concatenate(ends))
+    window = np.asarray(axes.get_window_extent().extents) * 72 / dpi
+    centres = _free_places(points, [str(k) for k in accuracy["filters"]], obstacles, window)
     for point, centre, filters in zip(points, centres, accuracy["filters"], strict=True):
         axes.annotate(
             str(filters),
-            xy=axes.transData.inverted().transform(point * axes.figure.dpi / 72),
+            xy=tuple(axes.transData.inverted().transform(point * dpi / 72)),
             xytext=centre - point,
             textcoords="offset points",
             fontsize=SMALL_TEXT_PT,
@@ -257,13 +281,20 @@ def _number_points(axes: Axes, rows: pd.DataFrame) -> None:
         )
 
 
+def _along(starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Points along straight lines, close enough for a label not to slip between them  # (point, 2)."""
+    drawn = np.isfinite(ends).all(axis=1)
+    shares = np.linspace(0, 1, 40)[:, None, None]
+    return (starts[drawn] + shares * (ends[drawn] - starts[drawn])).reshape(-1, 2)
+
+
 def _free_places(
     points: npt.NDArray[np.float64],
     labels: list[str],
     obstacles: npt.NDArray[np.float64],
     window: npt.NDArray[np.float64],
 ) -> list[npt.NDArray[np.float64]]:
-    """For each point a centre for its label nearby: the place that covers the fewest obstacles and other labels.
+    """For each point a centre for its label nearby, where it covers the fewest obstacles and labels.
 
     Args:
         points: what is labelled  # (point, 2), in typographic points
@@ -282,19 +313,17 @@ def _free_places(
             inside = np.all((obstacles > box[:2] - 0.5) & (obstacles < box[2:] + 0.5), axis=1).sum()
             overlaps = sum(bool(np.all(box[:2] < b[2:]) and np.all(box[2:] > b[:2])) for b in boxes)
             outside = bool(np.any(box[:2] < window[:2]) or np.any(box[2:] > window[2:]))
-            costs.append(2.0 * inside + 20.0 * overlaps + 20.0 * outside + 0.1 * order)
+            costs.append(0.5 * inside + 20.0 * overlaps + 20.0 * outside + 0.15 * order)
         best = candidates[int(np.argmin(costs))]
         boxes.append(np.concatenate([best - half, best + half]))
         centres.append(best)
     return centres
 
 
-def _candidates(
-    point: npt.NDArray[np.float64], half: npt.NDArray[np.float64]
-) -> Iterator[npt.NDArray[np.float64]]:
+def _candidates(point: npt.NDArray[np.float64], half: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:
     """Places around a point, the nearest and the upper ones first."""
-    for distance in (3.0, 6.0, 10.0, 15.0):
-        for degrees in (90, 45, 135, 0, 180, 270, 315, 225):
+    for distance in (2.5, 5.0, 9.0, 14.0, 20.0):
+        for degrees in (45, 135, 315, 225, 0, 180, 90, 270):
             direction = np.array([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))])
             yield point + direction * (half + distance)
 
@@ -305,12 +334,12 @@ def _legend() -> dict[str, Artist]:
         "trained": Line2D([], [], color=ink, marker="o"),
         "initial": Line2D([], [], color=ink, marker="o", markerfacecolor="white", linestyle=(0.0, (3.0, 1.5))),
         f"chance: re-drawn initial (± {_NULL_SDS} sd)": Patch(color=NULL_BAND_COLOR, linewidth=0),
-        "chance: isotropic": Line2D([], [], color=NULL_COLOR, linestyle=(0.0, (1.0, 1.2))),
+        "chance: isotropic": Line2D([], [], color=REFERENCE_COLOR, linestyle=(0.0, (1.0, 1.2))),
     }
 
 
 def within_count_correlation(rows: pd.DataFrame, x: str, y: str) -> tuple[float, float, float] | None:
-    """Rank correlation over seeds at equal filter counts: does the more redundant of two like networks do better?
+    """Rank correlation over seeds at equal filter counts: does the more redundant network do better?
 
     Ranks are taken within each filter count and centred, so what filters do to both measures is out of it.
 
@@ -337,14 +366,15 @@ def within_count_correlation(rows: pd.DataFrame, x: str, y: str) -> tuple[float,
     return float(estimate), float(low), float(high)
 
 
-def _pooled_rank_correlation(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _pooled_rank_correlation(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Correlation of ranks within each filter count, pooled over counts  # (draw, seed, count) -> (draw,)."""
     centre = (x.shape[1] + 1) / 2
     a, b = rankdata(x, axis=1) - centre, rankdata(y, axis=1) - centre
     products, squares = (a * b).sum((1, 2)), (a**2).sum((1, 2)) * (b**2).sum((1, 2))
-    return np.divide(products, np.sqrt(squares), out=np.full(len(x), np.nan), where=squares > 0)
+    correlation: npt.NDArray[np.float64] = np.divide(
+        products, np.sqrt(squares), out=np.full(len(x), np.nan), where=squares > 0
+    )
+    return correlation
 
 
 def _caption(joined: pd.DataFrame, names: list[str]) -> str:
@@ -352,46 +382,46 @@ def _caption(joined: pd.DataFrame, names: list[str]) -> str:
     for name in names:
         rows = joined[joined["architecture"] == name]
         first = rows.iloc[0]
-        kind = "absolute cosine of the kernels" if first["equivalence"] == "nonzero_scale" else (
-            "signed cosine of the kernels with their biases"
+        cosine = (
+            "absolute cosine of the kernels"
+            if first["equivalence"] == "nonzero_scale"
+            else "signed cosine of the kernels with their biases"
         )
-        described.append(f"{display_name(name)} ({first['activation']}; {kind})")
+        described.append(f"{display_name(name)} ({first['activation']}; {cosine})")
         last = summarise(rows, "excess").iloc[-1]
-        trained, null = (
-            rows.loc[rows["filters"] == last["filters"], c].mean()
-            for c in ("mean_nearest_cosine", "null_mean_nearest_cosine")
-        )
-        between = f" ({last['low']:+.3f} to {last['high']:+.3f})" if last["seeds"] > 1 else ""
+        at_last = rows[rows["filters"] == last["filters"]]
+        trained, null = at_last["mean_nearest_cosine"].mean(), at_last["null_mean_nearest_cosine"].mean()
+        interval = f" ({_signed(last['low'], 3)} to {_signed(last['high'], 3)})" if last["seeds"] > 1 else ""
         findings.append(
-            f"{display_name(name)} {trained:.3f} against {null:.3f} by chance, excess {last['mean']:+.3f}{between}, at "
-            f"{last['filters']:,} filters"
+            f"{display_name(name)} with {last['filters']:,} filters, {trained:.3f} against {null:.3f} "
+            f"by chance, excess {_signed(last['mean'], 3)}{interval}"
         )
         correlation = within_count_correlation(rows, "mean_nearest_cosine", "test_accuracy")
         if correlation is not None:
-            correlations.append("{} {:+.2f} ({:+.2f} to {:+.2f})".format(display_name(name), *correlation))
-    parts = [
-        f"Redundancy of convolutional filters, its null, and test accuracy on {dataset_name(joined)}: "
-        f"{join_words(described)}.",
-        "Redundancy is the mean over filters of the cosine to the nearest other filter; one filter has none. Upper "
-        if len(names) > 1
-        else "Redundancy is the mean over filters of the cosine to the nearest other filter; one filter has none. Left ",
-    ]
-    parts[-1] += (
-        "panels: trained networks (filled) and their own initial kernels (open) against the number of filters. Grey "
-        f"band: the null, kernels re-drawn from the same initialiser, mean ± {_NULL_SDS} standard deviations of one "
-        "network's redundancy; dotted grey: isotropic random directions."
+            estimate, low, high = (_signed(value, 2) for value in correlation)
+            correlations.append(f"{display_name(name)} {estimate} ({low} to {high})")
+    above, below = ("Upper", "Lower") if len(names) > 1 else ("Left", "Right")
+    return paragraph(
+        f"""Redundancy of convolutional filters, its null, and test accuracy on {dataset_name(joined)}:
+        {join_words(described)}. Redundancy is the mean over filters of the cosine to the nearest other
+        filter; a single filter has none.""",
+        f"""{above} panels: trained networks (filled) and their own initial kernels (open) against the
+        number of filters. Grey band and line: the null, kernels re-drawn from the same initialiser, mean ±
+        {_NULL_SDS} standard deviations of one network's redundancy; dotted: isotropic random directions.""",
+        f"""{below} panels: excess of trained redundancy over the null's mean against test accuracy, one
+        marker for each filter count (the number), joined in rising order; faint points are single runs. The
+        unit is the null's standard deviation at that count, so about 95 % of untrained networks are in the
+        grey band (± {_NULL_SDS}).""",
+        interval_text(joined),
+        f"Largest counts: {'; '.join(findings)}.",
+        f"""Rank correlation over seeds between redundancy and test accuracy at equal filter counts (95 %
+        bootstrap interval): {"; ".join(correlations)}."""
+        if correlations
+        else "",
     )
-    parts.append(
-        ("Lower" if len(names) > 1 else "Right")
-        + " panels: excess of trained redundancy over the null's mean against test accuracy, one marker for each "
-        f"filter count (the number), faint points for single runs. The unit is the null's standard deviation at that "
-        f"count, so the grey band (± {_NULL_SDS}) holds about 95 % of untrained networks; the line joins rising counts."
-    )
-    parts.append(interval_text(joined))
-    parts.append(f"At the largest count: {'; '.join(findings)}.")
-    if correlations:
-        parts.append(
-            "Rank correlation over seeds of redundancy and test accuracy at equal filter counts (95 % bootstrap interval): "
-            f"{'; '.join(correlations)}."
-        )
-    return " ".join(parts)
+
+
+def _signed(value: float, digits: int) -> str:
+    """A number with its sign and the typographic minus; zero has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")

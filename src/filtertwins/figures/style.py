@@ -1,4 +1,4 @@
-"""The look that all figures share: sizes, fonts, series that differ without colour, and axes of filter counts."""
+"""The look that all figures share: sizes, fonts, series that differ without colour, axes of filter counts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -19,13 +21,15 @@ DOUBLE_COLUMN_IN = 6.75
 PNG_DPI = 300
 
 TEXT_PT = 8.0
-LineStyle = str | tuple[float, tuple[float, ...]]
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+LineStyle = Literal["solid"] | tuple[float, tuple[float, ...]]
 
 SMALL_TEXT_PT = 7.0
 """Only for numbers beside data points."""
 
 NULL_COLOR = "0.55"
-NULL_BAND_COLOR = "0.85"
+NULL_BAND_COLOR = "0.89"
 REFERENCE_COLOR = "0.35"
 
 # Paul Tol's high-contrast set first (its three colours differ in grey too), then his vibrant and muted ones.
@@ -40,7 +44,7 @@ _LINESTYLES: tuple[LineStyle, ...] = (
     (0.0, (3.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
 )
 
-_SETTINGS: dict[str, object] = {
+_SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # bundled with matplotlib: the same bytes on every machine
     "mathtext.fontset": "dejavusans",
     "font.size": TEXT_PT,
@@ -92,7 +96,7 @@ def style() -> Iterator[None]:
     """
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        mpl.rcParams.update(_SETTINGS)  # type: ignore[arg-type]  # its keys are a Literal of hundreds
         yield
 
 
@@ -120,15 +124,15 @@ def series_styles(names: Iterable[str]) -> dict[str, Series]:
 def display_name(architecture: str) -> str:
     """The architecture's name as a reader of a paper expects it.
 
-    >>> display_name("relu_5x5")
-    'ReLU 5×5'
+    >>> display_name("relu_wide")
+    'ReLU wide'
     """
-    words = re.sub(r"(\d+)x(\d+)", r"\1×\2", architecture).split("_")
+    words = re.sub(r"(\d+)x(\d+)", rf"\1{TIMES}\2", architecture).split("_")
     return " ".join("ReLU" if word == "relu" else word for word in words)
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """A figure of exactly this printed size. Call inside ``style()``; it never enters pyplot's global registry."""
+    """A figure of exactly this printed size, unknown to pyplot. Call inside ``style()``."""
     return Figure(figsize=(width_in, height_in))
 
 
@@ -142,7 +146,7 @@ def filters_axis(axes: Axes, counts: Iterable[int], *, room_right: float = 0.0) 
     """
     ticks = sorted(set(counts))
     axes.set_xscale("log", base=2)
-    axes.set_xlim(ticks[0] * 2**-0.5, ticks[-1] * 2 ** (0.5 + room_right))
+    axes.set_xlim(ticks[0] * 2**-0.6, ticks[-1] * 2 ** (0.5 + room_right))
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(ticks, _labels_with_room(axes, ticks))
@@ -171,7 +175,7 @@ def label_panel(axes: Axes, letter: str, text: str = "") -> None:
     axes.set_title(rf"$\mathbf{{{letter}}}$" + (f"  {text}" if text else ""), loc="left")
 
 
-def legend_above(figure: Figure, handles: Mapping[str, object], columns: int) -> None:
+def legend_above(figure: Figure, handles: Mapping[str, Artist], columns: int) -> None:
     """A legend above all panels, where it can cover no data."""
     figure.legend(
         list(handles.values()),

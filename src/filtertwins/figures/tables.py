@@ -1,21 +1,25 @@
-"""What the figures ask of their tables: columns that must be there, one dataset, means with intervals, wording."""
+"""What the figures share beside their look: checked tables, means with intervals, the wording of captions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from filtertwins.errors import StudyError
+from filtertwins.statistics import bootstrap_interval
+
 RESAMPLES = 10_000
 _BOOTSTRAP_SEED = 20200
 CONFIDENCE = 0.95
 
-_DATASET_NAMES = {"mnist": "MNIST", "digits": "the scikit-learn digits (enlarged to 28 × 28)"}
+_DATASET_NAMES = {"mnist": "MNIST", "digits": "the scikit-learn digits (enlarged)"}
 
 
-class TableError(ValueError):
+class TableError(StudyError):
     """A table cannot be drawn: its name is ``table``, the message names the column or the missing rows."""
 
     def __init__(self, table: str, problem: str) -> None:
@@ -24,9 +28,7 @@ class TableError(ValueError):
         self.problem = problem
 
 
-def select(
-    table: pd.DataFrame, name: str, columns: Sequence[str], *, stage: str | None = None
-) -> pd.DataFrame:
+def select(table: pd.DataFrame, name: str, columns: Sequence[str], *, stage: str | None = None) -> pd.DataFrame:
     """A copy of the columns that a figure needs.
 
     Args:
@@ -60,21 +62,21 @@ def in_order(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(str(value) for value in values))
 
 
-def bootstrap_mean(values: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Percentile-bootstrap interval (95 %, 10,000 resamples, fixed generator) of the mean over the first axis.
+def bootstrap_curves(values: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Pointwise percentile-bootstrap band of the mean of curves (95 %, 10,000 resamples of whole seeds).
 
     Args:
-        values: one row per seed, any further axes  # (seed, ...)
+        values: one curve per seed  # (seed, place)
 
     Returns:
-        Lower and upper bounds, shaped as one row. With one seed both are NaN: there is no interval.
+        Lower and upper bounds  # (place,). With one seed both are NaN: there is no interval.
     """
     rows = np.asarray(values, dtype=np.float64)
     if len(rows) < 2:
         return np.full(rows.shape[1:], np.nan), np.full(rows.shape[1:], np.nan)
     rng = np.random.default_rng(_BOOTSTRAP_SEED)
     weights = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=RESAMPLES)  # (resample, seed)
-    means = np.tensordot(weights / len(rows), rows, axes=1)  # (resample, ...)
+    means = np.tensordot(weights / len(rows), rows, axes=1)  # (resample, place)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return low, high
@@ -88,16 +90,19 @@ def summarise(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     """
     records = []
     present = rows.dropna(subset=[value])
-    for (architecture, filters), group in present.groupby(["architecture", "filters"], sort=False):
+    for key, group in present.groupby(["architecture", "filters"], sort=False):
+        architecture, filters = cast("tuple[str, int]", key)
         values = group.sort_values("seed")[value].to_numpy(dtype=np.float64)
-        low, high = bootstrap_mean(values)
-        records.append((architecture, int(filters), values.mean(), float(low), float(high), len(values)))
+        rng = np.random.default_rng(_BOOTSTRAP_SEED)  # anew: no condition's interval depends on another's
+        interval = bootstrap_interval(values, rng, level=CONFIDENCE, resamples=RESAMPLES)
+        records.append((architecture, int(filters), interval.estimate, interval.low, interval.high, interval.n))
     columns = ["architecture", "filters", "mean", "low", "high", "seeds"]
-    return pd.DataFrame(records, columns=columns).sort_values("filters", kind="stable").reset_index(drop=True)
+    table = pd.DataFrame(records, columns=columns).astype({"mean": float, "low": float, "high": float})
+    return table.sort_values("filters", kind="stable").reset_index(drop=True)
 
 
 def whiskers(summary: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Lengths of the error bars below and above each mean  # (2, condition); NaN where there is no interval."""
+    """Lengths of the error bars below and above each mean, NaN where there is none  # (2, condition)."""
     return np.stack([summary["mean"] - summary["low"], summary["high"] - summary["mean"]]).clip(min=0)
 
 
@@ -107,28 +112,30 @@ def dataset_name(rows: pd.DataFrame) -> str:
     return _DATASET_NAMES.get(name, name)
 
 
+def seed_counts(rows: pd.DataFrame) -> pd.Series[int]:
+    """How many seeds each condition has."""
+    return rows.groupby(["architecture", "filters"])["seed"].nunique()
+
+
 def seeds_text(rows: pd.DataFrame) -> str:
     """How many seeds a condition has.
 
     >>> seeds_text(pd.DataFrame({"architecture": ["a", "a"], "filters": [1, 1], "seed": [0, 1]}))
     '2 seeds'
     """
-    counts = rows.groupby(["architecture", "filters"])["seed"].nunique()
+    counts = seed_counts(rows)
     low, high = int(counts.min()), int(counts.max())
     if low != high:
         return f"{low} to {high} seeds"
     return "one seed" if low == 1 else f"{low} seeds"
 
 
-def interval_text(rows: pd.DataFrame, mark: str = "bars") -> str:
+def interval_text(rows: pd.DataFrame) -> str:
     """A sentence on the intervals, or on why there are none."""
-    counts = rows.groupby(["architecture", "filters"])["seed"].nunique()
+    counts = seed_counts(rows)
     if counts.max() == 1:
         return "With one seed there are no intervals."
-    sentence = (
-        f"{mark[0].upper()}{mark[1:]}: 95 % percentile-bootstrap intervals of the mean over {seeds_text(rows)} "
-        f"({RESAMPLES:,} resamples)."
-    )
+    sentence = f"Bars: 95 % bootstrap intervals (BCa, {RESAMPLES:,} resamples) of the mean over {seeds_text(rows)}."
     return sentence + (" Conditions with one seed have none." if counts.min() == 1 else "")
 
 
@@ -139,3 +146,8 @@ def join_words(words: Sequence[str], last: str = "and") -> str:
     '1, 2 and 4'
     """
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def paragraph(*sentences: str) -> str:
+    """Sentences as one line of text, whatever the line ends and indents of their source."""
+    return " ".join(" ".join(sentence.split()) for sentence in sentences if sentence)

@@ -123,7 +123,7 @@ def _compiled_loop(
     targets = tf.constant(labels.astype(np.int32))
     optimizer.build(stack.variables)
 
-    @tf.function(jit_compile=stack.compiled)
+    @tf.function(jit_compile=stack.compiled)  # type: ignore[untyped-decorator]
     def run_steps(indices: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         losses = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(indices.shape[1],))
         for step in tf.range(steps):
@@ -145,12 +145,10 @@ def _check_finite(losses: NDArray[np.float32], seeds: Sequence[int], done: int, 
         )
 
 
-def _scores(
-    stack: Stack, dataset: Dataset
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+def _scores(stack: Stack, dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Mean cross-entropy (split, seed), correct predictions (split, seed) and images (split,)."""
 
-    @tf.function(jit_compile=stack.compiled, reduce_retracing=True)
+    @tf.function(jit_compile=stack.compiled, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = stack.logits(tf.cast(images, tf.float32) / 255.0)  # (seed, image, class)
         targets = tf.broadcast_to(labels, tf.shape(logits)[:2])
@@ -160,10 +158,16 @@ def _scores(
 
     losses, correct, counts = [], [], []
     for split in SPLITS:
-        images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels").astype(np.int32)
+        images, labels = (
+            getattr(dataset, f"{split}_images"),
+            getattr(dataset, f"{split}_labels").astype(np.int32),
+        )
         images = images.reshape(len(images), -1)
         parts = [
-            [part.numpy().astype(np.float64) for part in score(images[i : i + EVALUATION_IMAGES], labels[i : i + EVALUATION_IMAGES])]
+            [
+                part.numpy().astype(np.float64)
+                for part in score(images[i : i + EVALUATION_IMAGES], labels[i : i + EVALUATION_IMAGES])
+            ]
             for i in range(0, len(images), EVALUATION_IMAGES)
         ]
         losses.append(sum(part[0] for part in parts) / len(images))

@@ -17,7 +17,7 @@ from filtertwins.training.streams import Purpose, initializer_seed
 from filtertwins.weights import Parameters
 
 CLASSES = 10
-BLOCK_IMAGES = 64  # feature maps of so many images stay in the processor's cache
+BLOCK_IMAGES = 32  # 16 is as fast at few filters, 64 slower at many
 
 
 def plain_model(architecture: Architecture, filters: int, seed: int, image_shape: tuple[int, int]) -> keras.Model:
@@ -101,8 +101,8 @@ def build_stack(architecture: Architecture, initial: Parameters, image_shape: tu
 class CollapsedStack:
     """Linear networks, computed through their effective weights.
 
-    Without an activation the logits are x W + b with W = sum over filters f of kernel_f (*) dense_f, the dense weights of
-    filter f correlated back onto the pixels by its kernel. Forming W first costs O(filters) on the weights alone
+    Without an activation the logits are x W + b with W = sum over filters f of kernel_f (*) dense_f, the dense weights
+    of filter f correlated back onto the pixels by its kernel. Forming W first costs O(filters) on the weights alone
     instead of on every image of the batch, so 128 filters cost little more than one. Exact algebra; only the
     order of the sums differs from the layered network's.
     """
@@ -162,10 +162,12 @@ class CollapsedStack:
 
 
 class ConvolutionalStack:
-    """Networks with an activation, one after another on TensorFlow's own convolution.
+    """Networks with an activation, computed one after another, each batch in blocks of images.
 
-    Each batch goes through in blocks of images whose feature maps fit the processor's cache, and the blocks' gradients
-    are added up. XLA is left out: its convolution gradients are several times slower on CPUs.
+    The convolution is a matrix product on patches, with the bias as the weight of a constant pixel: at 3x1 a step takes
+    three quarters of the time it takes with TensorFlow's convolution, at 5x5 the same. The feature maps of a block
+    stay in the processor's cache; the blocks' gradients add up. XLA is left out: its products with
+    the narrow dense layer are several times slower on CPUs.
     """
 
     compiled = False
@@ -181,8 +183,14 @@ class ConvolutionalStack:
     def _network(self, images: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
         """One network: (image, pixel) to logits (image, class)."""
         kernels, biases, head, head_bias = weights
-        maps = tf.nn.conv2d(tf.reshape(images, (-1, *self._image, 1)), kernels[:, :, None, :], 1, "VALID")
-        return tf.reshape(self._activation(maps + biases), (-1, head.shape[0])) @ head + head_bias
+        height, width, filters = kernels.shape
+        rows, columns = self._image[0] - height + 1, self._image[1] - width + 1
+        images = tf.reshape(images, (-1, *self._image))
+        shifted = [images[:, i : i + rows, j : j + columns] for i in range(height) for j in range(width)]
+        patches = tf.reshape(tf.stack([*shifted, tf.ones_like(shifted[0])]), (height * width + 1, -1))
+        weights_and_bias = tf.concat([tf.reshape(kernels, (-1, filters)), biases[None]], axis=0)
+        maps = self._activation(tf.matmul(patches, weights_and_bias, transpose_a=True))
+        return tf.reshape(maps, (-1, head.shape[0])) @ head + head_bias
 
     def losses_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
         seeds, batch, _ = images.shape

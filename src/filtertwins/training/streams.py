@@ -1,8 +1,8 @@
 """What a seed fixes, initial weights and batch order, and how long it trains.
 
-Every stream of random numbers comes from a counter-based generator (Philox; Salmon et al. 2011) keyed by the seed and by
-what the numbers are for. So a run's numbers depend on nothing else: not on the other seeds, their number or order,
-not on chunks or threads.
+Every stream of random numbers comes from a counter-based generator (Philox; Salmon et al. 2011) keyed by the seed and
+by what the numbers are for. So a run's numbers depend on nothing else: not on the other seeds, their number or
+order, not on chunks or threads.
 """
 
 from __future__ import annotations

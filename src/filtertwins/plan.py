@@ -1,0 +1,103 @@
+"""What a study computes: its chunks, what each depends on, and what each needs of a machine.
+
+The rules ask here, so that the workflow's logic can be tested without Snakemake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from filtertwins.settings import Settings
+from filtertwins.weights import chunk_name
+
+Plain = dict[str, Any]
+"""Plain data, that JSON can hold."""
+
+
+def as_json(values: Any) -> str:
+    """One spelling of plain data: on a command line, and as what Snakemake compares to see whether a job is stale."""
+    return json.dumps(values, sort_keys=True, default=list)
+
+
+def digest(values: Any) -> str:
+    """A short digest of plain data."""
+    return hashlib.sha256(as_json(values).encode()).hexdigest()[:12]
+
+
+class Plan:
+    """The jobs of a study.
+
+    Args:
+        settings: the study.
+        dataset_code: digest of the code that makes the dataset from its files.
+    """
+
+    def __init__(self, settings: Settings, dataset_code: str = "") -> None:
+        self.settings = settings
+        self.dataset = settings.dataset_settings.model_dump(mode="json", exclude={"mirrors"})
+        self.dataset_digest = digest([self.dataset, dataset_code])
+
+    def dataset_file(self, folder: Path) -> Path:
+        """The dataset's arrays. The name tells the content apart, so that file times need not."""
+        return folder / self.settings.dataset / f"dataset-{self.dataset_digest}.npz"
+
+    def study(self) -> Plain:
+        """Which runs belong to the study: the filter counts of each architecture, and the chunks of seeds."""
+        return {
+            "architectures": {name: list(item.filters) for name, item in self.settings.studied.items()},
+            "chunks": self.settings.chunks(),
+        }
+
+    def gallery(self) -> Plain:
+        """The part of the study that the gallery shows: some filter counts, and the chunk that holds its seed."""
+        shown, whole = self.settings.gallery, self.study()
+        return {
+            "architectures": {
+                name: [filters for filters in counts if filters in shown.filters]
+                for name, counts in whole["architectures"].items()
+            },
+            "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= shown.seed < first + seeds],
+        }
+
+    @staticmethod
+    def chunk_files(folder: Path, study: Plain) -> list[Path]:
+        """The files of a study's chunks."""
+        return [
+            folder / architecture / chunk_name(filters, first, seeds)
+            for architecture, counts in study["architectures"].items()
+            for filters in counts
+            for first, seeds in study["chunks"]
+        ]
+
+    def condition(self, architecture: str, filters: int, first: int, last: int) -> Plain:
+        """All that a chunk's result depends on, beside the code. Stored in its file too.
+
+        The architecture's list of filter counts is left out: adding one must not touch the others' runs.
+        """
+        return {
+            "dataset": self.settings.dataset,
+            "dataset_digest": self.dataset_digest,
+            "architecture": architecture,
+            "model": self.settings.studied[architecture].model_dump(mode="json", exclude={"filters"}),
+            "filters": filters,
+            "seeds": list(range(first, last + 1)),
+            "snapshots": self.settings.snapshots,
+        }
+
+    def head_weights(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Weights of a chunk's dense layers: what its memory and time grow with."""
+        height, width = self.settings.studied[architecture].kernel
+        return (29 - height) * (29 - width) * filters * 10 * (last + 1 - first)
+
+    def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Memory of a chunk: TensorFlow and the data, and twelve copies of its weights (Adam, gradients, blocks)."""
+        return 1500 + self.head_weights(architecture, filters, first, last) * 4 * 12 // 10**6
+
+    def training_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Time of a chunk, with room for a core of half the speed: 30 ns for each dense weight and step."""
+        item = self.settings.studied[architecture]
+        steps = item.steps or (item.epochs or 1) * 60_000 // item.batch
+        return 10 + round(self.head_weights(architecture, filters, first, last) * steps * 30e-9 / 60)

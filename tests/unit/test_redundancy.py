@@ -1,0 +1,397 @@
+"""The measures, on filters whose redundancy is known, and under changes that must not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics.pairwise import cosine_similarity
+
+from filtertwins import redundancy
+from filtertwins.redundancy import (
+    close_duplicate_pairs,
+    directions,
+    effective_rank,
+    equivalence_of,
+    exact_duplicate_pairs,
+    feature_vectors,
+    filter_vectors,
+    functional_similarity,
+    linear_cka,
+    live_filters,
+    measure,
+    near_duplicate_pairs,
+    nearest_filters,
+    opposite_phase_pairs,
+    participation_ratio,
+    patch_second_moment,
+    similarity_matrix,
+    stable_rank,
+)
+
+EQUIVALENCES = ["nonzero_scale", "positive_scale"]
+RANKS = [effective_rank, stable_rank, participation_ratio]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)
+
+
+@st.composite
+def filter_sets(draw, fewest=2):
+    filters, dimension = draw(st.integers(fewest, 12)), draw(st.integers(2, 9))
+    seed = draw(st.integers(0, 2**32 - 1))
+    return np.random.default_rng(seed).standard_normal((filters, dimension))
+
+
+# Equivalence and vectors
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [("linear", "nonzero_scale"), ("relu", "positive_scale"), ("tanh", "nonzero_scale")],
+)
+def test_each_activation_has_its_equivalence(activation, expected):
+    assert equivalence_of(activation) == expected
+
+
+def test_an_unknown_activation_is_refused_with_what_is_allowed():
+    with pytest.raises(ValueError, match=r"'swish'.*linear, relu, tanh"):
+        equivalence_of("swish")
+
+
+def test_vectors_are_flattened_kernels_in_row_column_order():
+    kernels = np.arange(12, dtype=np.float32).reshape(2, 3, 2)  # (row, column, filter)
+    vectors = filter_vectors(kernels, np.array([8.0, 9.0]), "nonzero_scale")
+    assert vectors.tolist() == [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]
+    assert vectors.dtype == np.float64
+
+
+def test_the_bias_belongs_to_the_vector_only_where_scale_is_positive(rng):
+    kernels, biases = rng.standard_normal((3, 1, 4)), np.array([1.0, 2.0, 3.0, 4.0])
+    assert filter_vectors(kernels, biases, "nonzero_scale").shape == (4, 3)
+    vectors = filter_vectors(kernels, biases, "positive_scale")
+    assert vectors.shape == (4, 4)
+    assert vectors[:, -1].tolist() == biases.tolist()
+    assert filter_vectors(kernels, None, "positive_scale").shape == (4, 3)
+
+
+def test_kernels_of_many_channels_are_flattened_too(rng):
+    kernels = rng.standard_normal((3, 3, 5, 7))  # (row, column, channel, filter)
+    vectors = filter_vectors(kernels, np.zeros(7), "nonzero_scale")
+    np.testing.assert_array_equal(vectors[6], kernels[..., 6].ravel())
+
+
+def test_biases_must_match_the_filters(rng):
+    with pytest.raises(ValueError, match=r"shape \(3,\).*4 filters"):
+        filter_vectors(rng.standard_normal((3, 1, 4)), np.zeros(3), "positive_scale")
+
+
+@pytest.mark.parametrize("vectors", [np.ones(3), np.array([[1.0, np.nan]]), np.array([[1.0, np.inf]])])
+def test_vectors_that_are_not_finite_or_not_2d_are_refused(vectors):
+    with pytest.raises(ValueError, match="finite"):
+        measure(vectors, "nonzero_scale", 0.95)
+
+
+def test_an_unknown_equivalence_is_refused_with_what_is_allowed(rng):
+    with pytest.raises(ValueError, match=r"'scale'.*nonzero_scale, positive_scale"):
+        measure(rng.standard_normal((1, 3)), "scale", 0.95)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, np.nan])
+def test_a_threshold_outside_0_to_1_is_refused(rng, threshold):
+    with pytest.raises(ValueError, match="threshold"):
+        measure(rng.standard_normal((4, 3)), "nonzero_scale", threshold)
+
+
+# Similarity and nearest filters
+
+
+def test_similarity_is_the_cosine_of_scikit_learn(rng):
+    vectors = rng.standard_normal((6, 5))
+    cosines = cosine_similarity(vectors)
+    np.testing.assert_allclose(similarity_matrix(vectors, "positive_scale"), cosines, atol=1e-14)
+    np.testing.assert_allclose(similarity_matrix(vectors, "nonzero_scale"), np.abs(cosines), atol=1e-14)
+
+
+def test_nearest_filters_of_known_vectors():
+    vectors = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.1], [0.0, 2.0]])
+    nearest, cosines = nearest_filters(vectors, "nonzero_scale")
+    assert nearest.tolist() == [2, 3, 0, 1]
+    np.testing.assert_allclose(cosines, [1 / np.sqrt(1.01), 0.8, 1 / np.sqrt(1.01), 0.8], atol=1e-15)
+    nearest, cosines = nearest_filters(vectors, "positive_scale")
+    assert nearest.tolist() == [1, 3, 3, 1]
+    np.testing.assert_allclose(cosines, [0.6, 0.8, 0.1 / np.sqrt(1.01), 0.8], atol=1e-15)
+
+
+def test_a_sign_flip_is_the_same_filter_only_under_nonzero_scale():
+    twins = np.array([[1.0, 2.0, 2.0], [-1.0, -2.0, -2.0]])
+    assert nearest_filters(twins, "nonzero_scale")[1] == pytest.approx([1, 1], abs=1e-15)
+    assert nearest_filters(twins, "positive_scale")[1] == pytest.approx([-1, -1], abs=1e-15)
+    assert measure(twins, "nonzero_scale", 0.95).near_duplicate_pairs == 1
+    assert measure(twins, "positive_scale", 0.95).near_duplicate_pairs == 0
+    assert opposite_phase_pairs(twins, 0.95) == 1
+    assert opposite_phase_pairs(np.abs(twins), 0.95) == 0
+
+
+@pytest.mark.parametrize("equivalence", EQUIVALENCES)
+def test_the_nearest_filter_of_an_only_filter_is_missing_not_0(equivalence):
+    nearest, cosines = nearest_filters(np.array([[1.0, 2.0, 3.0]]), equivalence)
+    assert nearest.tolist() == [-1]
+    assert np.isnan(cosines).all()
+    measures = measure(np.array([[1.0, 2.0, 3.0]]), equivalence, 0.95)
+    assert np.isnan([measures.mean_nearest_cosine, measures.max_cosine]).all()
+    assert (measures.near_duplicate_pairs, measures.exact_duplicate_pairs) == (0, 0)
+    assert measures.effective_rank == pytest.approx(1)
+
+
+@pytest.mark.parametrize("equivalence", EQUIVALENCES)
+def test_dead_filters_are_counted_and_left_out(rng, equivalence):
+    alive = rng.standard_normal((5, 4))
+    with_dead = np.insert(alive, [0, 3, 3], 0.0, axis=0)  # dead filters: 0, 4, 5
+    assert live_filters(with_dead).tolist() == [False, True, True, True, False, False, True, True]
+    expected, measures = measure(alive, equivalence, 0.5), measure(with_dead, equivalence, 0.5)
+    assert (measures.live_filters, measures.dead_filters) == (5, 3)
+    for name in set(vars(expected)) - {"dead_filters"}:
+        assert getattr(measures, name) == getattr(expected, name), name
+    nearest, cosines = nearest_filters(with_dead, equivalence)
+    assert nearest[[0, 4, 5]].tolist() == [-1, -1, -1]
+    assert np.isnan(cosines[[0, 4, 5]]).all()
+    survivors = np.array([1, 2, 3, 6, 7])
+    assert nearest[survivors].tolist() == survivors[nearest_filters(alive, equivalence)[0]].tolist()
+
+
+def test_a_network_of_dead_filters_has_missing_measures_and_no_pairs():
+    measures = measure(np.zeros((3, 4)), "nonzero_scale", 0.95)
+    assert (measures.live_filters, measures.dead_filters, measures.exact_duplicate_pairs) == (0, 3, 0)
+    assert (measures.close_duplicate_pairs, measures.near_duplicate_pairs) == (0, 0)
+    missing = [measures.mean_nearest_cosine, measures.effective_rank, measures.stable_rank]
+    assert np.isnan([*missing, measures.participation_ratio]).all()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-42, 1e300])
+def test_directions_survive_sizes_whose_squares_do_not(size):
+    np.testing.assert_allclose(directions(np.array([[3 * size, -4 * size]])), [[0.6, -0.8]], rtol=1e-12)
+
+
+# Duplicates
+
+
+def test_exact_duplicates_of_known_multiplicity(rng):
+    distinct = rng.standard_normal((4, 3))
+    vectors = distinct[[0, 0, 0, 1, 2, 2, 3]]  # three pairs among the first, one among the third
+    assert exact_duplicate_pairs(vectors) == 4
+    assert exact_duplicate_pairs(distinct) == 0
+
+
+def test_the_last_bit_tells_duplicates_from_near_ones():
+    vectors = np.array([[0.1, 0.2], [0.1, 0.2], [0.1, np.nextafter(0.2, 1)]])
+    assert exact_duplicate_pairs(vectors) == 1
+    assert close_duplicate_pairs(vectors) == 3
+
+
+def test_duplicates_are_compared_in_the_type_they_are_stored_in():
+    vectors = np.array([[0.1, 1.0], [np.nextafter(np.float32(0.1), np.float32(1)), 1.0]], dtype=np.float32)
+    assert exact_duplicate_pairs(vectors) == 0
+    assert exact_duplicate_pairs(vectors.astype(np.float16)) == 1  # here the two are one number
+    kernels = vectors.T.reshape(2, 1, 2)
+    assert exact_duplicate_pairs(filter_vectors(kernels, None, "nonzero_scale")) == 0
+
+
+def test_positive_and_negative_zero_are_equal_weights():
+    assert exact_duplicate_pairs(np.array([[0.0, 1.0, -0.0], [-0.0, 1.0, 0.0]])) == 1
+    assert live_filters(np.array([[-0.0, 0.0]])).tolist() == [False]
+
+
+def test_sign_flips_and_multiples_are_not_exact_duplicates():
+    assert exact_duplicate_pairs(np.array([[1.0, 2.0], [-1.0, -2.0], [2.0, 4.0]])) == 0
+
+
+def test_close_duplicates_differ_by_at_most_the_tolerance_in_every_weight():
+    vectors = np.array([[1.0, 1.0], [1.0, 1.0 + 9e-7], [1.0, 1.0 - 9e-7], [1.0 + 1.1e-6, 1.0]])
+    assert close_duplicate_pairs(vectors) == 2  # 0-1 and 0-2, but not 1-2; and 3 with none
+    assert close_duplicate_pairs(np.array([[0.0, 1.0], [0.5, 1.0]]), tolerance=0.5) == 1
+
+
+@given(filter_sets(), st.floats(0.01, 2))
+@settings(max_examples=50, deadline=None)
+def test_close_duplicates_agree_with_all_differences(vectors, tolerance):
+    differences = np.abs(vectors[:, np.newaxis] - vectors).max(axis=-1)
+    expected = np.count_nonzero(differences[np.triu_indices(len(vectors), 1)] <= tolerance)
+    assert close_duplicate_pairs(vectors, tolerance) == expected
+
+
+def test_near_duplicates_of_planted_angles():
+    angles = np.radians([0, 10, 20, 90, 185])
+    vectors = np.column_stack([np.cos(angles), np.sin(angles)])
+    taus = np.cos(np.radians([25.0, 15.0, 11.0, 6.0]))  # in any order
+    # angles between lines: 10 10 20 | 90 80 70 | 5 5 15 85
+    assert near_duplicate_pairs(vectors, "nonzero_scale", taus).tolist() == [6, 5, 4, 2]
+    assert near_duplicate_pairs(vectors, "nonzero_scale", taus[::-1]).tolist() == [2, 4, 5, 6]
+    assert near_duplicate_pairs(vectors, "positive_scale", taus).tolist() == [3, 2, 2, 0]
+    assert [opposite_phase_pairs(vectors, tau) for tau in taus] == [3, 3, 2, 2]
+
+
+def test_measures_in_blocks_are_those_of_the_whole_matrix(rng, monkeypatch):
+    vectors = rng.standard_normal((50, 3))
+    whole = {e: (measure(vectors, e, 0.9), nearest_filters(vectors, e)) for e in EQUIVALENCES}
+    monkeypatch.setattr(redundancy, "_BLOCK_ENTRIES", 7 * 50)
+    for equivalence, (measures, (nearest, cosines)) in whole.items():
+        blockwise = measure(vectors, equivalence, 0.9)
+        assert blockwise.near_duplicate_pairs == measures.near_duplicate_pairs > 0
+        assert blockwise.mean_nearest_cosine == pytest.approx(measures.mean_nearest_cosine, abs=1e-14)
+        np.testing.assert_array_equal(nearest_filters(vectors, equivalence)[0], nearest)
+        np.testing.assert_allclose(nearest_filters(vectors, equivalence)[1], cosines, atol=1e-14)
+
+
+# Spectral measures
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_ranks_of_orthogonal_kernels_count_them(rank):
+    assert rank(np.diag([1.0, 5.0, 0.01])) == pytest.approx(3, abs=1e-12)
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_ranks_of_one_direction_are_1(rank):
+    assert rank(np.outer([1.0, -2.0, 3.0, 0.5], [1.0, 2.0, 3.0])) == pytest.approx(1, abs=1e-12)
+
+
+def test_ranks_of_uneven_groups():
+    vectors = np.repeat(np.eye(2), [3, 1], axis=0)  # squared singular values 3 and 1
+    assert stable_rank(vectors) == pytest.approx(4 / 3)
+    assert participation_ratio(vectors) == pytest.approx(16 / 10)
+    shares = np.array([np.sqrt(3), 1]) / (np.sqrt(3) + 1)
+    assert effective_rank(vectors) == pytest.approx(np.prod(shares**-shares))
+
+
+@given(filter_sets(fewest=1))
+@settings(max_examples=100, deadline=None)
+def test_ranks_are_between_1_and_filters_or_dimension(vectors):
+    for rank in RANKS:
+        assert 1 - 1e-12 <= rank(vectors) <= min(vectors.shape) + 1e-12
+
+
+# Feature maps
+
+
+def _patches(images, height, width):
+    count, rows, columns = images.shape
+    return np.array(
+        [
+            images[i, r : r + height, c : c + width].ravel()
+            for i in range(count)
+            for r in range(rows - height + 1)
+            for c in range(columns - width + 1)
+        ],
+        dtype=np.float64,
+    )
+
+
+@pytest.mark.parametrize("kernel_shape", [(3, 1), (1, 3), (2, 3), (6, 5)])
+def test_the_patch_second_moment_is_the_mean_over_all_patches(rng, monkeypatch, kernel_shape):
+    images = rng.integers(0, 256, (5, 6, 5), dtype=np.uint8)
+    monkeypatch.setattr(redundancy, "_BLOCK_ENTRIES", 200)  # several blocks
+    patches = _patches(images, *kernel_shape) / 255
+    expected = patches.T @ patches / len(patches)
+    moment = patch_second_moment(images, kernel_shape, pixel_scale=1 / 255)
+    np.testing.assert_allclose(moment, expected, rtol=1e-12)
+    ones = np.column_stack([patches, np.ones(len(patches))])
+    moment = patch_second_moment(images, kernel_shape, pixel_scale=1 / 255, constant=True)
+    np.testing.assert_allclose(moment, ones.T @ ones / len(ones), rtol=1e-12)
+
+
+def test_a_kernel_larger_than_the_images_has_no_patches(rng):
+    with pytest.raises(ValueError, match=r"\(7, 1\)"):
+        patch_second_moment(rng.random((2, 6, 6)), (7, 1))
+
+
+def test_functional_similarity_is_the_cosine_of_the_feature_maps(rng):
+    images = rng.random((4, 9, 8))
+    kernels, biases = rng.standard_normal((3, 2, 6)), rng.standard_normal(6)
+    vectors = filter_vectors(kernels, biases, "positive_scale")
+    maps = _patches(images, 3, 2) @ vectors[:, :-1].T + biases  # (patch, filter)
+    moment = patch_second_moment(images, (3, 2), constant=True)
+    similarity = functional_similarity(vectors, moment, "positive_scale")
+    np.testing.assert_allclose(similarity, cosine_similarity(maps.T), atol=1e-10)
+
+
+def test_filters_that_differ_only_where_images_are_blank_do_the_same():
+    moment = np.diag([1.0, 0.0, 0.0, 1.0])  # the two pixels in the middle are always blank
+    vectors = np.array([[1.0, 0.0, 0.0, 2.0], [1.0, 7.0, -3.0, 2.0]])
+    assert functional_similarity(vectors, moment, "nonzero_scale")[0, 1] == pytest.approx(1, abs=1e-12)
+    assert similarity_matrix(vectors, "nonzero_scale")[0, 1] < 0.5
+
+
+def test_a_filter_that_answers_nothing_is_functionally_dead(rng):
+    rotation = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    moment = rotation @ np.diag([3.0, 1.0, 0.5, 0.0]) @ rotation.T  # images never show rotation[:, 3]
+    vectors = np.stack([rotation[:, 0], 5 * rotation[:, 3], rotation[:, 1]])
+    assert live_filters(feature_vectors(vectors, moment)).tolist() == [True, False, True]
+    np.testing.assert_allclose(functional_similarity(vectors, moment, "nonzero_scale"), np.eye(2), atol=1e-12)
+
+
+def test_linear_cka_ignores_rotation_scale_and_offset_and_sees_what_is_unrelated(rng):
+    X = rng.standard_normal((200, 5))
+    rotation = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    assert linear_cka(X, 3 * X @ rotation + 2) == pytest.approx(1, abs=1e-12)
+    assert linear_cka(X[:, :2], X[:, :2] * [1, 2]) < 0.99  # no rotation
+    signs = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    assert linear_cka(signs[:, :1], signs[:, 1:]) == pytest.approx(0, abs=1e-15)
+    assert linear_cka(signs[:, :1], signs) == pytest.approx(1 / np.sqrt(2))
+    assert np.isnan(linear_cka(X, np.full((200, 2), 0.1)))
+    with pytest.raises(ValueError, match="100 samples; first has 200"):
+        linear_cka(X, X[:100])
+
+
+# Invariances
+
+
+@given(filter_sets(), st.sampled_from(EQUIVALENCES), st.integers(0, 2**32 - 1))
+@settings(max_examples=100, deadline=None)
+def test_permuting_filters_changes_no_measure(vectors, equivalence, seed):
+    order = np.random.default_rng(seed).permutation(len(vectors))
+    _assert_equal_measures(measure(vectors, equivalence, 0.6), measure(vectors[order], equivalence, 0.6))
+    nearest, cosines = nearest_filters(vectors, equivalence)
+    permuted_nearest, permuted_cosines = nearest_filters(vectors[order], equivalence)
+    np.testing.assert_allclose(permuted_cosines, cosines[order], rtol=0, atol=1e-12)
+    if len(vectors) > 2:  # of two filters, each is the other's; of more, ties have probability 0
+        np.testing.assert_array_equal(order[permuted_nearest], nearest[order])
+
+
+@given(filter_sets(), st.sampled_from(EQUIVALENCES), st.integers(0, 2**32 - 1))
+@settings(max_examples=100, deadline=None)
+def test_scaling_by_the_equivalence_changes_no_measure(vectors, equivalence, seed):
+    rng = np.random.default_rng(seed)
+    scales = 10.0 ** rng.uniform(-6, 6, (len(vectors), 1))
+    if equivalence == "nonzero_scale":
+        scales *= rng.choice([-1, 1], scales.shape)
+    # Opposite phase and equality of raw weights are about signs and sizes, and do change.
+    signed = {"opposite_phase_pairs", "close_duplicate_pairs"}
+    before, after = measure(vectors, equivalence, 0.6), measure(vectors * scales, equivalence, 0.6)
+    _assert_equal_measures(before, after, besides=signed)
+
+
+def test_a_negative_scale_does_change_signed_measures(rng):
+    vectors = rng.standard_normal((6, 3))
+    flipped = vectors * np.array([[1], [-1], [1], [-1], [1], [1]])
+    before, after = measure(vectors, "positive_scale", 0.6), measure(flipped, "positive_scale", 0.6)
+    assert abs(before.mean_nearest_cosine - after.mean_nearest_cosine) > 0.01
+
+
+@given(filter_sets(), st.sampled_from(EQUIVALENCES))
+@settings(max_examples=50, deadline=None)
+def test_near_duplicates_fall_as_the_threshold_rises(vectors, equivalence):
+    counts = near_duplicate_pairs(vectors, equivalence, np.linspace(0, 1, 21))
+    assert np.all(np.diff(counts) <= 0)
+    pairs = len(vectors) * (len(vectors) - 1) // 2
+    assert counts[0] == pairs if equivalence == "nonzero_scale" else counts[0] <= pairs
+    upper = similarity_matrix(vectors, equivalence)[np.triu_indices(len(vectors), 1)]
+    assert counts[12] == np.count_nonzero(upper >= np.linspace(0, 1, 21)[12])
+
+
+def _assert_equal_measures(first, second, besides=frozenset()):
+    for name in set(vars(first)) - set(besides):
+        assert getattr(second, name) == pytest.approx(getattr(first, name), rel=1e-12, abs=1e-12), name

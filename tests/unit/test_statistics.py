@@ -1,0 +1,223 @@
+"""Intervals and tests against SciPy, statsmodels and hand-made numbers, and on no spread or no data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_paired
+
+from filtertwins.statistics import (
+    bootstrap_interval,
+    false_discovery_rate,
+    holm,
+    paired_equivalence,
+    sign_flip_test,
+    wilson_interval,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2)
+
+
+# Bootstrap
+
+
+@pytest.mark.parametrize("level", [0.95, 0.5])
+def test_the_bootstrap_interval_is_scipys_bca(rng, level):
+    values = rng.exponential(size=12)
+    interval = bootstrap_interval(values, np.random.default_rng(5), level=level)
+    settings = {"n_resamples": 10_000, "confidence_level": level, "method": "BCa"}
+    expected = stats.bootstrap((values,), np.mean, **settings, rng=np.random.default_rng(5)).confidence_interval
+    assert (interval.low, interval.high) == (expected.low, expected.high)
+    assert interval.estimate == pytest.approx(values.mean())
+    assert (interval.n, interval.method) == (12, "BCa")
+
+
+def test_the_bootstrap_interval_covers_the_mean_as_often_as_it_says(rng):
+    intervals = [bootstrap_interval(rng.standard_normal(60), rng, level=0.9, resamples=500) for _ in range(400)]
+    assert np.mean([i.low <= 0 <= i.high for i in intervals]) == pytest.approx(0.9, abs=0.05)
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [np.nan, 0.5, np.nan], [np.nan]])
+def test_fewer_than_two_values_have_no_interval(rng, values):
+    interval = bootstrap_interval(values, rng)
+    assert np.isnan([interval.low, interval.high]).all()
+    assert interval.method == "missing"
+    assert interval.estimate == 0.5 if interval.n else np.isnan(interval.estimate)
+
+
+def test_missing_values_are_left_out_and_not_counted():
+    with_missing = bootstrap_interval([1.0, np.nan, 2.0, 4.0], np.random.default_rng(1))
+    assert with_missing == bootstrap_interval([1.0, 2.0, 4.0], np.random.default_rng(1))
+    assert with_missing.n == 3
+
+
+def test_equal_values_have_an_interval_of_no_width(rng):
+    interval = bootstrap_interval([0.1] * 7, rng)  # whose mean is not 0.1 to the last bit
+    assert (interval.estimate, interval.low, interval.high, interval.n) == (0.1, 0.1, 0.1, 7)
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_bca_is_undefined_the_interval_is_the_percentile_one(rng):
+    values = [1.0, 1.0 + 3e-16, 1.0]  # apart, but with jackknife means that are not
+    interval = bootstrap_interval(values, rng)
+    assert interval.method == "percentile"
+    assert 1.0 <= interval.low <= interval.high <= 1.0 + 3e-16
+
+
+def test_infinite_values_are_refused(rng):
+    with pytest.raises(ValueError, match=r"values: \[1.0, inf\]"):
+        bootstrap_interval([1.0, np.inf], rng)
+
+
+# Wilson
+
+
+def test_the_wilson_interval_is_wilsons():
+    z, n, p = stats.norm.ppf(0.975), 10_000, 0.924
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    interval = wilson_interval(9240, 10_000)
+    assert (interval.low, interval.high) == pytest.approx((centre - half, centre + half), rel=1e-12)
+    assert (interval.estimate, interval.n) == (0.924, 10_000)
+
+
+def test_the_wilson_interval_at_the_ends():
+    assert wilson_interval(0, 10).low == pytest.approx(0, abs=1e-15)
+    assert wilson_interval(0, 10).high > 0.2
+    assert wilson_interval(10, 10).high == pytest.approx(1)
+    assert np.isnan(wilson_interval(0, 0).estimate)
+    with pytest.raises(ValueError, match="correct: 11; allowed: 0 to total, 10"):
+        wilson_interval(11, 10)
+
+
+# Equivalence
+
+
+def test_paired_equivalence_is_statsmodels_tost(rng):
+    first = 0.92 + 0.002 * rng.standard_normal(10)
+    second = first + 0.001 + 0.002 * rng.standard_normal(10)
+    test = paired_equivalence(first, second, 0.003)
+    assert test.p_value == pytest.approx(ttost_paired(first, second, -0.003, 0.003)[0], rel=1e-9)
+    assert test.difference == pytest.approx(np.mean(first - second))
+    assert (test.n, test.margin) == (10, 0.003)
+
+
+def test_paired_equivalence_by_hand():
+    first, second = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.1, 1.9, 3.1, 4.1])
+    test = paired_equivalence(first, second, 0.5)  # differences -.1 .1 -.1 -.1: mean -.05, sd .1, error .05
+    assert test.difference == pytest.approx(-0.05)
+    assert test.p_value == pytest.approx(stats.t.sf(0.45 / 0.05, 3))
+    half = stats.t.ppf(0.95, 3) * 0.05
+    assert (test.low, test.high) == pytest.approx((-0.05 - half, -0.05 + half))
+    assert test.equivalent is True
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.001, 0.0025, 0.004, -0.004])
+def test_equivalent_is_said_just_when_the_interval_is_within_the_margin(rng, shift):
+    for _ in range(20):
+        first = rng.standard_normal(8) * 0.001
+        test = paired_equivalence(first + shift, np.zeros(8), 0.003)
+        assert test.equivalent == (test.low > -0.003 and test.high < 0.003)
+    assert test.equivalent is not (abs(shift) > 0.003)
+
+
+def test_a_missing_difference_is_not_equivalence(rng):
+    assert paired_equivalence(rng.standard_normal(5), rng.standard_normal(5), 0.01).equivalent is False
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 2])
+def test_too_few_pairs_give_no_verdict(pairs):
+    test = paired_equivalence([0.9] * pairs, [0.8] * pairs, 0.3)
+    assert test.equivalent is None
+    assert np.isnan([test.p_value, test.low, test.high]).all()
+    assert test.n == pairs
+
+
+@pytest.mark.filterwarnings("error")
+def test_differences_without_spread_decide_by_their_value():
+    accuracies = np.array([0.91, 0.92, 0.93])
+    same = paired_equivalence(accuracies, accuracies, 0.003)
+    assert (same.p_value, same.equivalent, same.low, same.high) == (0.0, True, 0.0, 0.0)
+    apart = paired_equivalence([2.0, 3.0, 4.0], [1.0, 2.0, 3.0], 1.0)
+    assert (apart.p_value, apart.equivalent, apart.difference) == (1.0, False, 1.0)
+
+
+def test_pairs_with_a_missing_value_are_left_out():
+    test = paired_equivalence([1.0, np.nan, 2.0, 3.0, 5.0], [1.1, 2.0, np.nan, 2.9, 5.1], 1.0)
+    assert test.n == 3
+    assert test == paired_equivalence([1.0, 3.0, 5.0], [1.1, 2.9, 5.1], 1.0)
+
+
+def test_values_that_do_not_pair_or_margins_of_nothing_are_refused(rng):
+    with pytest.raises(ValueError, match="second: 2 values; first has 3"):
+        paired_equivalence([1.0, 2.0, 3.0], [1.0, 2.0], 0.1)
+    with pytest.raises(ValueError, match="second: 2 values; first has 3"):
+        sign_flip_test([1.0, 2.0, 3.0], [1.0, 2.0], rng)
+    with pytest.raises(ValueError, match="first: "):
+        sign_flip_test([1.0, 2.0, np.inf], [1.0, 2.0, np.inf], rng)
+    for margin in (0.0, -0.1, np.nan):
+        with pytest.raises(ValueError, match="margin"):
+            paired_equivalence([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], margin)
+
+
+# Sign flips
+
+
+def test_the_sign_flip_test_is_exact_for_few_pairs(rng):
+    null = np.zeros(3)
+    assert sign_flip_test([1.0, 2.0, 3.0], null, rng).p_value == 1 / 8
+    assert sign_flip_test([1.0, 2.0, -3.0], null, rng).p_value == 5 / 8  # sums 6 4 2 0 0, then -2 -4 -6
+    assert sign_flip_test([1.0, 2.0, 3.0], null, rng, alternative="less").p_value == 1
+    assert sign_flip_test([1.0, 2.0, 3.0], null, rng, alternative="two-sided").p_value == 2 / 8
+    assert sign_flip_test([3.0, 4.0, 5.0], [1.0, 3.0, 5.0], rng).difference == pytest.approx(1)
+
+
+def test_the_sign_flip_test_is_sampled_for_many_pairs(rng):
+    differences = rng.standard_normal(40) + 0.25
+    test = sign_flip_test(differences, np.zeros(40), np.random.default_rng(1))
+    assert test == sign_flip_test(differences, np.zeros(40), np.random.default_rng(1))
+    assert test.p_value == pytest.approx(stats.ttest_1samp(differences, 0, alternative="greater").pvalue, abs=0.02)
+    assert sign_flip_test(np.ones(40), np.zeros(40), rng).p_value == 1 / 10_000  # never 0
+
+
+def test_the_sign_flip_test_is_calibrated(rng):
+    p_values = [sign_flip_test(rng.standard_normal(8), np.zeros(8), rng).p_value for _ in range(1000)]
+    assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_differences_at_all_are_no_evidence(rng):
+    for alternative in ("greater", "less", "two-sided"):
+        test = sign_flip_test([0.9] * 4, [0.9] * 4, rng, alternative=alternative)
+        assert (test.difference, test.p_value) == (0, 1)
+
+
+@pytest.mark.parametrize("pairs", [0, 1, 2])
+def test_too_few_pairs_have_no_p_value(rng, pairs):
+    test = sign_flip_test([1.0] * pairs, [0.0] * pairs, rng)
+    assert np.isnan(test.p_value)
+    assert test.n == pairs
+    assert test.difference == 1 if pairs else np.isnan(test.difference)
+
+
+# Many tests
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.5]), [0.04, 0.09, 0.09, 0.5])
+
+
+def test_false_discovery_rate_by_hand():
+    np.testing.assert_allclose(false_discovery_rate([0.01, 0.04, 0.03, 0.5]), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
+
+
+@pytest.mark.parametrize("adjust", [holm, false_discovery_rate])
+def test_missing_p_values_stay_missing_and_are_not_counted(adjust):
+    adjusted = adjust([0.01, np.nan, 0.04])
+    np.testing.assert_allclose(adjusted, [adjust([0.01, 0.04])[0], np.nan, adjust([0.01, 0.04])[1]])
+    assert adjust([]).shape == (0,)
+    assert np.isnan(adjust([np.nan, np.nan])).all()

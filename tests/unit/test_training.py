@@ -1,0 +1,258 @@
+"""The stacked trainer against plain Keras, against itself in other chunks, and its promises."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from filtertwins import datasets
+from filtertwins.settings import Architecture
+from filtertwins.training import DivergedError, plain_model, train_chunk
+from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
+from filtertwins.training.networks import build_stack, initial_parameters, largest_divisor
+from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
+from filtertwins.weights import SPLITS, load_chunk, save_chunk
+
+IMAGE = (28, 28)
+SOURCE = Path(__file__).parents[2] / "src"
+GOLDEN_ORDER = [3, 11, 9, 1, 8, 0, 2, 10, 5, 4, 6, 7]
+GOLDEN_KERNEL = [0.2402829, -0.1301422, -0.1399161]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load_digits()
+
+
+def architecture(**changes):
+    base = {
+        "kernel": (3, 1),
+        "activation": "linear",
+        "learning_rate": 1e-3,
+        "batch": 48,
+        "steps": 20,
+        "filters": (4,),
+    }
+    return Architecture.model_validate(base | changes)
+
+
+def train(dataset, setting, filters, seeds, steps=(0, 20), **options):
+    return train_chunk(dataset, setting, filters, seeds, steps, {}, report=lambda line: None, **options)
+
+
+def pixels(images):
+    return images[..., None].astype(np.float32) / 255
+
+
+def plain_training(dataset, setting, filters, seed, steps):
+    """A Keras user's own loop with the seed's initial weights and batches."""
+    model = plain_model(setting, filters, seed, IMAGE)
+    optimizers = {
+        "adam": lambda: keras.optimizers.Adam(setting.learning_rate),
+        "adamw": lambda: keras.optimizers.AdamW(setting.learning_rate, weight_decay=setting.weight_decay),
+        "sgd": lambda: keras.optimizers.SGD(setting.learning_rate, momentum=setting.momentum),
+    }
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizers[setting.optimizer](), loss, metrics=["accuracy"])
+    for indices in itertools.islice(batches(seed, len(dataset.train_labels), setting.batch), steps):
+        model.train_on_batch(pixels(dataset.train_images[indices]), dataset.train_labels[indices])
+    return model
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"activation": "linear"},
+        {"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9},
+        {"activation": "relu"},
+        {"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1},
+        {"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"},
+    ],
+    ids=lambda changes: "-".join(str(value) for value in changes.values()),
+)
+def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(digits, changes):
+    setting, filters, seeds = architecture(**changes), 3, [5, 2]
+    chunk = train(digits, setting, filters, seeds)
+    for index, seed in enumerate(seeds):
+        model = plain_training(digits, setting, filters, seed, steps=20)
+        kernel, bias, head, head_bias = model.get_weights()
+        np.testing.assert_allclose(chunk.parameters.kernels[index], kernel[:, :, 0, :], atol=2e-5)
+        np.testing.assert_allclose(chunk.parameters.biases[index], bias, atol=2e-5)
+        np.testing.assert_allclose(chunk.parameters.head[index], head, atol=2e-5)
+        np.testing.assert_allclose(chunk.parameters.head_bias[index], head_bias, atol=2e-5)
+        for split, name in enumerate(SPLITS):
+            images, labels = getattr(digits, f"{name}_images"), getattr(digits, f"{name}_labels")
+            loss, accuracy = model.evaluate(pixels(images), labels, verbose=0)
+            assert chunk.losses[split, index] == pytest.approx(loss, abs=1e-4)
+            assert chunk.correct[split, index] / len(labels) == pytest.approx(accuracy, abs=1.5 / len(labels))
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_training_moves_the_weights_far_more_than_the_tolerance(digits, activation):
+    chunk = train(digits, architecture(activation=activation), 3, [5])
+    assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize("kernel", [(3, 1), (1, 3), (4, 5)])
+def test_a_stack_computes_the_layered_networks_logits(digits, activation, kernel):
+    setting, seeds = architecture(activation=activation, kernel=kernel), [0, 1, 2]
+    images = digits.test_images[:50]
+    stack = build_stack(setting, initial_parameters(setting, 6, seeds, IMAGE), IMAGE)
+    logits = stack.logits(images.reshape(50, -1).astype(np.float32) / 255).numpy()
+    for index, seed in enumerate(seeds):
+        expected = plain_model(setting, 6, seed, IMAGE).predict(pixels(images), verbose=0)
+        np.testing.assert_allclose(logits[index], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_a_seed_trains_alike_alone_and_in_a_chunk_of_five(digits, activation):
+    setting = architecture(activation=activation)
+    together = train(digits, setting, 4, [0, 1, 2, 3, 4])
+    alone = train(digits, setting, 4, [3])
+    np.testing.assert_allclose(alone.parameters.kernels[0], together.parameters.kernels[3], atol=2e-6)
+    np.testing.assert_allclose(alone.parameters.head[0], together.parameters.head[3], atol=2e-6)
+    np.testing.assert_array_equal(alone.snapshot_kernels[0, 0], together.snapshot_kernels[0, 3])
+
+
+def test_different_seeds_start_and_end_apart(digits):
+    chunk = train(digits, architecture(), 4, [0, 1])
+    assert not np.allclose(chunk.snapshot_kernels[0, 0], chunk.snapshot_kernels[0, 1])
+    assert not np.allclose(chunk.parameters.head[0], chunk.parameters.head[1])
+
+
+def test_parameters_survive_packing(digits):
+    for activation in ("linear", "relu"):
+        setting = architecture(activation=activation, kernel=(2, 3))
+        initial = initial_parameters(setting, 5, [0, 1], IMAGE)
+        packed = build_stack(setting, initial, IMAGE).parameters()
+        for name, value in vars(initial).items():
+            np.testing.assert_array_equal(getattr(packed, name), value)
+
+
+def test_snapshots_start_with_the_initial_kernels_and_end_with_the_trained_ones(digits):
+    setting = architecture(activation="relu")
+    chunk = train(digits, setting, 4, [0, 1], steps=(0, 1, 7, 20))
+    assert chunk.snapshot_steps.tolist() == [0, 1, 7, 20]
+    initial = initial_parameters(setting, 4, [0, 1], IMAGE)
+    np.testing.assert_array_equal(chunk.snapshot_kernels[0], initial.kernels)
+    np.testing.assert_array_equal(chunk.snapshot_kernels[-1], chunk.parameters.kernels)
+    np.testing.assert_array_equal(chunk.snapshot_biases[-1], chunk.parameters.biases)
+    shorter = train(digits, setting, 4, [0, 1], steps=(0, 7))
+    np.testing.assert_allclose(shorter.parameters.kernels, chunk.snapshot_kernels[2], atol=1e-6)
+
+
+def test_divergence_names_the_seed_and_the_step(digits):
+    setting = architecture(activation="relu", optimizer="sgd", learning_rate=1e20)
+    with pytest.raises(DivergedError, match=r"seed 8, step \d+: loss is (nan|inf)"):
+        train(digits, setting, 4, [8])
+
+
+def test_progress_lines_name_the_condition_the_step_and_the_loss(digits):
+    lines = []
+    steps = (0, SEGMENT_STEPS + 5)
+    train_chunk(digits, architecture(), 2, [0, 1], steps, {"architecture": "question"}, report=lines.append)
+    assert len(lines) == 2
+    assert lines[0].startswith(f"question filters=2 seeds 0-1 step {SEGMENT_STEPS}/{steps[-1]} loss ")
+    assert lines[1].endswith("eta 0s")
+
+
+TRAIN_AND_SAVE = """
+import pathlib, sys
+from filtertwins import datasets, training
+from filtertwins.settings import Architecture
+from filtertwins.weights import save_chunk
+training.one_thread()
+setting = Architecture(
+    kernel=(3, 3), activation=sys.argv[1], learning_rate=1e-3, batch=100, steps=30, filters=(5,)
+)
+chunk = training.train_chunk(datasets.load_digits(), setting, 5, [0, 1, 2], (0, 30), {"x": 1})
+save_chunk(chunk, pathlib.Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_same_chunk_gives_the_same_bytes_whatever_the_machine_offers(activation, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    written = []
+    for name, changes in {"a": {"OMP_NUM_THREADS": "1"}, "b": {"OMP_NUM_THREADS": "4", "PYTHONHASHSEED": "7"}}.items():
+        path = tmp_path / f"{name}.npz"
+        command = [sys.executable, "-c", TRAIN_AND_SAVE, activation, str(path)]
+        subprocess.run(command, check=True, capture_output=True, env=environment | changes)
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+
+
+def test_a_chunk_reads_back_as_it_was_saved(digits, tmp_path):
+    chunk = train(digits, architecture(), 3, [0, 4])
+    save_chunk(chunk, tmp_path / "chunk.npz")
+    back = load_chunk(tmp_path / "chunk.npz")
+    assert back.condition == chunk.condition
+    for name in (
+        "seeds",
+        "snapshot_steps",
+        "snapshot_kernels",
+        "reported_losses",
+        "losses",
+        "correct",
+        "images",
+    ):
+        np.testing.assert_array_equal(getattr(back, name), getattr(chunk, name))
+    for name, value in vars(chunk.parameters).items():
+        np.testing.assert_array_equal(getattr(back.parameters, name), value)
+    assert chunk.parameters.count == 3 * 3 + 3 + 26 * 28 * 3 * 10 + 10
+
+
+def test_every_epoch_shows_every_image_once_and_drops_the_incomplete_batch():
+    stream = batches(seed=3, images=10, batch=4)
+    first, second, third = (next(stream) for _ in range(3))
+    assert len({*first, *second}) == 8
+    np.testing.assert_array_equal(np.concatenate([first, second]), epoch_order(3, 0, 10)[:8])
+    np.testing.assert_array_equal(third, epoch_order(3, 1, 10)[:4])
+    assert sorted(epoch_order(3, 1, 10)) == list(range(10))
+    assert not np.array_equal(epoch_order(3, 0, 100), epoch_order(3, 1, 100))
+    assert not np.array_equal(epoch_order(3, 0, 100), epoch_order(4, 0, 100))
+
+
+def test_a_batch_larger_than_the_training_split_is_refused():
+    with pytest.raises(ValueError, match="batch = 11 is larger than the training split; allowed: 1 to 10"):
+        next(batches(0, images=10, batch=11))
+
+
+def test_the_numbers_a_seed_fixes_never_change():
+    """Golden values: another generator or key would silently change every result."""
+    assert epoch_order(7, 2, 12).tolist() == GOLDEN_ORDER
+    kernels = initial_parameters(architecture(), 2, [7], IMAGE).kernels
+    np.testing.assert_allclose(kernels[0, :, 0, 0], GOLDEN_KERNEL, atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "count"), [(2000, 12), (1, 12), (5, 12), (100, 3), (2, 2)])
+def test_snapshot_steps_are_increasing_from_zero_to_the_last(steps, count):
+    taken = snapshot_steps(steps, count)
+    assert taken[0] == 0
+    assert taken[-1] == steps
+    assert list(taken) == sorted(set(taken))
+    assert len(taken) <= count + 1
+
+
+def test_an_epoch_is_the_whole_batches_of_the_training_images():
+    assert total_steps(None, 2, images=1000, batch=300) == 6
+    assert total_steps(17, None, images=1000, batch=300) == 17
+    with pytest.raises(ValueError, match="either steps or epochs"):
+        total_steps(None, None, 1000, 300)
+
+
+def test_segments_end_at_snapshots_and_at_report_steps():
+    ends = segment_ends((0, 1, 30, 250))
+    assert ends == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
+    assert max(np.diff([0, *ends])) <= SEGMENT_STEPS
+
+
+@pytest.mark.parametrize(("number", "expected"), [(512, 32), (48, 24), (7, 7), (101, 1), (100, 25)])
+def test_blocks_divide_the_batch(number, expected):
+    assert largest_divisor(number, 32) == expected
