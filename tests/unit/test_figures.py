@@ -251,13 +251,13 @@ def test_figures_do_not_import_tensorflow():
     [
         {"names": ("question",), "counts": (4,), "seeds": 1},
         {"names": ("question", "relu_5x5"), "counts": (2, 16), "seeds": 2},
-        {"names": ("question", *(f"variant_{i}" for i in range(5))), "counts": (1, 4, 64), "seeds": 2},
+        {"names": ("question", *(f"variant_{i}" for i in range(9))), "counts": (1, 4, 16), "seeds": 2},
     ],
-    ids=["one-run", "no-single-filter", "six-architectures"],
+    ids=["one-run", "no-single-filter", "ten-architectures"],
 )
-def test_studies_of_any_shape_can_be_drawn(tmp_path, name, shape):
+def test_studies_of_any_shape_can_be_drawn(name, shape):
     figure, caption = drawn(name, study(**shape))
-    save(figure, caption, tmp_path / name)
+    figure.draw_without_rendering()
     assert figure.get_size_inches()[0] == FIGURES[name]
     assert ("no interval" in caption) == (shape["seeds"] == 1 or name == "kernel_gallery")
 

@@ -1,9 +1,16 @@
-# Figures from tables: fast, and without TensorFlow. The script plot_<figure>.py draws each from the tables named here.
-FIGURE_TABLES = {
-    "redundancy_vs_accuracy": ["runs", "redundancy"],
-    "accuracy_vs_filters": ["runs"],
-    "similarity_vs_chance": ["redundancy", "clusters"],
-    "kernel_gallery": ["kernels", "clusters"],
+# Figures from tables: fast, and without TensorFlow. The script plot_<figure>.py draws each, from the tables named here.
+threshold = {"threshold": settings.measures.near_duplicate_threshold}
+FIGURE_SOURCES = {
+    "redundancy_vs_accuracy": {"tables": ["runs", "redundancy"], "options": {}},
+    "accuracy_vs_filters": {"tables": ["runs"], "options": {}},
+    "similarity_vs_chance": {
+        "tables": ["clusters", "redundancy"],
+        "options": threshold,
+    },
+    "kernel_gallery": {
+        "tables": ["kernels", "clusters", "redundancy"],
+        "options": threshold,
+    },
 }
 
 
@@ -11,18 +18,18 @@ rule figures:
     input:
         [
             FIGURES / f"{name}.{suffix}"
-            for name in FIGURE_TABLES
+            for name in FIGURE_SOURCES
             for suffix in ("pdf", "svg", "png", "rst")
         ],
 
 
-for name, tables in FIGURE_TABLES.items():
+for name, source in FIGURE_SOURCES.items():
 
     rule:
         name:
             f"plot_{name}"
         input:
-            [RESULTS / f"{table}.csv" for table in tables],
+            [RESULTS / f"{table}.csv" for table in source["tables"]],
         output:
             report(
                 FIGURES / f"{name}.png",
@@ -41,8 +48,12 @@ for name, tables in FIGURE_TABLES.items():
         params:
             name=name,
             stem=FIGURES / name,
+            options=[
+                f"--{option}={value}" for option, value in source["options"].items()
+            ],
             code=code(f"plot_{name}"),
         message:
             f"draw {name}"
         shell:
-            "run_script plot_{params.name} --tables {input:q} --output {params.stem:q} > {log:q} 2>&1"
+            "run_script plot_{params.name} --tables {input:q} {params.options:q} --output {params.stem:q}"
+            " > {log:q} 2>&1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from string import ascii_lowercase
 
 import numpy as np
 import numpy.typing as npt
@@ -126,7 +125,7 @@ def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) 
         block = slice(first, first + _COLUMNS_PER_BLOCK)
         panels = [*left_panels[block], *right_panels[block]]
         for index, (axes, name) in enumerate(zip(panels, [*names[block], *names[block]], strict=True)):
-            label_panel(axes, ascii_lowercase[2 * first + index], display_name(name))
+            label_panel(axes, 2 * first + index, display_name(name))
     legend_above(figure, _legend(), columns=4)
     figure.draw_without_rendering()  # the layout settles, and with it where the numbers have room
     for name, axes in zip(names, right_panels, strict=True):

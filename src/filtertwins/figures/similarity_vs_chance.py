@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from string import ascii_lowercase
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,8 @@ def draw(clusters: pd.DataFrame, redundancy: pd.DataFrame, *, threshold: float =
     with style():
         columns = max(len(chosen) for chosen in counts.values())
         figure = new_figure(DOUBLE_COLUMN_IN, 0.55 + 1.5 * len(names))
+        panel = itertools.count()
         grid = figure.subplots(len(names), columns, sharey=True, sharex="row", squeeze=False)
-        letters = iter(ascii_lowercase)
         for row, (name, look) in enumerate(series_styles(names).items()):
             own = filters[(filters["architecture"] == name) & filters["filters"].isin(counts[name])]
             equivalence, dimension = _kind(kinds, name)
@@ -82,7 +82,7 @@ def draw(clusters: pd.DataFrame, redundancy: pd.DataFrame, *, threshold: float =
             for axes, count in zip(grid[row], counts[name], strict=False):
                 _cosine_axis(axes, limits)
                 _draw_panel(axes, own[own["filters"] == count], look, count, dimension, equivalence, threshold)
-                label_panel(axes, next(letters), f"{display_name(name)}, {count} filters")
+                label_panel(axes, next(panel), f"{display_name(name)}, {count} filters")
             for axes in grid[row][len(counts[name]) :]:
                 axes.set_visible(False)
             grid[row][0].set_ylabel("Share of filters")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -170,9 +171,12 @@ def _labels_with_room(axes: Axes, ticks: list[int]) -> list[str]:
     return labels
 
 
-def label_panel(axes: Axes, letter: str, text: str = "") -> None:
-    """Put a bold panel letter, and what the panel shows, above the axes' left end."""
-    axes.set_title(rf"$\mathbf{{{letter}}}$" + (f"  {text}" if text else ""), loc="left")
+def label_panel(axes: Axes, index: int, text: str) -> None:
+    """Put a bold letter (a, b, ..., z, aa, ab, ...) and what the panel shows above the axes' left end."""
+    letter = ascii_lowercase[index % 26]
+    if index >= 26:
+        letter = ascii_lowercase[index // 26 - 1] + letter
+    axes.set_title(rf"$\mathbf{{{letter}}}$" + f"  {text}", loc="left")
 
 
 def legend_above(figure: Figure, handles: Mapping[str, Artist], columns: int) -> None:

@@ -1,0 +1,160 @@
+"""A tiny study, run once in a copy of the tree; each test works on a copy of the finished one.
+
+The tests that use it are one group for pytest-xdist (``xdist_group("study")``), so that one worker runs it once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+TREE = ("Snakefile", "config", "profiles", "workflow", "scripts", "src", "environment.yml")
+FOLDER = "it's 100% a study, für Zwillinge"  # braces in a path are beyond Snakemake 9 itself
+TINY = {
+    "dataset": "digits",
+    "seeds": 2,
+    "seeds_per_chunk": 2,
+    "architectures": {
+        "question": {"learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [1, 2, 3]},
+        "relu_3x1": None,
+        "relu_5x5": {"learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [2]},
+    },
+    "measures": {"null_draws": 100},
+    "gallery": {"filters": [2]},
+}
+NOTHING: dict[str, int] = {}
+
+
+@dataclass
+class Study:
+    """A copy of the tree, with Snakemake to run in it."""
+
+    folder: Path
+    overlays: tuple[str, ...] = ()
+
+    def configure(self, name, changes):
+        """Give one more config file to all runs from now on."""
+        (self.folder / "config" / name).write_text(yaml.safe_dump(changes), encoding="utf-8")
+        self.overlays = (*self.overlays, f"config/{name}")
+
+    def snakemake(self, *arguments, exit_code=0, **environment):
+        """Run Snakemake as a user does; its output, both streams."""
+        configured = ("--configfile", *self.overlays) if self.overlays else ()
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments, *configured],
+            cwd=self.folder,
+            env=clean_environment() | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=300,
+        )
+        assert done.returncode == exit_code, done.stdout
+        return done.stdout
+
+    def stale(self, *arguments):
+        """How often each rule would run."""
+        output = self.snakemake("--dry-run", *arguments)
+        if "Nothing to be done" in output:
+            return NOTHING
+        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", output, re.DOTALL)
+        assert table, output
+        counts = {rule: int(count) for rule, count in map(str.split, table[1].splitlines())}
+        assert counts.pop("total") == sum(counts.values())
+        return counts
+
+    def edit(self, file, old, new):
+        """Replace a text that occurs once in a file."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def append(self, file, text):
+        with (self.folder / file).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def contents(self, *folders):
+        """The bytes of every file below some folders, by relative path."""
+        paths = [path for folder in folders for path in (self.folder / folder).rglob("*") if path.is_file()]
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def clean_environment():
+    """This process's environment without what would change how Snakemake or the jobs run."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SNAKEMAKE", "FILTERTWINS", "PYTHONPATH", "TF_", "KERAS"))
+    }
+
+
+def copy_of_tree(source, folder):
+    """The files that a clone has and a study needs."""
+    folder.mkdir(parents=True)
+    for name in TREE:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source / name, folder / name)
+
+
+@pytest.fixture
+def new_tree(root, tmp_path):
+    """A fresh clone, where nothing has run yet."""
+    copy_of_tree(root, tmp_path / FOLDER)
+    return Study(tmp_path / FOLDER)
+
+
+@pytest.fixture(scope="session")
+def finished_study(root, tmp_path_factory):
+    """The tiny study, run once; and what its run printed. Not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / FOLDER
+    copy_of_tree(root, folder)
+    study = Study(folder)
+    study.configure("tiny.yaml", TINY)
+    output = study.snakemake("--cores", "2")
+    return study, output
+
+
+@pytest.fixture
+def study(finished_study, tmp_path):
+    """A copy of the finished tiny study, in another place."""
+    original, _ = finished_study
+    folder = tmp_path / FOLDER
+    shutil.copytree(original.folder, folder)
+    return Study(folder, original.overlays)
+
+
+@pytest.fixture
+def fresh_clone(root, finished_study, tmp_path):
+    """A fresh clone into which the results of the finished study were copied, but not what Snakemake noted."""
+    original, _ = finished_study
+    folder = tmp_path / "a fresh clone"
+    copy_of_tree(root, folder)
+    shutil.copy2(original.folder / "config" / "tiny.yaml", folder / "config")
+    for name in ("data", "results", "figures"):
+        shutil.copytree(original.folder / name, folder / name)
+    return Study(folder, original.overlays)
+
+
+@pytest.fixture
+def cpu_seconds():
+    """A function: the processor time of the processes that the test has started and that have ended."""
+
+    def used():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime - before
+
+    before = 0.0
+    before = used()
+    return used

@@ -1,0 +1,172 @@
+"""What makes a job stale, and what does not."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("study")
+
+TABLES = {"collect_runs": 1, "measure_redundancy": 1, "collect_kernels": 1}
+FIGURES = {
+    "plot_accuracy_vs_filters": 1,
+    "plot_kernel_gallery": 1,
+    "plot_redundancy_vs_accuracy": 1,
+    "plot_similarity_vs_chance": 1,
+}
+AFTER_TRAINING = TABLES | FIGURES | {"summarise_study": 1, "all": 1}
+EVERYTHING = AFTER_TRAINING | {"train_chunk": 4, "fetch_dataset": 1}
+NOTHING = {}
+MINUTE_S = 60
+
+
+def files_below(*folders):
+    return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def scramble_times(paths):
+    rng = random.Random(5)
+    for path in paths:
+        time_s = rng.uniform(0, 2_000_000_000)
+        os.utime(path, (time_s, time_s))
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("src/filtertwins/figures/kernel_gallery.py", {"plot_kernel_gallery": 1, "all": 1}),
+        ("scripts/plot_kernel_gallery.py", {"plot_kernel_gallery": 1, "all": 1}),
+        ("src/filtertwins/figures/style.py", FIGURES | {"all": 1}),
+        ("src/filtertwins/summary.py", {"summarise_study": 1, "all": 1}),
+        ("src/filtertwins/tables.py", AFTER_TRAINING),
+        ("src/filtertwins/training/loop.py", AFTER_TRAINING | {"train_chunk": 4}),
+        ("scripts/train_chunk.py", AFTER_TRAINING | {"train_chunk": 4}),
+        ("src/filtertwins/datasets.py", EVERYTHING),
+    ],
+)
+def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(study, file, expected):
+    study.append(file, "\nCHANGED = True\n")
+    assert study.stale() == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"architectures": {"relu_5x5": {"steps": 7}}}, AFTER_TRAINING | {"train_chunk": 1}),
+        ({"snapshots": 4}, AFTER_TRAINING | {"train_chunk": 4}),
+    ],
+)
+def test_a_changed_condition_makes_its_training_stale(study, changes, expected):
+    study.configure("changes.yaml", changes)
+    assert study.stale() == expected
+
+
+def test_a_changed_measure_retrains_nothing(study):
+    study.configure("changes.yaml", {"measures": {"null_draws": 101}})
+    stale = study.stale()
+    assert stale["measure_redundancy"] == 1
+    assert not {"train_chunk", "collect_runs", "collect_kernels", "fetch_dataset"} & set(stale)
+
+
+def test_a_changed_comment_or_docstring_makes_nothing_stale(study):
+    study.append("src/filtertwins/training/loop.py", "\n\n# A comment.\n")
+    study.append("scripts/train_chunk.py", "\n# A comment.\n")
+    study.edit("src/filtertwins/training/streams.py", '"""What a seed fixes', '"""Reworded: what a seed fixes')
+    assert study.stale() == NOTHING
+
+
+def test_code_whose_effect_is_verified_or_reaches_jobs_as_values_makes_nothing_stale(study):
+    study.append("src/filtertwins/downloads.py", "\nCHANGED = True\n")
+    study.append("src/filtertwins/settings.py", "\nCHANGED = True\n")
+    study.append("src/filtertwins/plan.py", "\nCHANGED = True\n")
+    assert study.stale() == NOTHING
+
+
+def test_a_changed_mirror_makes_nothing_stale(study):
+    mirrors = {"mirrors": ["https://mirror.example/mnist/"]}
+    study.configure("changes.yaml", {"datasets": {"mnist": mirrors}})
+    assert study.stale() == NOTHING
+
+
+def test_a_changed_mirror_does_not_rename_the_dataset_that_it_serves(new_tree):
+    target = "data/mnist"
+    before = [word for word in new_tree.snakemake("--dry-run").split() if word.startswith(target)]
+    new_tree.configure("changes.yaml", {"datasets": {"mnist": {"mirrors": ["https://mirror.example/mnist/"]}}})
+    output = new_tree.snakemake("--dry-run")
+    assert before
+    assert [word for word in output.split() if word.startswith(target)] == before
+
+
+def test_touched_files_make_nothing_stale(study):
+    touched = [
+        study.folder / "Snakefile",
+        *files_below(*(study.folder / name for name in ("data", "results", "scripts", "src", "workflow", "config"))),
+    ]
+    assert {path.suffix for path in touched} >= {"", ".npz", ".csv", ".py", ".smk", ".yaml"}
+    for path in touched:
+        os.utime(path)
+    assert study.stale() == NOTHING
+
+
+@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "*.csv"])
+def test_a_file_touched_alone_makes_nothing_stale(study, kind):
+    newest_s = max(path.stat().st_mtime for path in files_below(study.folder)) + MINUTE_S
+    paths = [path for path in files_below(study.folder) if path.match(kind)]
+    assert paths
+    for path in paths:
+        os.utime(path, (newest_s, newest_s))
+    assert study.stale() == NOTHING
+
+
+def test_random_file_times_make_nothing_stale(study):
+    scramble_times(files_below(study.folder / "data", study.folder / "results", study.folder / "figures"))
+    assert study.stale() == NOTHING
+
+
+def test_a_fresh_clone_over_old_results_has_nothing_to_do(fresh_clone):
+    assert not (fresh_clone.folder / ".snakemake").exists()
+    assert fresh_clone.stale() == NOTHING
+
+
+def test_a_fresh_clone_over_old_results_with_random_file_times_retrains_nothing(fresh_clone):
+    scramble_times(files_below(fresh_clone.folder / "data", fresh_clone.folder / "results"))
+    stale = fresh_clone.stale()
+    assert not {"train_chunk", "fetch_dataset"} & set(stale)
+
+
+@pytest.mark.parametrize(
+    ("changes", "new_chunks", "gallery_changes"),
+    [
+        ({"seeds": 4}, 4, False),
+        ({"seeds": 6}, 8, False),
+        ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1, False),
+        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6, False),
+    ],
+)
+def test_widening_a_study_trains_only_what_is_new(study, changes, new_chunks, gallery_changes):
+    study.configure("wider.yaml", changes)
+    stale = study.stale()
+    assert stale["train_chunk"] == new_chunks
+    assert "fetch_dataset" not in stale
+    assert "collect_kernels" not in stale  # the gallery shows none of the new runs
+
+
+def test_widening_leaves_the_earlier_runs_as_they_were(study):
+    weights, runs = study.contents("results/digits/weights"), study.contents("results")["results/digits/runs.csv"]
+    study.configure("wider.yaml", {"architectures": {"relu_5x5": {"filters": [2, 3]}}})
+    study.snakemake("results/digits/runs.csv", "--cores", "2")
+    after = study.contents("results/digits/weights")
+    assert {name: after[name] for name in weights} == weights
+    assert set(after) - set(weights) == {"results/digits/weights/relu_5x5/filters-003_seeds-000-001.npz"}
+    table = (study.folder / "results/digits/runs.csv").read_bytes()
+    assert table.startswith(runs)  # the new condition is the study's last
+    assert table.count(b"\n") == runs.count(b"\n") + 2
+
+
+def test_narrowing_a_study_trains_nothing(study):
+    study.configure("narrower.yaml", {"architectures": {"question": {"filters": [2, 3]}}})
+    stale = study.stale()
+    assert "train_chunk" not in stale
+    assert stale["collect_runs"] == 1
