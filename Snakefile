@@ -37,6 +37,8 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         RESULTS / "summary.txt",
+    message:
+        "the study is complete"
 
 
 onsuccess:

@@ -23,7 +23,9 @@ def root():
     return Path(__file__).parents[1]
 
 
-def make_chunk(kernels, biases=None, *, initial=None, initial_biases=None, activation="linear", seeds=None, **condition):
+def make_chunk(
+    kernels, biases=None, *, initial=None, initial_biases=None, activation="linear", seeds=None, **condition
+):
     """A chunk with given kernels, as training would leave it; everything else is small and made up.
 
     Args:

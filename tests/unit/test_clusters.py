@@ -64,7 +64,7 @@ def test_planted_near_twins_are_found_every_time(rng, equivalence):
 @pytest.mark.parametrize("dimension", [2, 3, 5])
 @pytest.mark.parametrize("threshold", [0.3, 0.8, 0.95])
 def test_clusters_are_those_of_scikit_learn(rng, monkeypatch, equivalence, dimension, threshold):
-    monkeypatch.setattr(redundancy, "_BLOCK_ENTRIES", 7 * 60)  # components are joined across blocks
+    monkeypatch.setattr(redundancy, "BLOCK_ENTRIES", 7 * 60)  # components are joined across blocks
     for filters in (2, 3, 60):
         vectors = rng.standard_normal((filters, dimension))
         labels = cluster_filters(vectors, equivalence, threshold)

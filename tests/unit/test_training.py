@@ -253,6 +253,6 @@ def test_segments_end_at_snapshots_and_at_report_steps():
     assert max(np.diff([0, *ends])) <= SEGMENT_STEPS
 
 
-@pytest.mark.parametrize(("number", "expected"), [(512, 32), (48, 24), (7, 7), (101, 1), (100, 25)])
+@pytest.mark.parametrize(("number", "expected"), [(512, 64), (48, 48), (7, 7), (101, 1), (100, 50)])
 def test_blocks_divide_the_batch(number, expected):
-    assert largest_divisor(number, 32) == expected
+    assert largest_divisor(number, 64) == expected

@@ -132,7 +132,8 @@ def study(finished_study, tmp_path):
     original, _ = finished_study
     folder = tmp_path / FOLDER
     shutil.copytree(original.folder, folder)
-    return Study(folder, original.overlays)
+    yield Study(folder, original.overlays)
+    shutil.rmtree(folder)  # pytest would keep the copies of all tests, of three sessions
 
 
 @pytest.fixture
@@ -144,7 +145,8 @@ def fresh_clone(root, finished_study, tmp_path):
     shutil.copy2(original.folder / "config" / "tiny.yaml", folder / "config")
     for name in ("data", "results", "figures"):
         shutil.copytree(original.folder / name, folder / name)
-    return Study(folder, original.overlays)
+    yield Study(folder, original.overlays)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

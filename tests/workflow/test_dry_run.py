@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import yaml
 
 from filtertwins.settings import load_settings
@@ -46,12 +44,3 @@ def test_a_dry_run_of_the_default_study_lists_its_chunks_without_network(new_tre
 
 def test_the_workflow_is_lint_clean(new_tree):
     assert "Congratulations" in new_tree.snakemake("--lint")
-
-
-def test_every_job_states_its_memory_and_time(new_tree):
-    output = new_tree.snakemake("--dry-run", "--printshellcmds")
-    assert sys.executable is not None
-    jobs = [block for block in output.split("\n[") if "rule " in block and "rule all" not in block]
-    for block in jobs:
-        assert "mem_mb" in block, block
-        assert "runtime" in block, block

@@ -21,6 +21,8 @@ rule figures:
             for name in FIGURE_SOURCES
             for suffix in ("pdf", "svg", "png", "rst")
         ],
+    message:
+        "all figures are there"
 
 
 for name, source in FIGURE_SOURCES.items():

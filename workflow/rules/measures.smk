@@ -8,6 +8,8 @@ rule tables:
         RESULTS / "clusters.csv",
         RESULTS / "near_duplicates.csv",
         RESULTS / "kernels.csv",
+    message:
+        "all tables are there"
 
 
 rule collect_runs:

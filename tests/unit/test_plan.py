@@ -1,0 +1,178 @@
+"""The plan: which jobs there are, what each depends on, and what each needs of a machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from filtertwins.plan import Plan, as_json, digest
+from filtertwins.settings import load_settings
+
+QUESTION = {
+    "kernel": [3, 1],
+    "activation": "linear",
+    "learning_rate": 1e-3,
+    "batch": 100,
+    "steps": 600,
+    "filters": [1, 2, 4],
+}
+MNIST = {
+    "kind": "idx",
+    "mirrors": ["https://one.example/", "https://two.example/"],
+    "validation_images": 5000,
+    "files": {
+        name: {"name": f"{name}.gz", "sha256": "ab" * 32, "size": 100}
+        for name in ("train_images", "train_labels", "test_images", "test_labels")
+    },
+}
+
+
+def plan(question=(), mnist=(), dataset_code="code", **changes):
+    return Plan(
+        load_settings(
+            {
+                "dataset": "mnist",
+                "seeds": 4,
+                "seeds_per_chunk": 2,
+                "architectures": {"question": QUESTION | dict(question), "relu": QUESTION | {"activation": "relu"}},
+                "datasets": {"mnist": MNIST | dict(mnist), "digits": {"kind": "embedded"}},
+            }
+            | changes
+        ),
+        dataset_code,
+    )
+
+
+def conditions(of):
+    """The condition of every chunk of a plan, as Snakemake compares it."""
+    return {
+        (architecture, filters, first): as_json(of.condition(architecture, filters, first, first + seeds - 1))
+        for architecture, counts in of.study()["architectures"].items()
+        for filters in counts
+        for first, seeds in of.study()["chunks"]
+    }
+
+
+def test_the_study_has_every_filter_count_and_chunk():
+    assert plan().study() == {
+        "architectures": {"question": [1, 2, 4], "relu": [1, 2, 4]},
+        "chunks": [(0, 2), (2, 2)],
+    }
+
+
+def test_chunk_files_name_architecture_filters_and_seeds():
+    files = Plan.chunk_files(Path("weights"), plan().study())
+    assert len(files) == len(set(files)) == 2 * 3 * 2
+    assert files[0] == Path("weights/question/filters-001_seeds-000-001.npz")
+    assert files[-1] == Path("weights/relu/filters-004_seeds-002-003.npz")
+
+
+@pytest.mark.parametrize(
+    ("wider", "new"),
+    [
+        ({"question": {"filters": [1, 2, 3, 4, 8]}}, 2 * 2),
+        ({"seeds": 8}, 2 * 3 * 2),
+        ({"gallery": {"seed": 1}}, 0),
+        ({"measures": {"null_draws": 500}}, 0),
+        ({"mnist": {"mirrors": ["https://three.example/"]}}, 0),
+    ],
+)
+def test_a_wider_study_leaves_the_conditions_of_the_others_as_they_were(wider, new):
+    before, after = conditions(plan()), conditions(plan(**wider))
+    assert {key: after[key] for key in before} == before
+    assert len(after) == len(before) + new
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 1e-4}, {"batch": 50}, {"initializer": "he_normal"}])
+def test_a_changed_architecture_changes_its_conditions_only(change):
+    before, after = conditions(plan()), conditions(plan(question=change))
+    assert {key[0] for key in before if before[key] != after[key]} == {"question"}
+    assert all(before[key] != after[key] for key in before if key[0] == "question")
+
+
+@pytest.mark.parametrize("change", [{"snapshots": 5}, {"dataset_code": "other"}, {"mnist": {"validation_images": 1}}])
+def test_what_every_run_depends_on_changes_every_condition(change):
+    before, after = conditions(plan()), conditions(plan(**change))
+    assert all(before[key] != after[key] for key in before)
+
+
+def test_a_condition_names_its_run_and_is_plain_data():
+    condition = plan().condition("question", 4, 2, 3)
+    assert condition["dataset"] == "mnist"
+    assert condition["architecture"] == "question"
+    assert condition["filters"] == 4
+    assert condition["seeds"] == [2, 3]
+    assert condition["model"]["kernel"] == [3, 1]
+    assert "filters" not in condition["model"]
+    assert json.loads(as_json(condition)) == condition
+
+
+def test_the_dataset_digest_does_not_depend_on_mirrors():
+    first, second = plan(), plan(mnist={"mirrors": ["file:///site"]})
+    assert first.dataset_digest == second.dataset_digest
+    assert "mirrors" not in first.dataset
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset_code": "other"},
+        {"mnist": {"validation_images": 6000}},
+        {"mnist": {"files": MNIST["files"] | {"test_images": {"name": "x.gz", "sha256": "cd" * 32, "size": 100}}}},
+        {"dataset": "digits"},
+    ],
+)
+def test_the_dataset_digest_depends_on_all_that_the_arrays_depend_on(change):
+    assert plan(**change).dataset_digest != plan().dataset_digest
+
+
+def test_the_dataset_file_is_named_after_its_content():
+    path = plan().dataset_file(Path("data"))
+    assert path == Path("data/mnist") / f"dataset-{plan().dataset_digest}.npz"
+    assert plan(dataset_code="other").dataset_file(Path("data")) != path
+
+
+def test_the_gallery_is_the_chunk_of_its_seed_and_the_trained_among_its_filter_counts():
+    shown = plan(gallery={"filters": [2, 4, 64], "seed": 3}).gallery()
+    assert shown == {"architectures": {"question": [2, 4], "relu": [2, 4]}, "chunks": [(2, 2)]}
+    files = Plan.chunk_files(Path("w"), shown)
+    assert set(files) < set(Plan.chunk_files(Path("w"), plan().study()))
+
+
+def test_a_gallery_of_no_trained_filter_count_is_empty():
+    shown = plan(gallery={"filters": [64]}).gallery()
+    assert Plan.chunk_files(Path("w"), shown) == []
+
+
+def test_json_does_not_depend_on_the_order_of_keys_or_on_tuples():
+    assert as_json({"a": (1, 2), "b": 1}) == as_json({"b": 1, "a": [1, 2]})
+    assert digest({"a": (1, 2), "b": 1}) == digest({"b": 1, "a": [1, 2]})
+    assert digest({"a": 1}) != digest({"a": 2})
+
+
+def test_head_weights_are_those_of_the_dense_layers():
+    assert plan().head_weights("question", 4, 0, 1) == 26 * 28 * 4 * 10 * 2
+
+
+@pytest.mark.parametrize("quantity", ["training_mem_mb", "training_minutes", "head_weights"])
+def test_needs_grow_with_filters_and_seeds(quantity):
+    need = getattr(plan(), quantity)
+    assert need("question", 128, 0, 1) > need("question", 16, 0, 1) >= need("question", 1, 0, 1)
+    assert need("question", 128, 0, 19) > need("question", 128, 0, 1)
+    assert isinstance(need("question", 128, 0, 1), int)
+
+
+def test_time_grows_with_steps_and_epochs():
+    minutes = [plan(question={"steps": steps}).training_minutes("question", 64, 0, 1) for steps in (100, 10_000, 10**6)]
+    assert minutes[0] < minutes[1] < minutes[2]
+    in_epochs = plan(question={"steps": None, "epochs": 100}).training_minutes("question", 64, 0, 1)
+    assert in_epochs == plan(question={"steps": 60_000}).training_minutes("question", 64, 0, 1)
+    # 26 * 28 * 64 * 10 * 2 weights, 60,000 steps, 30 ns each
+    assert in_epochs == 10 + round(931_840 * 60_000 * 30e-9 / 60)
+
+
+def test_memory_holds_the_weights_several_times_over():
+    weights_mb = plan().head_weights("question", 128, 0, 9) * 4 / 1e6
+    assert plan().training_mem_mb("question", 128, 0, 9) > 1000 + 4 * weights_mb
