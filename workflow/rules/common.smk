@@ -3,8 +3,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
@@ -22,7 +20,7 @@ def code(name):
 try:
     settings = load_settings(config)
 except SettingsError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 
 plan = Plan(settings, dataset_code=code("fetch_dataset"))
 
