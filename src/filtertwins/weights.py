@@ -38,15 +38,15 @@ _SHAPES: dict[str, tuple[int | str | None, ...]] = {
 
 @dataclass(frozen=True)
 class Parameters:
-    """The weights of S networks of one condition, float32, in Keras's own layout with a leading seed axis.
+    """The weights of S networks of one condition, float32 as trained, in Keras's own layout with a leading seed axis.
 
     The single input channel of the images is left out of the kernels.
     """
 
-    kernels: NDArray[np.float32]  # (seed, row, column, filter)
-    biases: NDArray[np.float32]  # (seed, filter)
-    head: NDArray[np.float32]  # (seed, position x filter, class), positions row by row
-    head_bias: NDArray[np.float32]  # (seed, class)
+    kernels: NDArray[np.floating[Any]]  # (seed, row, column, filter)
+    biases: NDArray[np.floating[Any]]  # (seed, filter)
+    head: NDArray[np.floating[Any]]  # (seed, position x filter, class), positions row by row
+    head_bias: NDArray[np.floating[Any]]  # (seed, class)
 
     def of_seed(self, index: int) -> Parameters:
         """The weights of one network, still with a seed axis (of length 1)."""

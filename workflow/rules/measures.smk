@@ -16,7 +16,7 @@ rule collect_runs:
     input:
         plan.chunk_files(WEIGHTS, plan.study()),
     output:
-        RESULTS / "runs.csv",
+        report(RESULTS / "runs.csv", category="tables"),
     log:
         LOGS / "collect_runs.log",
     conda:
@@ -40,7 +40,7 @@ rule measure_redundancy:
     input:
         plan.chunk_files(WEIGHTS, plan.study()),
     output:
-        redundancy=RESULTS / "redundancy.csv",
+        redundancy=report(RESULTS / "redundancy.csv", category="tables"),
         near_duplicates=RESULTS / "near_duplicates.csv",
         clusters=RESULTS / "clusters.csv",
     log:
@@ -96,7 +96,7 @@ rule summarise_study:
         runs=RESULTS / "runs.csv",
         redundancy=RESULTS / "redundancy.csv",
     output:
-        RESULTS / "summary.txt",
+        report(RESULTS / "summary.txt", category="summary"),
     log:
         LOGS / "summarise_study.log",
     conda:

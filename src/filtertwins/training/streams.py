@@ -13,6 +13,12 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.errors import StudyError
+
+
+class BatchError(StudyError, ValueError):
+    """No batch can be made."""
+
 
 class Purpose(IntEnum):
     """What a stream of random numbers is for. The values are part of every result: never renumber them."""
@@ -48,10 +54,10 @@ def batches(seed: int, images: int, batch: int) -> Iterator[NDArray[np.int32]]:
         (batch,) indices into the training images.
 
     Raises:
-        ValueError: the batch is larger than the training split.
+        BatchError: the batch is larger than the training split.
     """
     if batch > images:
-        raise ValueError(f"batch = {batch} is larger than the training split; allowed: 1 to {images}")
+        raise BatchError(f"batch = {batch} is larger than the training split; allowed: 1 to {images}")
     epoch = 0
     while True:
         order = epoch_order(seed, epoch, images)

@@ -1,0 +1,123 @@
+"""Merging filters of a linear network without loss: as many filters as training used, as few as the function needs.
+
+Without an activation a network is one affine map of the image. Its kernels enter only through sums over filters of
+kernel times dense weights, so filters can be replaced by few others that span the same sums. With an activation none
+of this holds; :func:`merge_filters` can still be asked to do it, to show that it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from filtertwins.weights import Parameters
+
+Floats = NDArray[np.float64]
+
+_ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
+    "linear": lambda maps: maps,
+    "relu": lambda maps: np.maximum(maps, 0.0),
+    "tanh": np.tanh,
+}
+
+
+def logits(parameters: Parameters, images: NDArray[np.uint8], activation: str) -> Floats:
+    """What the networks answer, in float64 and straight from the definition of the layers.
+
+    Args:
+        parameters: S networks.
+        images: (image, row, column), bytes; the networks see them in [0, 1].
+        activation: linear, relu or tanh.
+
+    Returns:
+        (seed, image, class).
+    """
+    activate = _ACTIVATIONS[activation]
+    windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
+    patches = windows / 255.0  # (image, row, column, kernel row, kernel column)
+    answers = []
+    for kernels, biases, head, head_bias in zip(*_float64(parameters), strict=True):
+        maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
+        answers.append(maps.reshape(len(images), -1) @ head + head_bias)
+    return np.stack(answers)
+
+
+def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, int]) -> Parameters:
+    """The networks with their filters merged into `filters` new ones, exact for linear networks if those suffice.
+
+    The new kernels are the leading right singular vectors of a network's kernel matrix (filter x kernel element): an
+    orthonormal basis of what its kernels span, most used directions first. With as many as the kernels' rank, the
+    new dense weights are the old ones rotated into that basis. With fewer, they are the least-squares solution
+    of "same effect on every pixel", which is exact whenever the kernels kept can still reach every pixel
+    separately: two 3x1 kernels do if, read as polynomials, they share no root (Bezout's identity, column by column).
+    Biases of a linear layer merge into the output's.
+
+    Args:
+        parameters: S networks.
+        filters: how many to keep, from 1 to the kernels' length.
+        image_shape: rows and columns of an image.
+
+    Returns:
+        S networks of `filters` filters, float64.
+
+    Raises:
+        ValueError: more filters are asked for than a kernel has elements.
+    """
+    seeds, height, width, _ = parameters.kernels.shape
+    if not 1 <= filters <= height * width:
+        raise ValueError(f"filters = {filters}; allowed: 1 to the kernel's length, {height * width}")
+    rows, columns = image_shape[0] - height + 1, image_shape[1] - width + 1
+    merged: dict[str, list[Floats]] = {"kernels": [], "head": [], "head_bias": []}
+    for kernels, biases, head, head_bias in zip(*_float64(parameters), strict=True):
+        matrix = kernels.reshape(height * width, -1)  # (kernel element, filter)
+        by_filter = head.reshape(rows, columns, -1, head.shape[-1])  # (row, column, filter, class)
+        basis, sizes, mixture = np.linalg.svd(matrix, full_matrices=False)
+        basis = basis[:, :filters]
+        if np.linalg.matrix_rank(matrix) <= filters:
+            mixed = sizes[:filters, None] * mixture[:filters]  # (new filter, filter)
+            new_head = np.einsum("nf,rcfo->rcno", mixed, by_filter)
+        else:
+            effect = _effect_on_pixels(kernels, by_filter)  # (row, column, class)
+            new_head = _heads_with_effect(basis.reshape(height, width, -1), effect)
+        merged["kernels"].append(basis.reshape(height, width, -1))
+        merged["head"].append(new_head.reshape(-1, head.shape[-1]))
+        merged["head_bias"].append(head_bias + np.einsum("f,rcfo->o", biases, by_filter))
+    return Parameters(
+        kernels=np.stack(merged["kernels"]),
+        biases=np.zeros((seeds, merged["kernels"][0].shape[-1])),
+        head=np.stack(merged["head"]),
+        head_bias=np.stack(merged["head_bias"]),
+    )
+
+
+def _float64(parameters: Parameters) -> tuple[Floats, ...]:
+    arrays = (parameters.kernels, parameters.biases, parameters.head, parameters.head_bias)
+    return tuple(array.astype(np.float64) for array in arrays)
+
+
+def _effect_on_pixels(kernels: Floats, by_filter: Floats) -> Floats:
+    """The affine map's weights (row, column, class): each dense weight spread over the pixels of its patch."""
+    height, width, _ = kernels.shape
+    rows, columns, _, classes = by_filter.shape
+    effect = np.zeros((rows + height - 1, columns + width - 1, classes))
+    for i in range(height):
+        for j in range(width):
+            effect[i : i + rows, j : j + columns] += np.einsum("f,rcfo->rco", kernels[i, j], by_filter)
+    return effect
+
+
+def _heads_with_effect(kernels: Floats, effect: Floats) -> Floats:
+    """The smallest dense weights (row, column, filter, class) whose effect comes nearest to the wanted one."""
+    height, width, filters = kernels.shape
+    if width == 1 < effect.shape[1]:  # columns don't mix: one small problem, with every column's classes as its outputs
+        pixel_rows, columns, classes = effect.shape
+        heads = _heads_with_effect(kernels, effect.reshape(pixel_rows, 1, -1))
+        return np.asarray(heads.reshape(-1, filters, columns, classes).transpose(0, 2, 1, 3))
+    rows, columns = effect.shape[0] - height + 1, effect.shape[1] - width + 1
+    unit = np.eye(rows * columns * filters).reshape(rows, columns, filters, -1)
+    design = _effect_on_pixels(kernels, unit).reshape(effect.shape[0] * effect.shape[1], -1)
+    solution = np.linalg.lstsq(design, effect.reshape(len(design), -1), rcond=None)[0]
+    return np.asarray(solution.reshape(rows, columns, filters, -1))

@@ -1,0 +1,97 @@
+"""Merging filters: exact where algebra promises it, visibly not where it doesn't."""
+
+import numpy as np
+import pytest
+
+from filtertwins.merging import logits, merge_filters
+from filtertwins.weights import Parameters
+
+IMAGE = (9, 7)
+
+
+def networks(kernel=(3, 1), filters=8, seeds=2, classes=4, dtype=np.float64):
+    rng = np.random.default_rng(5)
+    positions = (IMAGE[0] - kernel[0] + 1) * (IMAGE[1] - kernel[1] + 1)
+    return Parameters(
+        kernels=rng.standard_normal((seeds, *kernel, filters)).astype(dtype),
+        biases=rng.standard_normal((seeds, filters)).astype(dtype),
+        head=rng.standard_normal((seeds, positions * filters, classes)).astype(dtype),
+        head_bias=rng.standard_normal((seeds, classes)).astype(dtype),
+    )
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(6).integers(0, 256, (20, *IMAGE), dtype=np.uint8)
+
+
+def largest_change(before, after, images, activation="linear"):
+    return np.abs(logits(before, images, activation) - logits(after, images, activation)).max()
+
+
+def test_logits_are_those_of_a_network_written_out_by_hand(images):
+    network = networks(kernel=(2, 3), filters=2, seeds=1)
+    image = images[0] / 255
+    maps = [
+        max(0.0, np.sum(image[r : r + 2, c : c + 3] * network.kernels[0, :, :, f]) + network.biases[0, f])
+        for r in range(8)
+        for c in range(5)
+        for f in range(2)
+    ]
+    expected = maps @ network.head[0] + network.head_bias[0]
+    np.testing.assert_allclose(logits(network, images, "relu")[0, 0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("filters", [2, 3])
+@pytest.mark.parametrize("trained_with", [3, 8, 40])
+def test_a_linear_network_of_3x1_kernels_merges_without_loss_into_three_filters_and_into_two(
+    images, filters, trained_with
+):
+    network = networks(filters=trained_with)
+    merged = merge_filters(network, filters, IMAGE)
+    assert merged.kernels.shape == (2, 3, 1, filters)
+    assert merged.head.shape == (2, 7 * 7 * filters, 4)
+    assert largest_change(network, merged, images) < 1e-10
+
+
+def test_one_filter_is_not_enough(images):
+    network = networks()
+    assert largest_change(network, merge_filters(network, 1, IMAGE), images) > 0.1
+
+
+def test_merging_needs_no_more_filters_than_the_kernels_rank(images):
+    network = networks(kernel=(3, 2), filters=2)
+    merged = merge_filters(network, 6, IMAGE)
+    assert merged.kernels.shape[-1] == 2
+    assert largest_change(network, merged, images) < 1e-10
+
+
+@pytest.mark.parametrize("kernel", [(2, 2), (1, 3), (3, 2)])
+def test_other_shapes_merge_into_as_many_filters_as_a_kernel_has_elements(images, kernel):
+    network = networks(kernel=kernel)
+    merged = merge_filters(network, kernel[0] * kernel[1], IMAGE)
+    assert largest_change(network, merged, images) < 1e-10
+
+
+def test_the_columns_of_a_3x1_kernel_need_not_be_solved_together(images):
+    """The short cut for kernels one pixel wide gives what the full problem gives."""
+    from filtertwins.merging import _effect_on_pixels, _heads_with_effect
+
+    rng = np.random.default_rng(7)
+    kernels, by_filter = rng.standard_normal((3, 1, 2)), rng.standard_normal((7, 7, 2, 4))
+    effect = _effect_on_pixels(kernels, by_filter)
+    heads = _heads_with_effect(kernels, effect)
+    assert heads.shape == by_filter.shape
+    np.testing.assert_allclose(_effect_on_pixels(kernels, heads), effect, atol=1e-12)
+    assert np.linalg.norm(heads) < np.linalg.norm(by_filter)  # the smallest, not the ones we started from
+
+
+def test_merging_a_relu_network_as_if_it_were_linear_changes_what_it_answers(images):
+    network = networks()
+    assert largest_change(network, merge_filters(network, 3, IMAGE), images, "relu") > 0.1
+
+
+@pytest.mark.parametrize("filters", [0, 4])
+def test_asking_for_more_filters_than_a_kernel_has_elements_is_refused(filters):
+    with pytest.raises(ValueError, match=f"filters = {filters}; allowed: 1 to the kernel's length, 3"):
+        merge_filters(networks(), filters, IMAGE)
