@@ -10,6 +10,7 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "filtertwins"
 NOT_FOLLOWED = frozenset(
@@ -54,7 +55,19 @@ def _read(path: Path) -> tuple[str, tuple[str, ...]]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     own = sorted({name for name in imported if name.split(".")[0] == PACKAGE} - NOT_FOLLOWED)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(own)
+    return hashlib.sha256(_meaning(tree).encode()).hexdigest(), tuple(own)
+
+
+def _meaning(node: Any) -> str:
+    """A syntax tree as text, alike in every version of Python that reads the code alike (``ast.dump`` is not)."""
+    if isinstance(node, ast.AST):
+        fields = [
+            f"{name}={_meaning(value)}"
+            for name, value in ast.iter_fields(node)
+            if isinstance(node, ast.Constant) or (value is not None and value != [])
+        ]
+        return f"{type(node).__name__}({', '.join(fields)})"
+    return f"[{', '.join(map(_meaning, node))}]" if isinstance(node, list) else repr(node)
 
 
 def _module_files(name: str, source: Path) -> list[Path]:

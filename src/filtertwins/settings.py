@@ -50,7 +50,7 @@ class SettingsError(StudyError):
 
 class _Model(BaseModel):
     # Defaults are validated too: some checks compare a key with the ones above it.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class IdxFile(_Model):

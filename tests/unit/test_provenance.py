@@ -48,10 +48,13 @@ class Tree:
 def digest_with(tmp_path):
     """A function: the digest of the small tree with some files changed."""
     count = iter(range(1000))
-    return lambda **changes: Tree(
-        tmp_path / str(next(count)),
-        {"script": SCRIPT} | {name.replace("__", "/").replace("_py", ".py"): text for name, text in changes.items()},
-    ).digest
+    return lambda **changes: (
+        Tree(
+            tmp_path / str(next(count)),
+            {"script": SCRIPT}
+            | {name.replace("__", "/").replace("_py", ".py"): text for name, text in changes.items()},
+        ).digest
+    )
 
 
 @pytest.fixture
@@ -98,7 +101,9 @@ def test_comments_docstrings_and_layout_do_not_count(digest_with, first):
 
 def test_docstrings_of_functions_and_classes_do_not_count(digest_with):
     def digest(docstring):
-        return digest_with(second_py=f"class A:\n    {docstring}\n    def f(self):\n        {docstring}\n        pass\n")
+        return digest_with(
+            second_py=f"class A:\n    {docstring}\n    def f(self):\n        {docstring}\n        pass\n"
+        )
 
     assert digest("'''Yes.'''") == digest("'''No.'''")
 

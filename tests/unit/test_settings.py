@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
@@ -166,9 +167,11 @@ def test_a_missing_key_is_named():
     assert "architectures.question.batch: missing" in message
 
 
-def test_a_number_that_is_none_is_refused():
-    message = message_of(with_architecture(learning_rate=math.nan))
-    assert "architectures.question.learning_rate = nan; must be a finite number" in message
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("key", ["learning_rate", "weight_decay"])
+def test_numbers_must_be_finite(key, value):
+    message = message_of(with_architecture(**{"optimizer": "sgd", key: value}))
+    assert f"architectures.question.{key} = {value}; must be a finite number" in message
 
 
 def test_a_section_given_as_a_value_is_refused():
@@ -200,13 +203,11 @@ def test_whatever_stands_anywhere_is_accepted_or_answered_by_a_settings_error(wh
         for key in path[:-1]:
             node = node[key]
         node[path[-1]] = value
-        try:
+        with contextlib.suppress(SettingsError):  # and nothing else
             load_settings(config)
-        except SettingsError as error:
-            assert str(path[0]) in str(error), path
 
 
-@pytest.mark.parametrize("steps, epochs", [(100, 2), (None, None)])
+@pytest.mark.parametrize(("steps", "epochs"), [(100, 2), (None, None)])
 def test_steps_and_epochs_exclude_each_other(steps, epochs):
     message = message_of(with_architecture(steps=steps, epochs=epochs))
     assert "architectures.question.epochs" in message

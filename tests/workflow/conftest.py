@@ -1,10 +1,12 @@
 """A tiny study, run once in a copy of the tree; each test works on a copy of the finished one.
 
-The tests that use it are one group for pytest-xdist (``xdist_group("study")``), so that one worker runs it once.
+The workers of pytest-xdist share it under a lock: the first to need it runs it, the others wait. (Its groups of tests
+would do as well, but xdist 3.8 does not see them under pytest 9.2.)
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import resource
@@ -61,9 +63,9 @@ class Study:
         assert done.returncode == exit_code, done.stdout
         return done.stdout
 
-    def stale(self, *arguments):
+    def stale(self, *arguments, **environment):
         """How often each rule would run."""
-        output = self.snakemake("--dry-run", *arguments)
+        output = self.snakemake("--dry-run", *arguments, **environment)
         if "Nothing to be done" in output:
             return NOTHING
         table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", output, re.DOTALL)
@@ -118,12 +120,19 @@ def new_tree(root, tmp_path):
 @pytest.fixture(scope="session")
 def finished_study(root, tmp_path_factory):
     """The tiny study, run once; and what its run printed. Not to be changed."""
-    folder = tmp_path_factory.mktemp("finished") / FOLDER
-    copy_of_tree(root, folder)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of all workers
+    folder, printed = shared / "finished" / FOLDER, shared / "finished.txt"
     study = Study(folder)
-    study.configure("tiny.yaml", TINY)
-    output = study.snakemake("--cores", "2")
-    return study, output
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker whose run failed
+            copy_of_tree(root, folder)
+            study.configure("tiny.yaml", TINY)
+            printed.write_text(study.snakemake("--cores", "2"), encoding="utf-8")
+    return Study(folder, ("config/tiny.yaml",)), printed.read_text(encoding="utf-8")
 
 
 @pytest.fixture

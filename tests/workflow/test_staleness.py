@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 import random
+import struct
 
 import pytest
-
-pytestmark = pytest.mark.xdist_group("study")
 
 TABLES = {"collect_runs": 1, "measure_redundancy": 1, "collect_kernels": 1}
 FIGURES = {
@@ -84,10 +85,33 @@ def test_code_whose_effect_is_verified_or_reaches_jobs_as_values_makes_nothing_s
     assert study.stale() == NOTHING
 
 
-def test_a_changed_mirror_makes_nothing_stale(study):
-    mirrors = {"mirrors": ["https://mirror.example/mnist/"]}
-    study.configure("changes.yaml", {"datasets": {"mnist": mirrors}})
-    assert study.stale() == NOTHING
+@pytest.fixture
+def idx_dataset(tmp_path):
+    """Settings of a small dataset of four IDX files, and the folder that serves them."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    files = {}
+    for split, count in (("train", 30), ("test", 10)):
+        header = struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28), struct.pack(">4BI", 0, 0, 8, 1, count)
+        bodies = bytes(i % 251 for i in range(count * 28 * 28)), bytes(i % 10 for i in range(count))
+        for kind, payload in zip(("images", "labels"), map(bytes.__add__, header, bodies), strict=True):
+            name = f"{split}-{kind}.gz"
+            (mirror / name).write_bytes(gzip.compress(payload))
+            checksum = hashlib.sha256(payload).hexdigest()
+            files[f"{split}_{kind}"] = {"name": name, "sha256": checksum, "size": len(payload)}
+    return {"kind": "idx", "mirrors": [str(mirror)], "validation_images": 5, "files": files}
+
+
+def test_a_changed_mirror_makes_nothing_stale(new_tree, idx_dataset, tmp_path):
+    fetch = ("--until", "fetch_dataset")
+    new_tree.configure("small.yaml", {"dataset": "small", "datasets": {"small": idx_dataset}})
+    assert new_tree.stale(*fetch) == {"fetch_dataset": 1}
+    new_tree.snakemake(*fetch, "--cores", "1")
+    new_tree.configure("moved.yaml", {"datasets": {"small": {"mirrors": [str(tmp_path / "elsewhere")]}}})
+    assert new_tree.stale(*fetch) == NOTHING
+    assert new_tree.stale(*fetch, FILTERTWINS_MIRROR=str(tmp_path / "site")) == NOTHING
+    new_tree.configure("split.yaml", {"datasets": {"small": {"validation_images": 6}}})
+    assert new_tree.stale(*fetch) == {"fetch_dataset": 1}
 
 
 def test_a_changed_mirror_does_not_rename_the_dataset_that_it_serves(new_tree):
@@ -137,15 +161,15 @@ def test_a_fresh_clone_over_old_results_with_random_file_times_retrains_nothing(
 
 
 @pytest.mark.parametrize(
-    ("changes", "new_chunks", "gallery_changes"),
+    ("changes", "new_chunks"),
     [
-        ({"seeds": 4}, 4, False),
-        ({"seeds": 6}, 8, False),
-        ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1, False),
-        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6, False),
+        ({"seeds": 4}, 4),
+        ({"seeds": 6}, 8),
+        ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1),
+        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6),
     ],
 )
-def test_widening_a_study_trains_only_what_is_new(study, changes, new_chunks, gallery_changes):
+def test_widening_a_study_trains_only_what_is_new(study, changes, new_chunks):
     study.configure("wider.yaml", changes)
     stale = study.stale()
     assert stale["train_chunk"] == new_chunks

@@ -10,8 +10,6 @@ import pytest
 
 from filtertwins.files import read_csv
 
-pytestmark = pytest.mark.xdist_group("study")
-
 SEEDS, STAGES = 2, 2
 CONDITIONS = {("question", 1), ("question", 2), ("question", 3), ("relu_5x5", 2)}
 FILTERS = sum(filters for _, filters in CONDITIONS)

@@ -1,0 +1,94 @@
+"""The summary: its three numbers, from tables small enough to know them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from filtertwins.summary import summarise
+
+
+def tables(architectures=("question", "relu_5x5"), counts=(1, 2, 4), seeds=2):
+    """Tables whose values are known: see the tests."""
+    keys = [(name, k, seed) for name in architectures for k in counts for seed in range(seeds)]
+    runs = pd.DataFrame(keys, columns=["architecture", "filters", "seed"]).assign(dataset="digits")
+    runs["test_accuracy"] = 0.5 + runs["filters"] / 10 + runs["seed"] / 100
+    redundancy = pd.concat([runs.assign(stage=stage) for stage in ("initial", "trained")], ignore_index=True)
+    trained, several = redundancy["stage"] == "trained", redundancy["filters"] > 1
+    redundancy["live_filters"] = redundancy["filters"]
+    redundancy["exact_duplicate_pairs"] = np.where(trained, 0, 100)  # initial ones do not count
+    redundancy["near_duplicate_pairs"] = np.where(trained, redundancy["filters"] + redundancy["seed"], 100)
+    redundancy["mean_nearest_cosine"] = np.where(several & trained, 0.8 + redundancy["seed"] / 10, np.nan)
+    redundancy["null_mean_nearest_cosine"] = np.where(several & trained, 0.6, np.nan)
+    redundancy["excess"] = redundancy["mean_nearest_cosine"] - redundancy["null_mean_nearest_cosine"]
+    return runs, redundancy
+
+
+def line_of(text, *words):
+    """The only line with all words, its spaces made single."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    found = [line for line in lines if all(word in line for word in words)]
+    assert len(found) == 1, text
+    return found[0]
+
+
+def test_it_starts_with_what_was_run():
+    assert summarise(*tables(), 0.95).splitlines()[0] == "digits: 12 networks, 2 seeds of each condition"
+    assert summarise(*tables(seeds=1), 0.95).splitlines()[0] == "digits: 6 networks, 1 seed of each condition"
+
+
+def test_twins_are_counted_over_all_trained_networks():
+    runs, redundancy = tables()
+    # per architecture and seed: 0, 1 and 6 pairs
+    assert "0 exact twins in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
+    redundancy.loc[redundancy.index[-1], "exact_duplicate_pairs"] = 3
+    assert "3 exact twins in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
+
+
+def test_dead_filters_make_no_pairs():
+    runs, redundancy = tables(counts=(4,), seeds=1, architectures=("question",))
+    redundancy["live_filters"] = 3
+    assert "in 3 pairs of filters" in summarise(runs, redundancy, 0.95)
+
+
+def test_redundancy_stands_beside_chance_for_the_most_filters():
+    line = line_of(summarise(*tables(), 0.95), "question, 4 filters")
+    assert "0.850 trained, 0.600 by chance: excess +0.250" in line  # the mean of two seeds
+    assert "(4.5 pairs over 0.95 a network)" in line
+
+
+def test_less_redundancy_than_chance_has_a_minus():
+    runs, redundancy = tables()
+    redundancy["null_mean_nearest_cosine"] += 0.3
+    assert "excess -0.050" in line_of(summarise(runs, redundancy, 0.9), "relu_5x5, 4 filters")
+
+
+def test_the_threshold_is_the_one_given():
+    assert "pairs over 0.9 a network" in summarise(*tables(), 0.9)
+
+
+def test_accuracy_is_the_mean_over_seeds_from_few_filters_to_many():
+    text = summarise(*tables(), 0.95)
+    assert line_of(text, "relu_5x5", "accuracy").startswith("relu_5x5 1: 60.5% 2: 70.5% 4: 90.5%")
+
+
+@pytest.mark.parametrize("counts", [(1,), (1, 2, 3, 4), tuple(range(1, 5)), (1, 2, 4, 8, 16, 32, 64, 128)])
+def test_the_first_and_the_last_filter_count_are_always_shown(counts):
+    line = line_of(summarise(*tables(counts=counts), 0.95), "question", "accuracy")
+    assert f" {counts[0]}: " in line
+    assert f" {counts[-1]}: " in line
+    assert line.count("%") <= 5
+
+
+def test_a_study_of_single_filters_has_no_excess_to_tell():
+    text = summarise(*tables(counts=(1,)), 0.95)
+    assert "excess" not in text
+    assert "nan" not in text
+    assert "0 exact twins in 0 pairs of filters" in text
+
+
+def test_architectures_keep_the_order_of_the_study():
+    text = summarise(*tables(architectures=("zeta", "alpha")), 0.95)
+    assert text.index("zeta") < text.index("alpha")
+    assert text.rindex("zeta") < text.rindex("alpha")

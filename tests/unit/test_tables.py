@@ -1,0 +1,357 @@
+"""The rows of the tables, on a small chunk whose every value is known by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from filtertwins.nulls import redrawn_null, redrawn_pair_fractions
+from filtertwins.tables import Nulls, kernel_rows, redundancy_rows, run_rows
+
+THRESHOLD = 0.95
+CURVE = (0.5, 0.7, 0.95)
+DRAWS = 2000
+
+# Filters as rows, 3x1: exact twins, a dead one, and two that are opposite in phase, across the twins.
+TRAINED = [[2, 0, 0], [2, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, -4]]
+# The axes, and two diagonals between the first two.
+INITIAL = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, -1, 0]]
+HALF = math.sqrt(0.5)
+
+
+def stack(*networks):
+    """Kernels (seed, row, column, filter) of 3x1 filters given as rows."""
+    return np.array(networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, :]
+
+
+def spectral_entropy(*singular_values):
+    """Effective rank by its definition, from singular values."""
+    total = sum(singular_values)
+    return math.exp(-sum(s / total * math.log(s / total) for s in singular_values))
+
+
+@pytest.fixture
+def nulls():
+    return Nulls(CURVE, DRAWS, seed=7)
+
+
+@pytest.fixture
+def linear(make_chunk):
+    return make_chunk(stack(TRAINED), initial=stack(INITIAL), activation="linear", seeds=[3])
+
+
+@pytest.fixture
+def relu(make_chunk):
+    return make_chunk(stack(TRAINED), initial=stack(INITIAL), activation="relu", seeds=[3], architecture="relu_3x1")
+
+
+def stages(chunk, nulls):
+    """The rows of redundancy.csv of one seed: initial, trained."""
+    initial, trained = redundancy_rows(chunk, THRESHOLD, CURVE, nulls).redundancy
+    assert (initial["stage"], trained["stage"]) == ("initial", "trained")
+    return initial, trained
+
+
+# runs.csv
+
+
+def test_a_run_row_holds_the_run_and_its_scores(make_chunk):
+    chunk = make_chunk(stack(TRAINED, TRAINED), seeds=[3, 4], activation="relu", architecture="relu_3x1")
+    first, second = run_rows(chunk)
+    assert first == {
+        "dataset": "mnist",
+        "architecture": "relu_3x1",
+        "kernel_height": 3,
+        "kernel_width": 1,
+        "activation": "relu",
+        "filters": 5,
+        "seed": 3,
+        "steps": 50,
+        "parameters": 15 + 5 + 2 * 5 * 10 + 10,
+        "train_loss": 0.25,
+        "validation_loss": 0.5,
+        "validation_accuracy": 30 / 40,
+        "test_loss": 0.75,
+        "test_accuracy": 15 / 20,
+        "test_correct": 15,
+        "test_images": 20,
+    }
+    scores = ("seed", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+    assert [second[name] for name in scores] == [4, 1.25, 1.5, 31 / 40, 1.75, 16 / 20]
+    assert second["test_correct"] == 16
+
+
+# redundancy.csv
+
+
+def test_measures_of_planted_filters_under_a_linear_activation(linear, nulls):
+    initial, trained = stages(linear, nulls)
+    assert {name: trained[name] for name in ("dataset", "architecture", "filters", "seed")} == {
+        "dataset": "mnist",
+        "architecture": "question",
+        "filters": 5,
+        "seed": 3,
+    }
+    expected = {
+        "dimension": 3,
+        "equivalence": "nonzero_scale",
+        "live_filters": 4,
+        "dead_filters": 1,
+        "exact_duplicate_pairs": 1,
+        "close_duplicate_pairs": 1,
+        "near_duplicate_pairs": 2,  # the twins, and the opposite ones
+        "opposite_phase_pairs": 1,
+        "mean_nearest_cosine": 1.0,
+        "max_cosine": 1.0,
+        "effective_rank": 2.0,  # two directions, twice each
+        "stable_rank": 2.0,
+        "participation_ratio": 2.0,
+        "clusters": 2,
+        "redundant_filters": 2,
+    }
+    assert {name: trained[name] for name in expected} == pytest.approx(expected)
+    expected = {
+        "dimension": 3,
+        "equivalence": "nonzero_scale",
+        "live_filters": 5,
+        "dead_filters": 0,
+        "exact_duplicate_pairs": 0,
+        "close_duplicate_pairs": 0,
+        "near_duplicate_pairs": 0,
+        "opposite_phase_pairs": 0,
+        "mean_nearest_cosine": 4 * HALF / 5,  # one axis is across all others
+        "max_cosine": HALF,
+        "effective_rank": spectral_entropy(math.sqrt(2), math.sqrt(2), 1),
+        "stable_rank": 5 / 2,
+        "participation_ratio": 5**2 / (2**2 + 2**2 + 1**2),
+        "clusters": 5,
+        "redundant_filters": 0,
+    }
+    assert {name: initial[name] for name in expected} == pytest.approx(expected)
+
+
+def test_measures_of_planted_filters_under_relu(relu, nulls):
+    initial, trained = stages(relu, nulls)
+    expected = {
+        "dimension": 3,
+        "equivalence": "positive_scale",
+        "live_filters": 4,
+        "dead_filters": 1,
+        "exact_duplicate_pairs": 1,
+        "close_duplicate_pairs": 1,
+        "near_duplicate_pairs": 1,  # the opposite ones do different work
+        "opposite_phase_pairs": 1,
+        "mean_nearest_cosine": 0.5,  # 1 for the twins, 0 for the opposite ones
+        "max_cosine": 1.0,
+        "effective_rank": 2.0,
+        "stable_rank": 2.0,
+        "participation_ratio": 2.0,
+        "clusters": 3,
+        "redundant_filters": 1,
+    }
+    assert {name: trained[name] for name in expected} == pytest.approx(expected)
+    assert initial["mean_nearest_cosine"] == pytest.approx(4 * HALF / 5)
+    assert initial["clusters"] == 5
+
+
+def test_a_bias_tells_twins_apart_under_relu_only(make_chunk, nulls):
+    biases = [[0, 2, 0, 0, 0]]  # one of the twins: its vector is (2, 0, 0, 2)
+    for activation, pairs, cosine in (("linear", 1, 1.0), ("relu", 0, HALF)):
+        _, trained = stages(make_chunk(stack(TRAINED), biases, activation=activation), nulls)
+        assert trained["exact_duplicate_pairs"] == pairs
+        assert trained["max_cosine"] == pytest.approx(cosine)
+        assert trained["dimension"] == 3
+
+
+def test_a_filter_of_only_a_bias_is_dead_but_under_relu(make_chunk, nulls):
+    biases = [[0, 0, 1, 0, 0]]
+    for activation, live in (("linear", 4), ("relu", 5)):
+        _, trained = stages(make_chunk(stack(TRAINED), biases, activation=activation), nulls)
+        assert (trained["live_filters"], trained["dead_filters"]) == (live, 5 - live)
+
+
+def test_a_trained_network_is_measured_by_its_own_biases_and_its_initial_state_by_those(make_chunk, nulls):
+    chunk = make_chunk(stack(TRAINED), [[0, 2, 0, 0, 0]], initial=stack(TRAINED), activation="relu")
+    initial, trained = stages(chunk, nulls)
+    assert initial["exact_duplicate_pairs"] == 1
+    assert trained["exact_duplicate_pairs"] == 0
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_null_is_that_of_the_live_filters_and_the_kernels_dimension(make_chunk, activation):
+    equivalence = {"linear": "nonzero_scale", "relu": "positive_scale"}[activation]
+    chunk = make_chunk(stack(TRAINED), [[0, 0.5, 0, 0, 0]], activation=activation)
+    _, trained = stages(chunk, Nulls(CURVE, DRAWS, seed=7))
+    draws = redrawn_null(4, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
+    tolerance = 4 * draws.std() / math.sqrt(DRAWS)
+    others = redrawn_null(5, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
+    assert abs(others.mean() - draws.mean()) > 2 * tolerance  # so that the next line tells them apart
+    assert trained["null_mean_nearest_cosine"] == pytest.approx(draws.mean(), abs=tolerance)
+    assert trained["null_sd"] == pytest.approx(draws.std(), rel=0.1)
+    assert trained["excess"] == pytest.approx(trained["mean_nearest_cosine"] - trained["null_mean_nearest_cosine"])
+
+
+def test_the_isotropic_null_is_exact(linear, nulls):
+    initial, trained = stages(linear, nulls)
+    assert initial["isotropic_mean_nearest_cosine"] == pytest.approx(1 - 1 / 5)
+    assert trained["isotropic_mean_nearest_cosine"] == pytest.approx(1 - 1 / 4)
+
+
+def test_the_p_value_is_that_of_the_draws_as_large(linear, nulls):
+    initial, trained = stages(linear, nulls)
+    assert trained["p_value"] == pytest.approx(1 / (DRAWS + 1))  # no draw has four perfect pairs
+    draws = redrawn_null(5, 3, "nonzero_scale", "glorot_uniform", 20_000, np.random.default_rng(99))
+    assert initial["p_value"] == pytest.approx(np.mean(draws >= 4 * HALF / 5), abs=0.02)
+    assert initial["excess"] < 0
+
+
+def test_the_null_is_drawn_from_the_conditions_own_initialiser(make_chunk):
+    means = []
+    for initializer in ("glorot_uniform", "glorot_normal"):
+        model = {"kernel": [3, 1], "activation": "linear", "initializer": initializer}
+        _, trained = stages(make_chunk(stack(TRAINED), model=model), Nulls(CURVE, DRAWS, seed=7))
+        means.append(trained["null_mean_nearest_cosine"])
+    assert means[0] != means[1]
+
+
+def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear, relu):
+    smaller = make_chunk(stack(TRAINED[:2]), architecture="smaller")
+    chunks = [linear, relu, smaller]
+
+    def measured(order):
+        nulls = Nulls(CURVE, 200, seed=7)
+        rows = {chunk.condition["architecture"]: redundancy_rows(chunk, THRESHOLD, CURVE, nulls) for chunk in order}
+        return repr({name: rows[name] for name in sorted(rows)})  # as text, where NaN equals NaN
+
+    assert measured(chunks) == measured(chunks[::-1]) == measured([smaller, linear, relu])
+
+
+def test_nulls_are_drawn_anew_with_another_seed(linear):
+    means = {stages(linear, Nulls(CURVE, 200, seed))[1]["null_mean_nearest_cosine"] for seed in (1, 2, 1)}
+    assert len(means) == 2
+
+
+def test_runs_that_share_a_null_share_its_draws(nulls):
+    arguments = (4, 3, "nonzero_scale", "glorot_uniform")
+    assert nulls.of(*arguments) is nulls.of(*arguments)
+
+
+def test_a_single_filter_has_no_neighbour_and_no_null(make_chunk, nulls):
+    rows = redundancy_rows(make_chunk(stack(TRAINED[:1])), THRESHOLD, CURVE, nulls)
+    for row in rows.redundancy:
+        missing = {name for name, value in row.items() if isinstance(value, float) and math.isnan(value)}
+        assert missing == {
+            "mean_nearest_cosine",
+            "max_cosine",
+            "null_mean_nearest_cosine",
+            "null_sd",
+            "isotropic_mean_nearest_cosine",
+            "excess",
+            "p_value",
+        }
+        assert (row["live_filters"], row["clusters"], row["redundant_filters"]) == (1, 1, 0)
+        assert (row["exact_duplicate_pairs"], row["near_duplicate_pairs"]) == (0, 0)
+        ranks = [row[name] for name in ("effective_rank", "stable_rank", "participation_ratio")]
+        assert ranks == pytest.approx([1, 1, 1])
+    for row in rows.near_duplicates:
+        assert row["pairs"] == 0
+        assert math.isnan(row["fraction"])
+        assert math.isnan(row["null_fraction"])
+    for row in rows.clusters:
+        assert (row["cluster"], row["nearest_filter"]) == (0, None)
+        assert math.isnan(row["nearest_cosine"])
+
+
+def test_a_network_of_dead_filters_is_counted_not_measured(make_chunk, nulls):
+    rows = redundancy_rows(make_chunk(np.zeros((1, 3, 1, 4))), THRESHOLD, CURVE, nulls)
+    for row in rows.redundancy:
+        assert (row["live_filters"], row["dead_filters"], row["clusters"], row["redundant_filters"]) == (0, 4, 0, 0)
+        assert (row["exact_duplicate_pairs"], row["close_duplicate_pairs"], row["near_duplicate_pairs"]) == (0, 0, 0)
+        for name in ("mean_nearest_cosine", "max_cosine", "effective_rank", "stable_rank", "excess", "p_value"):
+            assert math.isnan(row[name]), name
+
+
+def test_each_run_has_a_row_for_each_stage(make_chunk, nulls):
+    chunk = make_chunk(stack(TRAINED, INITIAL), initial=stack(INITIAL, TRAINED), seeds=[8, 9])
+    rows = redundancy_rows(chunk, THRESHOLD, CURVE, nulls).redundancy
+    assert [(row["seed"], row["stage"], row["exact_duplicate_pairs"]) for row in rows] == [
+        (8, "initial", 0),
+        (8, "trained", 1),
+        (9, "initial", 1),
+        (9, "trained", 0),
+    ]
+
+
+# near_duplicates.csv
+
+
+@pytest.mark.parametrize(("activation", "trained_pairs"), [("linear", 2), ("relu", 1)])
+def test_the_curve_counts_pairs_over_each_threshold(make_chunk, nulls, activation, trained_pairs):
+    chunk = make_chunk(stack(TRAINED), initial=stack(INITIAL), activation=activation)
+    rows = redundancy_rows(chunk, THRESHOLD, CURVE, nulls).near_duplicates
+    initial_pairs = 4 if activation == "linear" else 3  # the second diagonal and its second axis are at -45 degrees
+    assert [(row["stage"], row["threshold"], row["pairs"]) for row in rows] == [
+        ("initial", 0.5, initial_pairs),
+        ("initial", 0.7, initial_pairs),
+        ("initial", 0.95, 0),
+        ("trained", 0.5, trained_pairs),
+        ("trained", 0.7, trained_pairs),
+        ("trained", 0.95, trained_pairs),
+    ]
+    pairs_of = {"initial": 10, "trained": 6}  # of five filters, and of the four live ones
+    assert [row["fraction"] for row in rows] == pytest.approx([row["pairs"] / pairs_of[row["stage"]] for row in rows])
+
+
+def test_the_curve_stands_beside_its_null(linear, nulls):
+    rows = redundancy_rows(linear, THRESHOLD, CURVE, nulls).near_duplicates
+    for stage, live in (("initial", 5), ("trained", 4)):
+        expected = redrawn_pair_fractions(
+            live, 3, "nonzero_scale", "glorot_uniform", CURVE, 20_000, np.random.default_rng(99)
+        )
+        found = [row["null_fraction"] for row in rows if row["stage"] == stage]
+        tolerance = 5 * expected.std(axis=0) / math.sqrt(DRAWS)
+        assert np.all(np.abs(found - expected.mean(axis=0)) < tolerance)
+
+
+# clusters.csv
+
+
+@pytest.mark.parametrize(
+    ("activation", "clusters", "nearest", "cosines"),
+    [
+        ("linear", [0, 0, -1, 1, 1], [1, 0, None, 4, 3], [1, 1, None, 1, 1]),
+        ("relu", [0, 0, -1, 1, 2], [1, 0, None, 0, 0], [1, 1, None, 0, 0]),
+    ],
+)
+def test_each_filter_has_its_cluster_and_its_nearest_filter(make_chunk, nulls, activation, clusters, nearest, cosines):
+    chunk = make_chunk(stack(TRAINED), initial=stack(INITIAL), activation=activation, seeds=[3])
+    rows = [row for row in redundancy_rows(chunk, THRESHOLD, CURVE, nulls).clusters if row["stage"] == "trained"]
+    assert [row["filter"] for row in rows] == [0, 1, 2, 3, 4]
+    assert {row["seed"] for row in rows} == {3}
+    assert [row["cluster"] for row in rows] == clusters
+    assert [row["nearest_filter"] for row in rows] == nearest
+    found = [None if math.isnan(row["nearest_cosine"]) else row["nearest_cosine"] for row in rows]
+    assert found == pytest.approx(cosines)
+
+
+# kernels.csv
+
+
+def test_kernel_rows_hold_every_weight_of_one_seed_at_both_stages(make_chunk):
+    kernels = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2)  # (seed, row, column, filter)
+    chunk = make_chunk(kernels, initial=-kernels, seeds=[4, 5])
+    rows = kernel_rows(chunk, 5)
+    assert {row["seed"] for row in rows} == {5}
+    assert len(rows) == 2 * 12
+    places = [(row["stage"], row["filter"], row["row"], row["column"]) for row in rows]
+    assert places == sorted(set(places))
+    for row in rows:
+        sign = {"initial": -1, "trained": 1}[row["stage"]]
+        assert row["weight"] == sign * (12 + 6 * row["row"] + 2 * row["column"] + row["filter"])
+        assert (row["dataset"], row["architecture"], row["filters"]) == ("mnist", "question", 2)
+
+
+def test_a_seed_of_another_chunk_has_no_kernel_rows(make_chunk):
+    assert kernel_rows(make_chunk(stack(TRAINED)), 7) == []
