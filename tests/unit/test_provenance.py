@@ -194,3 +194,13 @@ def test_each_figure_depends_on_its_own_module_and_on_no_other_figure(real, root
     for script in scripts:
         module = f"figures/{script.removeprefix('plot_')}.py"
         assert {name for name in scripts if real(name, module) != changed[name]} == {script}
+
+
+def test_every_python_reads_the_same_digest(tmp_path):
+    """Golden: results must not go stale with another version of Python."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "class A:\n    x: int = 1\n\n    async def f(self, a, *b, c=None, **d):\n"
+        '        return f"{a!r}" if b else [e for e in d if e]\n'
+    )
+    assert code_digest(script, tmp_path) == "a18fe7823c3ad914"
