@@ -8,6 +8,7 @@ of this holds; :func:`merge_filters` can still be asked to do it, to show that i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from filtertwins.weights import Parameters
 
 Floats = NDArray[np.float64]
+_BLOCK_IMAGES = 100  # feature maps of 128 filters then take 75 MB
 
 _ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "linear": lambda maps: maps,
@@ -37,12 +39,38 @@ def logits(parameters: Parameters, images: NDArray[np.uint8], activation: str) -
     """
     activate = _ACTIVATIONS[activation]
     windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
-    patches = windows / 255.0  # (image, row, column, kernel row, kernel column)
+    blocks = [windows[start : start + _BLOCK_IMAGES] / 255.0 for start in range(0, len(images), _BLOCK_IMAGES)]
     answers = []
     for kernels, biases, head, head_bias in zip(*_float64(parameters), strict=True):
-        maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
-        answers.append(maps.reshape(len(images), -1) @ head + head_bias)
+        of_blocks = []
+        for patches in blocks:  # (image, row, column, kernel row, kernel column)
+            maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
+            of_blocks.append(maps.reshape(len(patches), -1) @ head + head_bias)
+        answers.append(np.concatenate(of_blocks))
     return np.stack(answers)
+
+
+@dataclass(frozen=True)
+class MergeLoss:
+    """What merging changed in one network's answers."""
+
+    largest_logit_change: float
+    changed_predictions: int
+    accuracy_before: float
+    accuracy_after: float
+
+
+def merge_loss(before: Floats, after: Floats, labels: NDArray[np.uint8]) -> list[MergeLoss]:
+    """Compare the logits (seed, image, class) of networks before and after merging, seed by seed."""
+    return [
+        MergeLoss(
+            largest_logit_change=float(np.abs(old - new).max()),
+            changed_predictions=int(np.count_nonzero(old.argmax(axis=1) != new.argmax(axis=1))),
+            accuracy_before=float(np.mean(old.argmax(axis=1) == labels)),
+            accuracy_after=float(np.mean(new.argmax(axis=1) == labels)),
+        )
+        for old, new in zip(before, after, strict=True)
+    ]
 
 
 def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, int]) -> Parameters:

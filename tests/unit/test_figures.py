@@ -504,3 +504,17 @@ def test_captions_say_what_a_reader_needs(full, name):
     document = docutils_core.publish_doctree(caption, settings_overrides={"report_level": 1, "halt_level": 1})
     assert len(document.children) == 1  # one paragraph, read without a warning
     assert document.astext() == caption  # and without markup
+
+
+def test_a_network_that_learnt_nothing_is_shown_and_named_and_flattens_no_other(small):
+    runs = small["runs"].copy()
+    first = runs.index[0]
+    runs.loc[first, ["test_accuracy", "test_correct"]] = [0.1, int(0.1 * runs.loc[first, "test_images"])]
+    figure, caption = drawn("accuracy_vs_filters", small | {"runs": runs})
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert low < 10
+    places = axes.transData.transform([(1, low), (1, 90), (1, high)])[:, 1]
+    assert (places[2] - places[1]) / (places[2] - places[0]) > 0.3  # what lies between 90 % and the best keeps its room
+    assert "Below 20 %, near the 10 % of guessing: 1 of" in caption
+    assert "Below 20 %" not in drawn("accuracy_vs_filters", small)[1]

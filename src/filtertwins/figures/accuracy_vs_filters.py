@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -63,6 +65,9 @@ _ROOM_FOR_WILSON = 1.0
 
 _WILSON_ALPHA = 0.45
 
+_TICKS = (90, 98, 50, 80, 95, 99, 10, 99.5, 99.9, 70, 92, 97, 96, 94, 93, 91, 85, 98.5, 97.5, 96.5, 95.5, 92.5, 91.5)
+"""Places for ticks, the roundest first; those too near to one before them are left out."""
+
 
 def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[Figure, str]:
     """Draw test accuracy against the number of filters, one series per architecture.
@@ -85,6 +90,7 @@ def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[
         figure = new_figure(SINGLE_COLUMN_IN, 2.5 + 0.14 * math.ceil((len(names) + 1) / 2))
         axes = figure.add_subplot()
         filters_axis(axes, rows["filters"], room_right=_ROOM_FOR_WILSON)
+        _scale_by_error(axes, rows, summary)
         axes.set_ylabel("Test accuracy (%)")
         handles: dict[str, Artist] = {}
         for index, (name, look) in enumerate(series_styles(names).items()):
@@ -103,6 +109,32 @@ def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[
         handles["test set (Wilson)"] = Patch(color=REFERENCE_COLOR, alpha=_WILSON_ALPHA, linewidth=0)
         legend_above(figure, handles, columns=2)
     return figure, _caption(rows, summary, names, optimum_accuracy)
+
+
+def _scale_by_error(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame) -> None:
+    """An axis of accuracy that is logarithmic in the error, so that a network that learnt nothing flattens no other."""
+    best = 100 - 50 / int(rows["test_images"].max())  # half an image short of perfect, which is infinitely far
+
+    def forward(percent: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return np.asarray(-np.log10(100 - np.minimum(percent, best)))
+
+    def inverse(position: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return np.asarray(100 - 10 ** -np.asarray(position, dtype=float))
+
+    axes.set_yscale("function", functions=(forward, inverse))
+    wilson = [limit for name in in_order(rows["architecture"]) for limit in _wilson_percent(rows, summary, name)]
+    shown = np.concatenate([rows["percent"], summary["low"].dropna(), summary["high"].dropna(), wilson])
+    bottom, top = float(forward(shown.min())), float(forward(shown.max()))
+    margin = 0.06 * max(top - bottom, 0.05)
+    bottom, top = bottom - margin, top + margin
+    axes.set_ylim(*inverse([bottom, top]))
+    ticks: list[float] = []
+    for tick in _TICKS:
+        place = (forward(tick) - bottom) / (top - bottom)
+        if 0 <= place <= 1 and all(abs(forward(other) - forward(tick)) > 0.075 * (top - bottom) for other in ticks):
+            ticks.append(tick)
+    axes.set_yticks(sorted(ticks), labels=[f"{tick:g}" for tick in sorted(ticks)])
+    axes.set_yticks([], minor=True)
 
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Series, shift: float) -> None:
@@ -154,15 +186,9 @@ def _draw_references(axes: Axes, rows: pd.DataFrame, optimum_accuracy: float | N
     reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
     if reported is not None:
         axes.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
-        axes.text(
-            left,
-            reported[1],
-            f"reported: {reported[0]} to {reported[1]} %",
-            color=REFERENCE_COLOR,
-            va="bottom",
-            ha="left",
-            zorder=4,
-        )
+        right = axes.get_xlim()[1] * 2**-0.08
+        text = f"reported: {reported[0]} to {reported[1]} %"
+        axes.text(right, reported[0], text, color=REFERENCE_COLOR, va="top", ha="right", zorder=4)
     if optimum_accuracy is not None:
         percent = 100 * optimum_accuracy
         axes.axhline(percent, color=REFERENCE_COLOR, linewidth=0.8, linestyle=(0.0, (4.0, 2.0)), zorder=1)
@@ -189,7 +215,9 @@ def _caption(rows: pd.DataFrame, summary: pd.DataFrame, names: list[str], optimu
         images): {join_words(described)}.""",
         f"""Faint dots: single runs ({seeds_text(rows)} per condition), beside their mean.
         {interval_text(rows)}""",
+        "The axis is logarithmic in the error, 100 % minus the accuracy.",
         f"Means: {'; '.join(ranges)} filters.",
+        f"{_untrained(rows)}",
         f"""Thick bars at the right edge: 95 % Wilson intervals of one network's accuracy at the largest
         filter count, what the finite test set alone leaves open ({"; ".join(wilson)}). All networks share
         the test set, so much of this is common to them.""",
@@ -202,3 +230,14 @@ def _caption(rows: pd.DataFrame, summary: pd.DataFrame, names: list[str], optimu
         else f"""Dashed grey line: the convex optimum of softmax regression,
         {100 * optimum_accuracy:.2f} %.""",
     )
+
+
+def _untrained(rows: pd.DataFrame) -> str:
+    """A sentence on the networks that learnt next to nothing, if any: means over seeds hide them."""
+    lost = rows[rows["percent"] < 20]
+    counts = lost.groupby(["architecture", "filters"], sort=False).size().reset_index(name="networks")
+    where = [
+        f"{row.networks} of {display_name(str(row.architecture))} with {row.filters} filter{'s' * (row.filters != 1)}"
+        for row in counts.itertuples()
+    ]
+    return f"Below 20 %, near the 10 % of guessing: {join_words(where)}." if where else ""
