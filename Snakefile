@@ -22,6 +22,15 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/measures.smk"
+
+
+for experiment in sorted(
+    Path(workflow.basedir, "workflow", "rules", "experiments").glob("*.smk")
+):
+
+    include: experiment
+
+
 include: "workflow/rules/figures.smk"
 
 
@@ -29,6 +38,13 @@ localrules:
     all,
     tables,
     figures,
+
+
+rule tables:
+    input:
+        [RESULTS / f"{table}.csv" for table in TABLES],
+    message:
+        "all tables are there"
 
 
 rule all:

@@ -13,6 +13,8 @@ from typing import Any
 from filtertwins.settings import Settings
 from filtertwins.weights import chunk_name
 
+SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
+
 Plain = dict[str, Any]
 """Plain data, that JSON can hold."""
 
@@ -61,6 +63,16 @@ class Plan:
             },
             "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= shown.seed < first + seeds],
         }
+
+    def merging(self) -> Plain:
+        """The part of the study whose filters are merged: small kernels, which few filters span."""
+        whole = self.study()
+        small = {
+            name: counts
+            for name, counts in whole["architectures"].items()
+            if self.settings.studied[name].kernel[0] * self.settings.studied[name].kernel[1] <= SMALL_KERNEL
+        }
+        return {"architectures": small, "chunks": whole["chunks"]}
 
     @staticmethod
     def chunk_files(folder: Path, study: Plain) -> list[Path]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.clusters import cluster_filters
+from filtertwins.merging import logits, merge_filters, merge_loss
 from filtertwins.nulls import (
     compare_with_null,
     isotropic_nearest_mean,
@@ -173,6 +174,25 @@ def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:
         for row in range(kernels.shape[0])
         for column in range(kernels.shape[1])
     ]
+
+
+def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[Row]:
+    """``merging.csv``: one row a run and number of filters kept, from 1 to what the kernels' length can need.
+
+    Networks with an activation are merged as if they had none.
+    """
+    model, parameters = chunk.condition["model"], chunk.parameters
+    image_shape: tuple[int, int] = images.shape[1:]
+    before = logits(parameters, images, model["activation"])
+    rows: list[Row] = []
+    for kept in range(1, min(model["kernel"][0] * model["kernel"][1], chunk.condition["filters"]) + 1):
+        merged = merge_filters(parameters, kept, image_shape)
+        losses = merge_loss(before, logits(merged, images, model["activation"]), labels)
+        rows += [
+            run | {"activation": model["activation"], "filters_kept": kept, **asdict(loss), "images": len(images)}
+            for run, loss in zip(_runs(chunk), losses, strict=True)
+        ]
+    return rows
 
 
 def _runs(chunk: Chunk) -> Iterator[Row]:

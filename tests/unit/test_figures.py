@@ -32,6 +32,7 @@ FIGURES = {
     "redundancy_vs_accuracy": 6.75,
     "similarity_vs_chance": 6.75,
     "kernel_gallery": 6.75,
+    "lossless_merge": 3.25,
 }  # and their widths in inches
 ROOT = Path(__file__).parents[2]
 ARCHITECTURES = {
@@ -43,7 +44,7 @@ ARCHITECTURES = {
 
 def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset="mnist"):
     """All tables of a small study with realistic numbers, measured on synthetic kernels."""
-    tables = {name: [] for name in ("runs", "redundancy", "clusters", "kernels")}
+    tables = {name: [] for name in ("runs", "redundancy", "clusters", "kernels", "merging")}
     for index, name in enumerate(names):
         (height, width), activation, (worst, best) = ARCHITECTURES.get(name, ARCHITECTURES["question"])
         for filters in counts:
@@ -66,6 +67,18 @@ def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset=
                         "test_images": 10_000,
                     }
                 )
+                for kept in range(1, min(3, filters) + 1):
+                    exact = activation == "linear" and kept > 1
+                    tables["merging"].append(
+                        key
+                        | {
+                            "activation": activation,
+                            "filters_kept": kept,
+                            "largest_logit_change": (1e-13 if exact else 2.0) * (1 + rng.random()),
+                            "changed_predictions": 0 if exact else 40,
+                            "images": 500,
+                        }
+                    )
                 initial = _initial(rng, filters, height * width)
                 pull = 0.35 if activation == "relu" else 0.0
                 common = rng.normal(size=(2, height * width))[rng.integers(2, size=filters)]

@@ -141,6 +141,15 @@ def test_the_gallery_is_the_chunk_of_its_seed_and_the_trained_among_its_filter_c
     assert set(files) < set(Plan.chunk_files(Path("w"), plan().study()))
 
 
+def test_only_networks_of_small_kernels_are_merged():
+    assert set(plan().merging()["architectures"]) == {"question", "relu"}
+    whole = plan(question={"kernel": [5, 5]})
+    assert whole.merging() == {
+        "architectures": {"relu": whole.study()["architectures"]["relu"]},
+        "chunks": whole.study()["chunks"],
+    }
+
+
 def test_a_gallery_of_no_trained_filter_count_is_empty():
     shown = plan(gallery={"filters": [64]}).gallery()
     assert Plan.chunk_files(Path("w"), shown) == []

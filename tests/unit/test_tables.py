@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from filtertwins.merging import logits, merge_filters
 from filtertwins.nulls import redrawn_null, redrawn_pair_fractions
-from filtertwins.tables import Nulls, kernel_rows, redundancy_rows, run_rows
+from filtertwins.tables import Nulls, kernel_rows, merging_rows, redundancy_rows, run_rows
 
 THRESHOLD = 0.95
 CURVE = (0.5, 0.7, 0.95)
@@ -355,3 +357,31 @@ def test_kernel_rows_hold_every_weight_of_one_seed_at_both_stages(make_chunk):
 
 def test_a_seed_of_another_chunk_has_no_kernel_rows(make_chunk):
     assert kernel_rows(make_chunk(stack(TRAINED)), 7) == []
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, activation):
+    rng = np.random.default_rng(9)
+    chunk = make_chunk(rng.standard_normal((2, 3, 1, 5)), rng.standard_normal((2, 5)), activation=activation)
+    head = rng.standard_normal(chunk.parameters.head.shape).astype(np.float32)
+    chunk = replace(chunk, parameters=replace(chunk.parameters, head=head))
+    images = rng.integers(0, 256, (6, 4, 1), dtype=np.uint8)  # 3x1 kernels have two places on them
+    labels = logits(chunk.parameters, images, activation)[1].argmax(axis=1).astype(np.uint8)
+    rows = merging_rows(chunk, images, labels)
+    assert [(row["filters_kept"], row["seed"]) for row in rows] == [(k, seed) for k in (1, 2, 3) for seed in (0, 1)]
+    assert all(row["images"] == 6 and row["filters"] == 5 and row["activation"] == activation for row in rows)
+    assert all(row["accuracy_before"] == 1.0 for row in rows if row["seed"] == 1)
+    lossless = [row["largest_logit_change"] < 1e-10 for row in rows]
+    assert lossless == [activation == "linear" and row["filters_kept"] >= 2 for row in rows]
+    for row in rows:
+        merged = merge_filters(chunk.parameters, row["filters_kept"], (4, 1))
+        after = logits(merged, images, activation)[row["seed"]].argmax(axis=1)
+        before = logits(chunk.parameters, images, activation)[row["seed"]].argmax(axis=1)
+        assert row["changed_predictions"] == np.sum(after != before)
+        assert row["accuracy_after"] == np.mean(after == labels)
+
+
+def test_a_network_is_not_merged_into_more_filters_than_it_has(make_chunk):
+    chunk = make_chunk(np.random.default_rng(9).standard_normal((1, 3, 1, 2)))
+    images = np.zeros((3, 4, 1), np.uint8)
+    assert [row["filters_kept"] for row in merging_rows(chunk, images, np.zeros(3, np.uint8))] == [1, 2]

@@ -10,10 +10,11 @@ import struct
 
 import pytest
 
-TABLES = {"collect_runs": 1, "measure_redundancy": 1, "collect_kernels": 1}
+TABLES = {"collect_runs": 1, "measure_redundancy": 1, "collect_kernels": 1, "merge_filters": 1}
 FIGURES = {
     "plot_accuracy_vs_filters": 1,
     "plot_kernel_gallery": 1,
+    "plot_lossless_merge": 1,
     "plot_redundancy_vs_accuracy": 1,
     "plot_similarity_vs_chance": 1,
 }

@@ -24,6 +24,8 @@ COLUMNS = {
     "near_duplicates": "dataset architecture filters seed stage threshold pairs fraction null_fraction",
     "clusters": "dataset architecture filters seed stage filter cluster nearest_filter nearest_cosine",
     "kernels": "dataset architecture filters seed stage filter row column weight",
+    "merging": "dataset architecture activation filters seed filters_kept largest_logit_change changed_predictions"
+    " accuracy_before accuracy_after images",
 }
 
 
@@ -76,6 +78,7 @@ def test_tables_have_their_columns(tables, name):
         ("near_duplicates", [*RUN, "stage", "threshold"], len(CONDITIONS) * SEEDS * STAGES * 13),
         ("clusters", [*RUN, "stage", "filter"], FILTERS * SEEDS * STAGES),
         ("kernels", [*RUN, "stage", "filter", "row", "column"], STAGES * (2 * 3 + 2 * 25)),
+        ("merging", [*RUN, "filters_kept"], SEEDS * (1 + 2 + 3)),  # of `question`: at most as many as were trained
     ],
 )
 def test_tables_have_one_row_for_each_of_their_units(tables, name, key, rows):
@@ -94,6 +97,14 @@ def test_runs_tell_what_was_trained(tables):
     # kernel 3x1 on 28x28 images gives 26 x 28 positions; a head of 10 classes
     expected = question["filters"] * (3 + 1) + 26 * 28 * question["filters"] * 10 + 10
     assert (question["parameters"] == expected).all()
+
+
+def test_a_linear_network_merges_without_loss(tables):
+    merging = tables["merging"]
+    assert set(merging["architecture"]) == {"question"}
+    into_two = merging[merging["filters_kept"] >= 2]
+    assert (into_two["largest_logit_change"] < 1e-9).all()
+    assert (into_two["changed_predictions"] == 0).all()
 
 
 def test_a_second_run_does_nothing_and_is_quick(study, cpu_seconds):

@@ -32,6 +32,10 @@ FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
 
+# Rule files add to these; the targets `tables` and `figures` make all that is in them.
+TABLES = []  # names of tables in RESULTS
+FIGURE_SOURCES = {}  # figure: the tables it reads, and its options
+
 
 wildcard_constraints:
     architecture="[A-Za-z][A-Za-z0-9_]*",

@@ -1,8 +1,8 @@
 # Figures from tables: fast, and without TensorFlow. The script plot_<figure>.py draws each, from the tables named here.
 threshold = {"threshold": settings.measures.near_duplicate_threshold}
-FIGURE_SOURCES = {
-    "redundancy_vs_accuracy": {"tables": ["runs", "redundancy"], "options": {}},
-    "accuracy_vs_filters": {"tables": ["runs"], "options": {}},
+FIGURE_SOURCES |= {
+    "redundancy_vs_accuracy": {"tables": ["runs", "redundancy"]},
+    "accuracy_vs_filters": {"tables": ["runs"]},
     "similarity_vs_chance": {
         "tables": ["clusters", "redundancy"],
         "options": threshold,
@@ -51,7 +51,8 @@ for name, source in FIGURE_SOURCES.items():
             name=name,
             stem=FIGURES / name,
             options=[
-                f"--{option}={value}" for option, value in source["options"].items()
+                f"--{option}={value}"
+                for option, value in source.get("options", {}).items()
             ],
             code=code(f"plot_{name}"),
         message:
