@@ -12,7 +12,7 @@ import pytest
 
 from filtertwins import datasets
 from filtertwins.settings import Architecture
-from filtertwins.training import DivergedError, plain_model, train_chunk
+from filtertwins.training import DivergedError, networks, plain_model, train_chunk
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters, largest_divisor
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
@@ -64,18 +64,25 @@ def plain_training(dataset, setting, filters, seed, steps):
     return model
 
 
+IMAGES_AS_BLOCKS, ROWS_AS_BLOCKS = 1000, 1  # values of ROW_BLOCK_FILTERS
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "row_block_filters"),
     [
-        {"activation": "linear"},
-        {"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9},
-        {"activation": "relu"},
-        {"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1},
-        {"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"},
+        ({"activation": "linear"}, IMAGES_AS_BLOCKS),
+        ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, IMAGES_AS_BLOCKS),
+        ({"activation": "relu"}, IMAGES_AS_BLOCKS),
+        ({"activation": "relu"}, ROWS_AS_BLOCKS),
+        ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, IMAGES_AS_BLOCKS),
+        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, IMAGES_AS_BLOCKS),
+        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ROWS_AS_BLOCKS),
     ],
-    ids=lambda changes: "-".join(str(value) for value in changes.values()),
 )
-def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(digits, changes):
+def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
+    digits, changes, row_block_filters, monkeypatch
+):
+    monkeypatch.setattr(networks, "ROW_BLOCK_FILTERS", row_block_filters)
     setting, filters, seeds = architecture(**changes), 3, [5, 2]
     chunk = train(digits, setting, filters, seeds)
     for index, seed in enumerate(seeds):
