@@ -68,5 +68,5 @@ lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs 
 	python tools/write_environment.py
 
 .PHONY: clean
-clean: ## remove results, figures and logs of all datasets but not the downloads
+clean: ## remove results, logs and the figures of digits; keep downloads and the figures of MNIST
 	rm -rf results logs benchmarks figures/digits .snakemake

@@ -7,12 +7,14 @@
 Data flows one way: data -> training -> measures -> tables -> figures.
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.10")
 
 
-configfile: "config/config.yaml"
+configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
 report: "workflow/report/workflow.rst"

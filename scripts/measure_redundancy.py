@@ -24,7 +24,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     measures = Measures.model_validate(arguments.measures)
-    threshold, curve = measures.near_duplicate_threshold, measures.threshold_curve
+    threshold = measures.near_duplicate_threshold
+    curve = sorted({*measures.threshold_curve, threshold})
     nulls = Nulls(curve, measures.null_draws, measures.seed)
     measured = [
         redundancy_rows(chunk, threshold, curve, nulls) for chunk in study_chunks(arguments.weights, arguments.study)

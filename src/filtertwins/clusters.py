@@ -20,6 +20,7 @@ from filtertwins.redundancy import (
     Floats,
     Numbers,
     directions,
+    ignores_sign,
     live_filters,
     similarity_blocks,
     similarity_matrix,
@@ -170,7 +171,7 @@ def _components(units: Floats, equivalence: Equivalence, threshold: float) -> li
 def _distances(vectors: Floats, equivalence: Equivalence) -> Floats:
     """1 - similarity of each pair, in SciPy's condensed order: ``(pair,)``. In place, to save memory."""
     distances = pdist(vectors, metric="cosine")
-    if equivalence == "nonzero_scale":
+    if ignores_sign(equivalence):
         np.subtract(1.0, distances, out=distances)
         np.abs(distances, out=distances)
         np.subtract(1.0, distances, out=distances)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.special import betainc, betaincc, betainccinv, gammaln, ndtr, ndtri
 
-from filtertwins.redundancy import Equivalence, Floats, check_equivalence, nearest_among, pairs_among
+from filtertwins.redundancy import Equivalence, Floats, check_equivalence, ignores_sign, nearest_among, pairs_among
 
 Family = Literal["uniform", "normal", "truncated_normal"]
 """The shape of an initialiser's distribution. Its scale is irrelevant to directions."""
@@ -64,10 +64,10 @@ def isotropic_cosine_cdf(cosines: ArrayLike, dimension: int, equivalence: Equiva
     c = np.asarray(cosines, dtype=np.float64)
     if dimension == 1:
         at_one = (c >= 1).astype(np.float64)
-        return at_one if equivalence == "nonzero_scale" else (at_one + (c >= -1)) / 2
-    c = np.clip(c, 0.0 if equivalence == "nonzero_scale" else -1.0, 1.0)
+        return at_one if ignores_sign(equivalence) else (at_one + (c >= -1)) / 2
+    c = np.clip(c, 0.0 if ignores_sign(equivalence) else -1.0, 1.0)
     absolute_cdf = betainc(0.5, (dimension - 1) / 2, c**2)
-    return np.asarray(absolute_cdf if equivalence == "nonzero_scale" else (1 + np.sign(c) * absolute_cdf) / 2)
+    return np.asarray(absolute_cdf if ignores_sign(equivalence) else (1 + np.sign(c) * absolute_cdf) / 2)
 
 
 def isotropic_mean_absolute_cosine(dimension: int) -> float:
@@ -98,12 +98,12 @@ def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalenc
     if filters == 1:
         return np.nan
     if dimension == 1:  # two directions: a filter's nearest is at -1 only if all others point the other way
-        return 1.0 if equivalence == "nonzero_scale" else 1.0 - 2.0 ** (2 - filters)
+        return 1.0 if ignores_sign(equivalence) else 1.0 - 2.0 ** (2 - filters)
 
     def quantile(probability: float) -> float:
         """The cosine at which F^(k-1) is ``probability``, by way of 1 - F: F may be too close to 1."""
         upper_tail = -np.expm1(np.log(probability) / (filters - 1))
-        if equivalence == "nonzero_scale":
+        if ignores_sign(equivalence):
             return float(np.sqrt(betainccinv(0.5, (dimension - 1) / 2, upper_tail)))
         absolute = np.sqrt(betainccinv(0.5, (dimension - 1) / 2, 2 * min(upper_tail, 1 - upper_tail)))
         return float(absolute if upper_tail < 0.5 else -absolute)
@@ -119,9 +119,9 @@ def isotropic_pair_fraction(thresholds: ArrayLike, dimension: int, equivalence: 
     tau = np.asarray(thresholds, dtype=np.float64)
     if dimension == 1:
         up_to_one = (tau <= 1).astype(np.float64)
-        return up_to_one if equivalence == "nonzero_scale" else (up_to_one + (tau <= -1)) / 2
+        return up_to_one if ignores_sign(equivalence) else (up_to_one + (tau <= -1)) / 2
     absolute_tail = betaincc(0.5, (dimension - 1) / 2, np.clip(tau, -1.0, 1.0) ** 2)
-    if equivalence == "nonzero_scale":
+    if ignores_sign(equivalence):
         return np.asarray(np.where(tau > 0, absolute_tail, 1.0))
     return np.asarray(np.where(tau > 0, absolute_tail / 2, 1 - absolute_tail / 2))
 

@@ -54,11 +54,14 @@ class Plan:
         }
 
     def gallery(self) -> Plain:
-        """The part of the study that the gallery shows: some filter counts, and the chunk that holds its seed."""
+        """The part of the study that the gallery shows: some filter counts, and the chunk that holds its seed.
+
+        Of an architecture that trained none of those filter counts, its largest.
+        """
         shown, whole = self.settings.gallery, self.study()
         return {
             "architectures": {
-                name: [filters for filters in counts if filters in shown.filters]
+                name: [filters for filters in counts if filters in shown.filters] or counts[-1:]
                 for name, counts in whole["architectures"].items()
             },
             "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= shown.seed < first + seeds],
@@ -109,7 +112,11 @@ class Plan:
         return 1500 + self.head_weights(architecture, filters, first, last) * 4 * 12 // 10**6
 
     def training_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Time of a chunk, with room for a core of half the speed: 30 ns for each dense weight and step."""
+        """Time of a chunk, with room for a core of half the speed: 30 ns for each dense weight, step and 512 images.
+
+        An epoch is taken for one of 60,000 images.
+        """
         item = self.settings.studied[architecture]
         steps = item.steps or (item.epochs or 1) * 60_000 // item.batch
-        return 10 + round(self.head_weights(architecture, filters, first, last) * steps * 30e-9 / 60)
+        batches = max(1.0, item.batch / 512)
+        return 10 + round(self.head_weights(architecture, filters, first, last) * steps * batches * 30e-9 / 60)

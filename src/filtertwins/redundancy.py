@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from scipy.special import entr
 
-Equivalence = Literal["nonzero_scale", "positive_scale"]
-"""The scalings under which two filters do the same job."""
+Equivalence = Literal["nonzero_scale", "positive_scale", "sign"]
+"""The scalings under which two filters do the same job: any but 0, any above 0, or only 1 and -1."""
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[Any]
@@ -29,16 +29,15 @@ BLOCK_ENTRIES = 2_000_000  # of a matrix made piece by piece: 16 MB of float64
 _EQUIVALENCE_OF_ACTIVATION: dict[str, Equivalence] = {
     "linear": "nonzero_scale",
     "relu": "positive_scale",
-    # tanh is odd, so a sign moves into the next layer exactly; a scale only where tanh is nearly linear.
-    "tanh": "nonzero_scale",
+    "tanh": "sign",
 }
 
 
 def equivalence_of(activation: str) -> Equivalence:
     """The scalings that an activation lets the next layer undo.
 
-    Linear: f(a·x) = a·f(x) for every a. ReLU: for a > 0 only. tanh: for a = -1, and nearly so
-    for other a at small arguments.
+    Linear: f(a·x) = a·f(x) for every a. ReLU: for a > 0 only. tanh: for a = ±1 only; a cosine cannot see scale, so
+    under ``sign`` it is a lower bar than doing the same job.
 
     Raises:
         ValueError: for an activation that the study has no equivalence for.
@@ -59,11 +58,16 @@ def check_equivalence(equivalence: Equivalence) -> None:
         raise ValueError(f"equivalence: {equivalence!r}; allowed: {', '.join(get_args(Equivalence))}")
 
 
+def ignores_sign(equivalence: Equivalence) -> bool:
+    """Whether a filter and its negative do the same job: then the absolute cosine counts."""
+    return equivalence != "positive_scale"
+
+
 def filter_vectors(kernels: Numbers, biases: Numbers | None, equivalence: Equivalence) -> Floats:
     """One vector per filter: the flattened kernel, followed by the bias where the bias matters.
 
-    Under ``nonzero_scale`` a bias merges into the next layer and is left out; under ``positive_scale`` it
-    decides where the filter is on, and belongs to its direction.
+    Under ``nonzero_scale`` a bias merges into the next layer and is left out; under the others it decides where the
+    filter is on, and belongs to its direction.
 
     Args:
         kernels: ``(row, column, filter)`` or more leading axes, such as ``(row, column, channel, filter)``.
@@ -83,7 +87,7 @@ def filter_vectors(kernels: Numbers, biases: Numbers | None, equivalence: Equiva
         biases = np.asarray(biases)
         if biases.shape != (len(vectors),):
             raise ValueError(f"biases: shape {biases.shape}; {len(vectors)} filters need ({len(vectors)},)")
-        if equivalence == "positive_scale":
+        if equivalence != "nonzero_scale":
             vectors = np.column_stack([vectors, biases])
     return np.ascontiguousarray(vectors, dtype=np.float64)
 
@@ -91,6 +95,19 @@ def filter_vectors(kernels: Numbers, biases: Numbers | None, equivalence: Equiva
 def live_filters(vectors: Numbers) -> NDArray[np.bool_]:
     """Which filters have a direction, ``(filter,)``: those with a nonzero entry."""
     return np.asarray(np.any(checked(vectors) != 0, axis=1))
+
+
+def never_active_filters(vectors: Numbers) -> NDArray[np.bool_]:
+    """Which ReLU filters answer 0 to every image with pixels in [0, 1], ``(filter,)``.
+
+    The largest answer w·x + b over such patches x is the sum of the positive weights plus b. Where it is not positive,
+    the filter never fires, gets no gradient, and all such filters do the same job: none.
+
+    Args:
+        vectors: ``(filter, dimension + 1)``, the last entry the bias, as :func:`filter_vectors` makes for ReLU.
+    """
+    vectors = checked(vectors)
+    return np.asarray(np.maximum(vectors[:, :-1], 0).sum(axis=1) + vectors[:, -1] <= 0)
 
 
 def directions(vectors: Numbers) -> Floats:
@@ -192,7 +209,7 @@ def near_duplicate_pairs(vectors: Numbers, equivalence: Equivalence, thresholds:
 def opposite_phase_pairs(vectors: Numbers, threshold: float) -> int:
     """Pairs of live filters with a signed cosine of -τ or less: one sees dark where the other sees light.
 
-    Under ``nonzero_scale`` these are near duplicates too; under ``positive_scale`` they are not.
+    Where the sign is ignored these are near duplicates too; under ``positive_scale`` they are not.
     """
     _check_threshold(threshold)
     units = directions(vectors)
@@ -299,7 +316,7 @@ def measure(vectors: Numbers, equivalence: Equivalence, threshold: float) -> Red
 
 def _similarity(cosines: Floats, equivalence: Equivalence) -> Floats:
     check_equivalence(equivalence)
-    return np.abs(cosines, out=cosines) if equivalence == "nonzero_scale" else cosines
+    return np.abs(cosines, out=cosines) if ignores_sign(equivalence) else cosines
 
 
 def _singular_values(vectors: Numbers) -> Floats:

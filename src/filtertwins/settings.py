@@ -184,6 +184,8 @@ class Settings(_Model):
     def _some_architecture(cls, value: dict[str, Architecture | None]) -> dict[str, Architecture | None]:
         if all(item is None for item in value.values()):
             raise PydanticCustomError("architectures", "at least one architecture must be defined and not null")
+        if all(item is None or item.filters[-1] == 1 for item in value.values()):
+            raise PydanticCustomError("architectures", "at least one architecture must have more than 1 in its filters")
         return value
 
     @field_validator("gallery")

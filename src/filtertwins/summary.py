@@ -8,7 +8,7 @@ WIDTH = 22  # of the first column
 
 
 def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) -> str:
-    """The three numbers that matter, for each architecture: twins, redundancy over chance, accuracy.
+    """The three things that matter, for each architecture: twins, redundancy over chance, accuracy.
 
     Args:
         runs: ``runs.csv``.
@@ -16,54 +16,61 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
         threshold: the similarity from which two filters count as near duplicates.
 
     Returns:
-        a text of short lines. Values of several seeds are means over the seeds.
+        a text of short lines. Redundancy is a mean over seeds, accuracy a median, which one dead network can't move.
     """
     trained = redundancy[redundancy["stage"] == "trained"]
     seeds = runs["seed"].nunique()
-    lines = [
-        f"{runs['dataset'].iloc[0]}: {len(runs)} networks, {seeds} seed{'s' if seeds > 1 else ''} of each condition"
-    ]
+    plural = "s" if seeds > 1 else ""
+    lines = [f"{runs['dataset'].iloc[0]}: {len(runs)} networks, {seeds} seed{plural} of each condition"]
 
     pairs = int((trained["live_filters"] * (trained["live_filters"] - 1) // 2).sum())
-    twins = int(trained["exact_duplicate_pairs"].sum())
-    lines += [
-        "",
-        "1. Do filters end up the same?",
-        _line("all networks", f"{twins} exact twins in {pairs:,} pairs of filters"),
-    ]
+    twins, close = int(trained["exact_duplicate_pairs"].sum()), int(trained["close_duplicate_pairs"].sum())
+    text = f"{twins} exact twins, {close} within 1e-6, in {pairs:,} pairs of filters"
+    lines += ["", "1. Do filters end up the same?", _line("all networks", text)]
+    for architecture, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained):
+        share = largest["never_active_filters"].mean() / largest["filters"].iloc[0]
+        lines.append(
+            _line(_named(architecture, largest), f"{share:.1%} of the filters can never fire: all alike, in vain")
+        )
 
     lines += [
         "",
         "2. Are they more alike than chance makes them? Mean nearest cosine, against re-drawn initial kernels",
     ]
-    for architecture, rows in trained.dropna(subset=["excess"]).groupby("architecture", sort=False):
-        largest = rows[rows["filters"] == rows["filters"].max()]
+    several = trained.dropna(subset=["excess"])
+    for architecture, largest in _of_most_filters(several, several):
         measured, chance = largest["mean_nearest_cosine"].mean(), largest["null_mean_nearest_cosine"].mean()
-        lines.append(
-            _line(
-                f"{architecture}, {largest['filters'].iloc[0]} filters",
-                f"{measured:.3f} trained, {chance:.3f} by chance: excess {measured - chance:+.3f}"
-                f" ({_per_run(largest['near_duplicate_pairs'].mean())} pairs over {threshold:g} a network)",
-            )
-        )
+        near, near_chance = largest["near_duplicate_pairs"].mean(), largest["null_near_duplicate_pairs"].mean()
+        text = f"{measured:.3f} trained, {chance:.3f} by chance: excess {measured - chance:+.3f}"
+        text += f"; {_count(near)} pairs over {threshold:g} a network, {_count(near_chance)} by chance"
+        lines.append(_line(_named(architecture, largest), text))
 
-    lines += ["", "3. What do more filters buy? Mean test accuracy"]
-    for architecture, rows in runs.groupby("architecture", sort=False):
-        by_filters = rows.groupby("filters")["test_accuracy"].mean()
+    lines += ["", "3. What do more filters buy? Median test accuracy"]
+    for name, rows in runs.groupby("architecture", sort=False):
+        by_filters = rows.groupby("filters")["test_accuracy"].median()
         path = by_filters.iloc[[*range(0, len(by_filters), max(1, (len(by_filters) + 3) // 4))]]
         shown = path if path.index[-1] == by_filters.index[-1] else pd.concat([path, by_filters.iloc[[-1]]])
-        lines.append(
-            _line(
-                str(architecture),
-                "   ".join(f"{k}: {a:.1%}" for k, a in shown.items()) + "   (filters: accuracy)",
-            )
-        )
+        accuracies = "   ".join(f"{filters}: {accuracy:.1%}" for filters, accuracy in shown.items())
+        lines.append(_line(str(name), f"{accuracies}   (filters: accuracy)"))
     return "\n".join(lines) + "\n"
+
+
+def _of_most_filters(chosen: pd.DataFrame, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """For each chosen architecture, the rows of its largest filter count."""
+    result = []
+    for architecture in chosen["architecture"].unique():
+        own = rows[rows["architecture"] == architecture]
+        result.append((str(architecture), own[own["filters"] == own["filters"].max()]))
+    return result
+
+
+def _named(architecture: str, rows: pd.DataFrame) -> str:
+    return f"{architecture}, {rows['filters'].iloc[0]} filters"
 
 
 def _line(name: str, text: str) -> str:
     return f"   {name:<{WIDTH}}  {text}"
 
 
-def _per_run(value: float) -> str:
+def _count(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"

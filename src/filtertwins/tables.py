@@ -29,6 +29,7 @@ from filtertwins.redundancy import (
     measure,
     near_duplicate_pairs,
     nearest_filters,
+    never_active_filters,
 )
 from filtertwins.weights import SPLITS, Chunk
 
@@ -113,12 +114,14 @@ def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float],
     Args:
         chunk: trained runs.
         threshold: the similarity from which two filters count as near duplicates, and at which clusters are cut.
-        thresholds: the points of the near-duplicate curve; the same as the nulls'.
+        thresholds: the points of the near-duplicate curve, the same as the nulls', `threshold` among them.
         nulls: what every measure stands beside.
     """
     rows = RedundancyRows([], [], [])
+    initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
     model = chunk.condition["model"]
     equivalence = equivalence_of(model["activation"])
+    relu = model["activation"] == "relu"
     dimension = model["kernel"][0] * model["kernel"][1]
     for run, stage, kernels, biases in _stages(chunk):
         where = {**run, "stage": stage}
@@ -130,17 +133,20 @@ def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float],
         null = nulls.of(max(live, 1), dimension, equivalence, model["initializer"])
         comparison = compare_with_null(measures.mean_nearest_cosine, null.mean_nearest_cosine)
         clusters = len(set(labels[labels >= 0].tolist()))
+        all_pairs = live * (live - 1) // 2
         rows.redundancy.append(
             where
             | {"dimension": dimension, "equivalence": equivalence}
             | asdict(measures)
+            | {"never_active_filters": int(never_active_filters(vectors).sum()) if relu else 0}
             | {"clusters": clusters, "redundant_filters": live - clusters}
             | {"null_mean_nearest_cosine": comparison.null_mean, "null_sd": comparison.null_sd}
             | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
+            | {"null_near_duplicate_pairs": null.pair_fraction[list(thresholds).index(threshold)] * all_pairs}
             | {"excess": comparison.excess, "p_value": comparison.p_value}
+            | {"cosine_to_initial": cosine_to_initial(kernels, initial[run["seed"]])}
         )
         pairs = near_duplicate_pairs(vectors, equivalence, thresholds)
-        all_pairs = live * (live - 1) // 2
         rows.near_duplicates.extend(
             where
             | {"threshold": tau, "pairs": int(count)}
@@ -155,6 +161,19 @@ def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float],
             for index in range(len(vectors))
         )
     return rows
+
+
+def cosine_to_initial(kernels: NDArray[np.float32], initial: NDArray[np.float32]) -> float:
+    """How far training turned the kernels: mean over filters of the cosine between each and its own start.
+
+    Args:
+        kernels: (row, column, filter).
+        initial: the same filters' kernels before training. Filters that are zero in either are left out.
+    """
+    now, then = (x.reshape(-1, x.shape[-1]).astype(np.float64) for x in (kernels, initial))
+    lengths = np.linalg.norm(now, axis=0) * np.linalg.norm(then, axis=0)
+    cosines = (now * then).sum(axis=0)[lengths > 0] / lengths[lengths > 0]
+    return float(cosines.mean()) if len(cosines) else np.nan
 
 
 def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:

@@ -150,9 +150,9 @@ def test_only_networks_of_small_kernels_are_merged():
     }
 
 
-def test_a_gallery_of_no_trained_filter_count_is_empty():
+def test_a_gallery_of_no_trained_filter_count_shows_the_largest():
     shown = plan(gallery={"filters": [64]}).gallery()
-    assert Plan.chunk_files(Path("w"), shown) == []
+    assert shown["architectures"] == {"question": [4], "relu": [4]}
 
 
 def test_json_does_not_depend_on_the_order_of_keys_or_on_tuples():
@@ -180,6 +180,12 @@ def test_time_grows_with_steps_and_epochs():
     assert in_epochs == plan(question={"steps": 60_000}).training_minutes("question", 64, 0, 1)
     # 26 * 28 * 64 * 10 * 2 weights, 60,000 steps, 30 ns each
     assert in_epochs == 10 + round(931_840 * 60_000 * 30e-9 / 60)
+
+
+def test_time_grows_with_the_batch():
+    small, large = (plan(question={"batch": batch, "steps": 10**6}) for batch in (512, 2048))
+    need = "question", 64, 0, 1
+    assert large.training_minutes(*need) - 10 == pytest.approx(4 * (small.training_minutes(*need) - 10), abs=2)
 
 
 def test_memory_holds_the_weights_several_times_over():

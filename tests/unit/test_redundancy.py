@@ -20,6 +20,7 @@ from filtertwins.redundancy import (
     measure,
     near_duplicate_pairs,
     nearest_filters,
+    never_active_filters,
     opposite_phase_pairs,
     participation_ratio,
     similarity_matrix,
@@ -47,7 +48,7 @@ def filter_sets(draw, fewest=2):
 
 @pytest.mark.parametrize(
     ("activation", "expected"),
-    [("linear", "nonzero_scale"), ("relu", "positive_scale"), ("tanh", "nonzero_scale")],
+    [("linear", "nonzero_scale"), ("relu", "positive_scale"), ("tanh", "sign")],
 )
 def test_each_activation_has_its_equivalence(activation, expected):
     assert equivalence_of(activation) == expected
@@ -92,7 +93,7 @@ def test_vectors_that_are_not_finite_or_not_2d_are_refused(vectors):
 
 
 def test_an_unknown_equivalence_is_refused_with_what_is_allowed(rng):
-    with pytest.raises(ValueError, match=r"'scale'.*nonzero_scale, positive_scale"):
+    with pytest.raises(ValueError, match=r"'scale'.*nonzero_scale, positive_scale, sign"):
         measure(rng.standard_normal((1, 3)), "scale", 0.95)
 
 
@@ -319,3 +320,36 @@ def test_near_duplicates_fall_as_the_threshold_rises(vectors, equivalence):
 def _assert_equal_measures(first, second, besides=frozenset()):
     for name in set(vars(first)) - set(besides):
         assert getattr(second, name) == pytest.approx(getattr(first, name), rel=1e-12, abs=1e-12), name
+
+
+# Filters that never fire
+
+
+def test_a_relu_filter_never_fires_if_its_positive_weights_cannot_lift_its_bias_over_zero():
+    vectors = np.array(
+        [
+            [-1.0, -2.0, -3.0, 0.0],  # nothing positive
+            [1.0, -9.0, 1.0, -2.0],  # at best 2 - 2
+            [1.0, -9.0, 1.0, -1.9],  # fires where the second pixel is dark
+            [-1.0, -1.0, -1.0, 0.1],  # fires on black
+            [0.0, 0.0, 0.0, 0.0],
+        ]
+    )
+    assert never_active_filters(vectors).tolist() == [True, True, False, False, True]
+
+
+def test_never_firing_is_what_no_image_changes(rng):
+    vectors = rng.standard_normal((300, 5)) - [0, 0, 0, 0, 1]
+    corners = np.array(np.meshgrid(*[[0, 1]] * 4)).reshape(4, -1)  # a linear map is largest at a corner of the cube
+    largest = (vectors[:, :-1] @ corners).max(axis=1) + vectors[:, -1]
+    assert never_active_filters(vectors).tolist() == (largest <= 0).tolist()
+    assert 20 < never_active_filters(vectors).sum() < 280
+
+
+def test_a_filter_and_its_negative_are_one_under_sign_and_their_biases_count(rng):
+    kernels, biases = rng.standard_normal((3, 1, 1)), np.array([0.7])
+    both = np.concatenate([kernels, -kernels], axis=2)
+    vectors = filter_vectors(both, np.append(biases, -biases), "sign")
+    assert similarity_matrix(vectors, "sign")[0, 1] == pytest.approx(1)
+    other = filter_vectors(both, np.append(biases, biases), "sign")
+    assert similarity_matrix(other, "sign")[0, 1] < 0.99

@@ -18,6 +18,9 @@ def tables(architectures=("question", "relu_5x5"), counts=(1, 2, 4), seeds=2):
     trained, several = redundancy["stage"] == "trained", redundancy["filters"] > 1
     redundancy["live_filters"] = redundancy["filters"]
     redundancy["exact_duplicate_pairs"] = np.where(trained, 0, 100)  # initial ones do not count
+    redundancy["close_duplicate_pairs"] = np.where(trained, 0, 100)
+    redundancy["never_active_filters"] = 0
+    redundancy["null_near_duplicate_pairs"] = 2.5
     redundancy["near_duplicate_pairs"] = np.where(trained, redundancy["filters"] + redundancy["seed"], 100)
     redundancy["mean_nearest_cosine"] = np.where(several & trained, 0.8 + redundancy["seed"] / 10, np.nan)
     redundancy["null_mean_nearest_cosine"] = np.where(several & trained, 0.6, np.nan)
@@ -41,9 +44,9 @@ def test_it_starts_with_what_was_run():
 def test_twins_are_counted_over_all_trained_networks():
     runs, redundancy = tables()
     # per architecture and seed: 0, 1 and 6 pairs
-    assert "0 exact twins in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
+    assert "0 exact twins, 0 within 1e-6, in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
     redundancy.loc[redundancy.index[-1], "exact_duplicate_pairs"] = 3
-    assert "3 exact twins in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
+    assert "3 exact twins, 0 within 1e-6, in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
 
 
 def test_dead_filters_make_no_pairs():
@@ -55,7 +58,7 @@ def test_dead_filters_make_no_pairs():
 def test_redundancy_stands_beside_chance_for_the_most_filters():
     line = line_of(summarise(*tables(), 0.95), "question, 4 filters")
     assert "0.850 trained, 0.600 by chance: excess +0.250" in line  # the mean of two seeds
-    assert "(4.5 pairs over 0.95 a network)" in line
+    assert "4.5 pairs over 0.95 a network, 2.5 by chance" in line
 
 
 def test_less_redundancy_than_chance_has_a_minus():
@@ -68,7 +71,20 @@ def test_the_threshold_is_the_one_given():
     assert "pairs over 0.9 a network" in summarise(*tables(), 0.9)
 
 
-def test_accuracy_is_the_mean_over_seeds_from_few_filters_to_many():
+def test_filters_that_never_fire_are_told_of_the_architectures_that_have_some():
+    runs, redundancy = tables()
+    assert "never fire" not in summarise(runs, redundancy, 0.95)
+    redundancy.loc[redundancy["architecture"] == "relu_5x5", "never_active_filters"] = 1
+    assert "25.0% of the filters can never fire" in line_of(summarise(runs, redundancy, 0.95), "relu_5x5", "never fire")
+
+
+def test_one_dead_network_does_not_move_the_accuracy():
+    runs, redundancy = tables(seeds=3)
+    runs.loc[(runs["filters"] == 4) & (runs["seed"] == 0), "test_accuracy"] = 0.1
+    assert "4: 91.0%" in line_of(summarise(runs, redundancy, 0.95), "relu_5x5", "accuracy")
+
+
+def test_accuracy_is_the_median_over_seeds_from_few_filters_to_many():
     text = summarise(*tables(), 0.95)
     assert line_of(text, "relu_5x5", "accuracy").startswith("relu_5x5 1: 60.5% 2: 70.5% 4: 90.5%")
 
@@ -85,7 +101,7 @@ def test_a_study_of_single_filters_has_no_excess_to_tell():
     text = summarise(*tables(counts=(1,)), 0.95)
     assert "excess" not in text
     assert "nan" not in text
-    assert "0 exact twins in 0 pairs of filters" in text
+    assert "0 exact twins, 0 within 1e-6, in 0 pairs of filters" in text
 
 
 def test_architectures_keep_the_order_of_the_study():

@@ -250,6 +250,7 @@ def test_a_single_filter_has_no_neighbour_and_no_null(make_chunk, nulls):
             "null_mean_nearest_cosine",
             "null_sd",
             "isotropic_mean_nearest_cosine",
+            "null_near_duplicate_pairs",
             "excess",
             "p_value",
         }
@@ -385,3 +386,21 @@ def test_a_network_is_not_merged_into_more_filters_than_it_has(make_chunk):
     chunk = make_chunk(np.random.default_rng(9).standard_normal((1, 3, 1, 2)))
     images = np.zeros((3, 4, 1), np.uint8)
     assert [row["filters_kept"] for row in merging_rows(chunk, images, np.zeros(3, np.uint8))] == [1, 2]
+
+
+def test_redundancy_rows_count_never_firing_relu_filters_and_how_far_kernels_turned(make_chunk, nulls):
+    initial, trained = stack([[1, 0, 0], [-1, -1, -1]]), stack([[0, 2, 0], [-1, -1, -1]])
+    for activation, never in (("relu", 1), ("linear", 0)):
+        before, after = stages(make_chunk(trained, initial=initial, activation=activation), nulls)
+        assert (before["never_active_filters"], after["never_active_filters"]) == (never, never)
+        assert before["cosine_to_initial"] == pytest.approx(1)
+        assert after["cosine_to_initial"] == pytest.approx(0.5)  # one turned by 90 degrees, one not
+
+
+def test_near_duplicate_pairs_stand_beside_what_chance_gives(linear, nulls):
+    rows = redundancy_rows(linear, THRESHOLD, CURVE, nulls)
+    points = {row["stage"]: row for row in rows.near_duplicates if row["threshold"] == THRESHOLD}
+    for row in rows.redundancy:
+        point, live = points[row["stage"]], row["live_filters"]
+        assert row["null_near_duplicate_pairs"] == pytest.approx(point["null_fraction"] * live * (live - 1) / 2)
+        assert row["near_duplicate_pairs"] == point["pairs"]

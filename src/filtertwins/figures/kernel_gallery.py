@@ -119,7 +119,7 @@ def _block(weights: pd.DataFrame, membership: pd.DataFrame, kinds: pd.DataFrame,
     if kind.empty:
         raise TableError("redundancy", f"no rows with {where}, which table 'kernels' has")
     values = rows["weight"].to_numpy(dtype=np.float64).reshape(shape)
-    return arrange(values, cluster.sort_index().to_numpy(), sign_matters=kind.iloc[0] != "nonzero_scale")
+    return arrange(values, cluster.sort_index().to_numpy(), sign_matters=kind.iloc[0] == "positive_scale")
 
 
 def arrange(kernels: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64], *, sign_matters: bool) -> _Block:
@@ -322,4 +322,4 @@ def _caption(
 
 
 def _sign_is_free(kinds: pd.DataFrame, name: str) -> bool:
-    return bool((kinds.loc[kinds["architecture"] == name, "equivalence"] == "nonzero_scale").all())
+    return bool((kinds.loc[kinds["architecture"] == name, "equivalence"] != "positive_scale").all())

@@ -125,7 +125,7 @@ def _caption(rows: pd.DataFrame, names: list[str]) -> str:
         {rows["images"].max():,} test images, in float64, against the number of filters kept, for
         {join_words(described)}.""",
         f"""Each marker is the median over {seeds_text(rows)} of one trained filter count, few to many from left to
-        right, each bar their whole range; networks with no more filters than are kept are left out.""",
+        right, each bar their whole range (no interval); networks with no more filters than are kept are left out.""",
         """Filters are merged as if the network were linear: onto the leading singular vectors of the kernels, with the
         dense weights that have the same effect on every pixel. Below the dashed line nothing but rounding changes.""",
         f"Largest change and predictions changed, over all runs: {'; '.join(found)}.",

@@ -381,11 +381,11 @@ def _caption(joined: pd.DataFrame, names: list[str]) -> str:
     for name in names:
         rows = joined[joined["architecture"] == name]
         first = rows.iloc[0]
-        cosine = (
-            "absolute cosine of the kernels"
-            if first["equivalence"] == "nonzero_scale"
-            else "signed cosine of the kernels with their biases"
-        )
+        cosine = {
+            "nonzero_scale": "absolute cosine of the kernels",
+            "positive_scale": "signed cosine of the kernels with their biases",
+            "sign": "absolute cosine of the kernels with their biases",
+        }[str(first["equivalence"])]
         described.append(f"{display_name(name)} ({first['activation']}; {cosine})")
         last = summarise(rows, "excess").iloc[-1]
         at_last = rows[rows["filters"] == last["filters"]]
@@ -409,8 +409,9 @@ def _caption(joined: pd.DataFrame, names: list[str]) -> str:
         {_NULL_SDS} standard deviations of one network's redundancy; dotted: isotropic random directions.""",
         f"""{below} panels: excess of trained redundancy over the null's mean against test accuracy, one
         marker for each filter count (the number), joined in rising order; faint points are single runs. The
-        unit is the null's standard deviation at that count, so about 95 % of untrained networks are in the
-        grey band (± {_NULL_SDS}).""",
+        number of filters drives both axes; whether redundancy goes with accuracy at one number of filters is
+        for the correlations below. The unit is the null's standard deviation at that count, so about 95 % of
+        untrained networks are in the grey band (± {_NULL_SDS}).""",
         interval_text(joined),
         f"Largest counts: {'; '.join(findings)}.",
         f"""Rank correlation over seeds between redundancy and test accuracy at equal filter counts (95 %

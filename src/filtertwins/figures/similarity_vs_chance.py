@@ -213,18 +213,21 @@ def _caption(
     described, findings = [], []
     for name in names:
         equivalence, dimension = _kind(kinds, name)
-        cosine = "absolute cosine of kernels" if equivalence == "nonzero_scale" else "signed cosine, biases included"
+        cosine = {
+            "nonzero_scale": "absolute cosine of kernels",
+            "positive_scale": "signed cosine, biases included",
+            "sign": "absolute cosine, biases included",
+        }[equivalence]
         described.append(f"{display_name(name)} ({cosine}; null in {dimension} dimensions)")
         count = counts[name][-1]
         rows = filters[(filters["architecture"] == name) & (filters["filters"] == count)]
+        rare = _rare_cosine(count, dimension, equivalence)
         shares = [
-            f"{100 * (rows.loc[rows['stage'] == stage, 'nearest_cosine'] >= threshold).mean():.0f} % {word}"
+            f"{100 * (rows.loc[rows['stage'] == stage, 'nearest_cosine'] >= rare).mean():.0f} % {word}"
             for stage, word in (("trained", "after training"), ("initial", "before"))
             if (rows["stage"] == stage).any()
         ]
-        cdf = isotropic_nearest_cdf(np.array([threshold]), count, dimension, equivalence)  # type: ignore[arg-type]
-        shares.append(f"{100 * (1 - float(cdf[0])):.0f} % by chance")
-        findings.append(f"{display_name(name)}, {count} filters: {join_words(shares)}")
+        findings.append(f"{display_name(name)}, {count} filters, cosine {rare:.3f}: {join_words(shares)}")
     chosen = filters[[c in counts[str(n)] for n, c in zip(filters["architecture"], filters["filters"], strict=True)]]
     band = (
         f"Shading: pointwise 95 % bootstrap intervals ({RESAMPLES:,} resamples) over {seeds_text(chosen)}."
@@ -237,6 +240,13 @@ def _caption(
         f"""Solid: trained, the mean over seeds; dashed: the same networks' initial kernels; thick grey: the
         null, isotropic random kernels, in closed form (biases start at zero and are no part of it). A curve
         to the right of the grey one means filters more alike than chance. {band}""",
-        f"""Dotted line: the near-duplicate threshold, τ = {threshold:g}. Filters with a neighbour at or
-        over it: {"; ".join(findings)}.""",
+        f"""Dotted line, where it is in view: the near-duplicate threshold, τ = {threshold:g}.""",
+        f"""Filters with a neighbour as near as chance gives to one filter in ten: {"; ".join(findings)}.""",
     )
+
+
+def _rare_cosine(filters: int, dimension: int, equivalence: str) -> float:
+    """The nearest cosine that isotropic chance gives to one filter in ten."""
+    grid = np.linspace(-1, 1, 20_001)
+    cdf = isotropic_nearest_cdf(grid, filters, dimension, equivalence)  # type: ignore[arg-type]
+    return float(grid[np.searchsorted(cdf, 0.9)])
