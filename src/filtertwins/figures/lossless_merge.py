@@ -82,7 +82,7 @@ def draw(merging: pd.DataFrame) -> tuple[Figure, str]:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("Filters kept")
         axes.set_ylabel("Largest change of a logit")
-        axes.text(kept[0] - 0.47, LOSSLESS, "lossless", color=REFERENCE_COLOR, va="top", ha="left")
+        axes.text(kept[0] - 0.47, 0.5 * LOSSLESS, "lossless", color=REFERENCE_COLOR, va="top", ha="left")
         legend_above(figure, handles, columns=3)
     return figure, _caption(rows, names)
 
