@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,12 @@ class Plan:
         }
 
     def merging(self) -> Plain:
-        """The part of the study whose filters are merged: small kernels, which few filters span."""
+        """The part of the study whose filters are merged: small kernels, which few filters span, and several of them."""
         whole = self.study()
         small = {
             name: counts
             for name, counts in whole["architectures"].items()
-            if self.settings.studied[name].kernel[0] * self.settings.studied[name].kernel[1] <= SMALL_KERNEL
+            if math.prod(self.settings.studied[name].kernel) <= SMALL_KERNEL and counts[-1] > 1
         }
         return {"architectures": small, "chunks": whole["chunks"]}
 

@@ -150,6 +150,10 @@ def test_only_networks_of_small_kernels_are_merged():
     }
 
 
+def test_single_filters_are_not_merged():
+    assert set(plan(question={"filters": [1]}).merging()["architectures"]) == {"relu"}
+
+
 def test_a_gallery_of_no_trained_filter_count_shows_the_largest():
     shown = plan(gallery={"filters": [64]}).gallery()
     assert shown["architectures"] == {"question": [4], "relu": [4]}

@@ -19,6 +19,8 @@ FIGURES = {
     "plot_similarity_vs_chance": 1,
 }
 AFTER_TRAINING = TABLES | FIGURES | {"summarise_study": 1, "all": 1}
+MERGING = ("merge_filters", "plot_lossless_merge")  # which only small kernels undergo
+AFTER_TRAINING_OF_LARGE_KERNELS = {rule: jobs for rule, jobs in AFTER_TRAINING.items() if rule not in MERGING}
 EVERYTHING = AFTER_TRAINING | {"train_chunk": 4, "fetch_dataset": 1}
 NOTHING = {}
 MINUTE_S = 60
@@ -56,7 +58,8 @@ def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(stud
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"architectures": {"relu_5x5": {"steps": 7}}}, AFTER_TRAINING | {"train_chunk": 1}),
+        ({"architectures": {"question": {"steps": 7}}}, AFTER_TRAINING | {"train_chunk": 3}),
+        ({"architectures": {"relu_5x5": {"steps": 7}}}, AFTER_TRAINING_OF_LARGE_KERNELS | {"train_chunk": 1}),
         ({"snapshots": 4}, AFTER_TRAINING | {"train_chunk": 4}),
     ],
 )
@@ -195,3 +198,10 @@ def test_narrowing_a_study_trains_nothing(study):
     stale = study.stale()
     assert "train_chunk" not in stale
     assert stale["collect_runs"] == 1
+
+
+def test_a_study_without_small_kernels_merges_nothing(study):
+    study.configure("changes.yaml", {"architectures": {"question": None}})
+    stale = study.stale()
+    assert "measure_redundancy" in stale
+    assert not set(MERGING) & set(stale)

@@ -1,6 +1,7 @@
 # A linear network merges exactly into as few filters as its function needs; one with an activation does not.
-TABLES += ["merging"]
-FIGURE_SOURCES["lossless_merge"] = {"tables": ["merging"]}
+if plan.merging()["architectures"]:
+    TABLES += ["merging"]
+    FIGURE_SOURCES["lossless_merge"] = {"tables": ["merging"]}
 
 
 rule merge_filters:
