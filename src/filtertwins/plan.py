@@ -69,7 +69,7 @@ class Plan:
         }
 
     def merging(self) -> Plain:
-        """The part of the study whose filters are merged: small kernels, which few filters span, and several of them."""
+        """The part of the study whose filters are merged: several small kernels, which few filters span."""
         whole = self.study()
         small = {
             name: counts
