@@ -27,9 +27,6 @@ TEMPORARY_SUFFIX = ".filtertwins-tmp"
 _ATOMIC_MODES = ("wb", "w", "w+b")
 _DELETE_AND_RERUN = "delete it and run again"
 
-# From this version on, pandas always does, and warns when it is asked to.
-_PANDAS_READS_EXACTLY = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
-
 # The zip format has no notion of "no date": this is the earliest it can hold.
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _ZIP_REGULAR_FILE = 0o100644 << 16
@@ -158,13 +155,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     if problem := _table_problem(text):
         raise DamagedFile(f"{path}: {problem}; {_DELETE_AND_RERUN}")
     try:
-        return pd.read_csv(
-            io.StringIO(text),
-            float_precision=None if _PANDAS_READS_EXACTLY else "round_trip",
-            keep_default_na=False,
-            na_values=[""],
-            index_col=False,
-        )
+        return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], index_col=False)
     except ValueError as error:  # pandas' own parser errors are among these
         raise DamagedFile(f"{path}: not a CSV table ({error}); {_DELETE_AND_RERUN}") from error
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.clusters import cluster_filters
+from filtertwins.clusters import cluster_filters, count_clusters, redundant_filters
 from filtertwins.merging import logits, merge_filters, merge_loss
 from filtertwins.nulls import (
     compare_with_null,
@@ -25,7 +25,6 @@ from filtertwins.redundancy import (
     Equivalence,
     equivalence_of,
     filter_vectors,
-    live_filters,
     measure,
     near_duplicate_pairs,
     nearest_filters,
@@ -129,17 +128,16 @@ def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float],
         measures = measure(vectors, equivalence, threshold)
         labels = cluster_filters(vectors, equivalence, threshold)
         nearest, cosines = nearest_filters(vectors, equivalence)
-        live = int(live_filters(vectors).sum())
+        live = measures.live_filters
         null = nulls.of(max(live, 1), dimension, equivalence, model["initializer"])
         comparison = compare_with_null(measures.mean_nearest_cosine, null.mean_nearest_cosine)
-        clusters = len(set(labels[labels >= 0].tolist()))
         all_pairs = live * (live - 1) // 2
         rows.redundancy.append(
             where
             | {"dimension": dimension, "equivalence": equivalence}
             | asdict(measures)
             | {"never_active_filters": int(never_active_filters(vectors).sum()) if relu else 0}
-            | {"clusters": clusters, "redundant_filters": live - clusters}
+            | {"clusters": count_clusters(labels), "redundant_filters": redundant_filters(labels)}
             | {"null_mean_nearest_cosine": comparison.null_mean, "null_sd": comparison.null_sd}
             | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
             | {"null_near_duplicate_pairs": null.pair_fraction[list(thresholds).index(threshold)] * all_pairs}

@@ -22,7 +22,7 @@ from filtertwins.clusters import (
 )
 from filtertwins.redundancy import directions, measure, similarity_matrix
 
-EQUIVALENCES = ["nonzero_scale", "positive_scale"]
+EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from filtertwins.nulls import (
 )
 from filtertwins.redundancy import measure, near_duplicate_pairs, nearest_filters
 
-EQUIVALENCES = ["nonzero_scale", "positive_scale"]
+EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from filtertwins.redundancy import (
     stable_rank,
 )
 
-EQUIVALENCES = ["nonzero_scale", "positive_scale"]
+EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 RANKS = [effective_rank, stable_rank, participation_ratio]
 
 

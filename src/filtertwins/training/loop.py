@@ -50,6 +50,7 @@ def train_chunk(
         DivergedError: names the seed and the step.
     """
     seeds, steps = list(seeds), snapshot_steps[-1]
+    what = f"{condition.get('architecture', '')} filters={filters}"
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
     stack = build_stack(architecture, initial_parameters(architecture, filters, seeds, image_shape), image_shape)
     run_steps = _compiled_loop(stack, _optimizer(architecture), dataset.train_images, dataset.train_labels)
@@ -65,7 +66,7 @@ def train_chunk(
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
         losses = run_steps(tf.constant(indices), tf.constant(stop - done)).numpy()[: stop - done]  # (step, seed)
-        _check_finite(losses, seeds, done, f"{condition.get('architecture', '')} filters={filters}")
+        _check_finite(losses, seeds, done, what)
         unreported.append(losses)
         done = stop
         if stop in snapshot_steps:
@@ -78,7 +79,7 @@ def train_chunk(
             unreported.clear()
             eta_s = (time.monotonic() - start_s) / stop * (steps - stop)
             report(
-                f"{condition.get('architecture', '')} filters={filters} seeds {seeds[0]}-{seeds[-1]} "
+                f"{what} seeds {seeds[0]}-{seeds[-1]} "
                 f"step {stop}/{steps} loss {reported_losses[-1].mean():.4f} eta {eta_s:.0f}s"
             )
 

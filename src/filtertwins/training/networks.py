@@ -177,8 +177,9 @@ class ConvolutionalStack:
         _, height, width, filters = initial.kernels.shape
         self._image, self._activation = image_shape, keras.activations.get(activation)
         self._maps = (image_shape[0] - height + 1, image_shape[1] - width + 1)
-        self._by_rows = height * width <= PATCH_PIXELS and filters >= ROW_BLOCK_FILTERS
-        self._convolve = _convolve_by_patches if height * width <= PATCH_PIXELS else _convolve
+        small_kernel = height * width <= PATCH_PIXELS
+        self._convolve = _convolve_by_patches if small_kernel else _convolve
+        self._by_rows = small_kernel and filters >= ROW_BLOCK_FILTERS
         self._kernels = tf.Variable(initial.kernels)
         self._biases = tf.Variable(initial.biases)
         self._head = tf.Variable(initial.head)
