@@ -39,6 +39,10 @@ figures: $(INSTALLED) ## the MNIST study, from download to figures (CORES=4 to l
 report: $(INSTALLED) figures ## the MNIST study as one HTML page: results/mnist/report.html
 	snakemake --cores $(CORES) --report results/mnist/report.html
 
+.PHONY: answer
+answer: $(INSTALLED) figures ## the MNIST verdicts, into the README
+	PYTHONPATH=src python tools/write_answer.py --claims results/mnist/claims.csv --readme README.md
+
 .PHONY: test
 test: $(INSTALLED) ## the whole test suite
 	python -m pytest --numprocesses auto --durations 10
@@ -68,5 +72,5 @@ lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs 
 	python tools/write_environment.py
 
 .PHONY: clean
-clean: ## remove results, logs and the figures of digits; keep downloads and the figures of MNIST
-	rm -rf results logs benchmarks figures/digits .snakemake
+clean: ## remove results, logs and the figures of digits; keep downloads and what git tracks
+	git clean -dfX --quiet -- results logs benchmarks figures/digits .snakemake

@@ -4,7 +4,7 @@
     snakemake --cores all --configfile config/quickstart.yaml    a small one, without a download
     snakemake --cores all figures                                only (re)draw the figures
 
-Data flows one way: data -> training -> measures -> tables -> figures.
+Data flows one way: data -> training -> measures -> tables -> figures and claims.
 """
 
 from pathlib import Path
@@ -26,13 +26,12 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/measures.smk"
 
 
-for experiment in sorted(
-    Path(workflow.basedir, "workflow", "rules", "experiments").glob("*.smk")
-):
+for experiment in plan.experiments:
 
-    include: experiment
+    include: EXPERIMENTS / f"{experiment}.smk"
 
 
+include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -55,6 +54,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         RESULTS / "summary.txt",
+        RESULTS / "claims.txt",
     message:
         "the study is complete"
 

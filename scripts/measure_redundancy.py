@@ -23,13 +23,8 @@ def main() -> None:
     parser.add_argument("--clusters", type=Path, required=True, help="output")
     arguments = parser.parse_args()
 
-    measures = Measures.model_validate(arguments.measures)
-    threshold = measures.near_duplicate_threshold
-    curve = sorted({*measures.threshold_curve, threshold})
-    nulls = Nulls(curve, measures.null_draws, measures.seed)
-    measured = [
-        redundancy_rows(chunk, threshold, curve, nulls) for chunk in study_chunks(arguments.weights, arguments.study)
-    ]
+    nulls = Nulls.of_measures(Measures.model_validate(arguments.measures))
+    measured = [redundancy_rows(chunk, nulls) for chunk in study_chunks(arguments.weights, arguments.study)]
     for table in ("redundancy", "near_duplicates", "clusters"):
         rows = [row for chunk_rows in measured for row in getattr(chunk_rows, table)]
         write_csv(pd.DataFrame(rows).convert_dtypes(convert_floating=False), getattr(arguments, table))

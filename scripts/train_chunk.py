@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filtertwins import datasets, files, training
 from filtertwins.errors import run_script
-from filtertwins.settings import Architecture
+from filtertwins.settings import Architecture, Start
 from filtertwins.weights import save_chunk
 
 
@@ -30,6 +30,7 @@ def main() -> None:
         condition["seeds"],
         training.snapshot_steps(steps, condition["snapshots"]),
         condition,
+        [Start.model_validate(start) for start in condition["starts"]],
         report=lambda line: print(line, flush=True),
     )
     save_chunk(chunk, arguments.output)

@@ -24,40 +24,72 @@ def root():
 
 
 def make_chunk(
-    kernels, biases=None, *, initial=None, initial_biases=None, activation="linear", seeds=None, **condition
+    kernels,
+    biases=None,
+    *,
+    initial=None,
+    initial_biases=None,
+    activation="linear",
+    seeds=None,
+    starts=({},),
+    steps=(0, 7, 50),
+    outgoing_separation=0.0,
+    growth=None,
+    model=(),
+    **condition,
 ):
     """A chunk with given kernels, as training would leave it; everything else is small and made up.
 
     Args:
-        kernels: (seed, row, column, filter), trained.
-        biases: (seed, filter), by default 0.
+        kernels: (network, row, column, filter), trained.
+        biases: (network, filter), by default 0.
         initial: kernels before training, by default the trained ones.
         initial_biases: by default 0.
         activation: of the model.
-        seeds: by default 0, 1, ...
+        seeds: of each network, by default 0, 1, ... for each start.
+        starts: what each says beside the plain start's options; a seed's networks lie side by side.
+        steps: of the snapshots, which lead evenly from the initial weights to the trained ones.
+        outgoing_separation: (snapshot, network), or one number for all.
+        growth: (step, network), by default not recorded.
+        model: changes to the model's options.
         condition: changes to what the chunk says of itself.
     """
     kernels = np.asarray(kernels, np.float32)
     count, height, width, filters = kernels.shape
-    seeds = np.arange(count) if seeds is None else np.asarray(seeds)
+    runs = np.arange(count)
+    seeds = runs // len(starts) if seeds is None else np.asarray(seeds)
     biases = np.zeros((count, filters), np.float32) if biases is None else np.asarray(biases, np.float32)
     initial = kernels if initial is None else np.asarray(initial, np.float32)
     initial_biases = np.zeros_like(biases) if initial_biases is None else np.asarray(initial_biases, np.float32)
-    runs = np.arange(count)
+    way = np.linspace(0, 1, len(steps)).tolist()
     return Chunk(
         condition={
             "dataset": "mnist",
             "architecture": "question",
-            "model": {"kernel": [height, width], "activation": activation, "initializer": "glorot_uniform"},
+            "model": {
+                "kernel": [height, width],
+                "activation": activation,
+                "initializer": "glorot_uniform",
+                "optimizer": "adam",
+                "learning_rate": 0.001,
+                "momentum": 0.0,
+                "weight_decay": 0.0,
+                "dropout": 0.0,
+            }
+            | dict(model),
+            "starts": [{"scale": 1.0, "second_filter": "own", "epsilon": 0.0} | start for start in starts],
             "filters": filters,
-            "seeds": seeds.tolist(),
+            "seeds": sorted(set(seeds.tolist())),
         }
         | condition,
         seeds=seeds.astype(np.int64),
+        starts=runs % len(starts),
         parameters=Parameters(kernels, biases, np.ones((count, 2 * filters, 10), "f4"), np.ones((count, 10), "f4")),
-        snapshot_steps=np.array([0, 7, 50]),
-        snapshot_kernels=np.stack([initial, (initial + kernels) / 2, kernels]),
-        snapshot_biases=np.stack([initial_biases, (initial_biases + biases) / 2, biases]),
+        snapshot_steps=np.array(steps),
+        snapshot_kernels=np.stack([(1 - part) * initial + part * kernels for part in way]),
+        snapshot_biases=np.stack([(1 - part) * initial_biases + part * biases for part in way]),
+        outgoing_separation=np.broadcast_to(np.float64(outgoing_separation), (len(steps), count)).copy(),
+        growth=np.zeros((0, count), np.float32) if growth is None else np.asarray(growth, np.float32),
         reported_steps=np.array([50]),
         reported_losses=np.full((1, count), 1.5, np.float32),
         losses=np.array([0.25 + runs, 0.5 + runs, 0.75 + runs]),

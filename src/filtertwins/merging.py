@@ -19,7 +19,7 @@ from filtertwins.weights import Parameters
 Floats = NDArray[np.float64]
 _BLOCK_IMAGES = 100  # feature maps of 128 filters then take 75 MB
 
-_ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
+ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "linear": lambda maps: maps,
     "relu": lambda maps: np.maximum(maps, 0.0),
     "tanh": np.tanh,
@@ -37,7 +37,7 @@ def logits(parameters: Parameters, images: NDArray[np.uint8], activation: str) -
     Returns:
         (seed, image, class).
     """
-    activate = _ACTIVATIONS[activation]
+    activate = ACTIVATIONS[activation]
     windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
     blocks = [windows[start : start + _BLOCK_IMAGES] / 255.0 for start in range(0, len(images), _BLOCK_IMAGES)]
     answers = []

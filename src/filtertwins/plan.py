@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from filtertwins.settings import Settings
+from filtertwins.settings import Architecture, Experiment, Settings, Start
 from filtertwins.weights import chunk_name
 
 SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
@@ -42,6 +42,19 @@ class Plan:
         self.settings = settings
         self.dataset = settings.dataset_settings.model_dump(mode="json", exclude={"mirrors"})
         self.dataset_digest = digest([self.dataset, dataset_code])
+        plain_start = (Start(),)
+        self._trained: dict[str, tuple[Architecture, tuple[Start, ...]]] = {
+            name: (item, plain_start) for name, item in settings.studied.items()
+        } | {
+            f"{experiment}/{name}": (item, options.starts)
+            for experiment, options in self.experiments.items()
+            for name, item in options.studied.items()
+        }
+
+    @property
+    def experiments(self) -> dict[str, Experiment]:
+        """The experiments that are switched on, by name."""
+        return {name: item for name, item in self.settings.experiments.items() if item is not None}
 
     def dataset_file(self, folder: Path) -> Path:
         """The dataset's arrays. The name tells the content apart, so that file times need not."""
@@ -52,6 +65,14 @@ class Plan:
         return {
             "architectures": {name: list(item.filters) for name, item in self.settings.studied.items()},
             "chunks": self.settings.chunks(),
+        }
+
+    def experiment(self, name: str) -> Plain:
+        """The same for what an experiment trains; its architectures are named ``<experiment>/<architecture>``."""
+        experiment = self.experiments[name]
+        return {
+            "architectures": {f"{name}/{own}": list(item.filters) for own, item in experiment.studied.items()},
+            "chunks": self.settings.chunks(experiment.seeds),
         }
 
     def gallery(self) -> Plain:
@@ -66,6 +87,17 @@ class Plan:
                 for name, counts in whole["architectures"].items()
             },
             "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= shown.seed < first + seeds],
+        }
+
+    def removal(self) -> Plain:
+        """The part of the study whose filters are removed one by one: the gallery's filter counts, of all seeds."""
+        several = {
+            name: [filters for filters in counts if filters > 1]
+            for name, counts in self.gallery()["architectures"].items()
+        }
+        return {
+            "architectures": {name: counts for name, counts in several.items() if counts},
+            "chunks": self.settings.chunks(),
         }
 
     def merging(self) -> Plain:
@@ -93,11 +125,13 @@ class Plan:
 
         The architecture's list of filter counts is left out: adding one must not touch the others' runs.
         """
+        model, starts = self._trained[architecture]
         return {
             "dataset": self.settings.dataset,
             "dataset_digest": self.dataset_digest,
-            "architecture": architecture,
-            "model": self.settings.studied[architecture].model_dump(mode="json", exclude={"filters"}),
+            "architecture": architecture.rpartition("/")[2],
+            "model": model.model_dump(mode="json", exclude={"filters"}),
+            "starts": [start.model_dump(mode="json") for start in starts],
             "filters": filters,
             "seeds": list(range(first, last + 1)),
             "snapshots": self.settings.snapshots,
@@ -105,8 +139,9 @@ class Plan:
 
     def head_weights(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Weights of a chunk's dense layers: what its memory and time grow with."""
-        height, width = self.settings.studied[architecture].kernel
-        return (29 - height) * (29 - width) * filters * 10 * (last + 1 - first)
+        model, starts = self._trained[architecture]
+        height, width = model.kernel
+        return (29 - height) * (29 - width) * filters * 10 * (last + 1 - first) * len(starts)
 
     def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Memory of a chunk: TensorFlow and the data, and twelve copies of its weights (Adam, gradients, blocks)."""
@@ -117,7 +152,7 @@ class Plan:
 
         An epoch is taken for one of 60,000 images.
         """
-        item = self.settings.studied[architecture]
+        item, _ = self._trained[architecture]
         steps = item.steps or (item.epochs or 1) * 60_000 // item.batch
         batches = max(1.0, item.batch / 512)
         return 10 + round(self.head_weights(architecture, filters, first, last) * steps * batches * 30e-9 / 60)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Activation = Literal["linear", "relu", "tanh"]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
+SecondFilter = Literal["own", "twin", "half_twin", "silent"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -102,6 +103,9 @@ class Architecture(_Model):
     learning_rate: PositiveFloat
     momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd")
     weight_decay: float = Field(default=0.0, ge=0, description="for adamw and sgd")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of the feature maps' entries dropped at a step")
+    freeze_kernels: bool = Field(default=False, description="train the dense layer only, on random filters")
+    shuffle_labels: bool = Field(default=False, description="permute the training labels: nothing can be learnt")
     batch: PositiveInt = Field(description="images a step")
     steps: PositiveInt | None = Field(default=None, description="optimiser steps; give either steps or epochs")
     epochs: PositiveInt | None = Field(default=None, description="passes over the training images")
@@ -129,6 +133,67 @@ class Architecture(_Model):
         if "steps" in info.data and (info.data["steps"] is None) == (value is None):
             raise PydanticCustomError("duration", "give either steps or epochs (set the other to null)")
         return value
+
+
+class Start(_Model):
+    """What is done to a network's random initial weights before training."""
+
+    scale: PositiveFloat = Field(default=1.0, description="multiplies all initial weights")
+    second_filter: SecondFilter = Field(
+        default="own",
+        description="own: its own draw; twin: the first filter's kernel, bias and outgoing weights, all divided by the"
+        " root of 2 in both, so that together they do what the first did; half_twin: the first filter's kernel and"
+        " bias only; silent: zero",
+    )
+    epsilon: float = Field(
+        default=0.0, ge=0, description="for twin: moves the twins' kernels apart, each by this length"
+    )
+
+    @field_validator("epsilon")
+    @classmethod
+    def _epsilon_of_twins(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("second_filter", "twin") != "twin":
+            raise PydanticCustomError("epsilon", "is an option of second_filter: twin only")
+        return value
+
+
+class Experiment(_Model):
+    """One experiment: what it trains beside the study's own architectures, if anything."""
+
+    architectures: dict[Name, Architecture | None] = Field(
+        default={}, description="null switches off an architecture that an earlier config file defines"
+    )
+    starts: tuple[Start, ...] = Field(
+        default=(Start(),), min_length=1, description="every network is trained from each of these, side by side"
+    )
+    seeds: PositiveInt | None = Field(default=None, description="null: as many as the study")
+
+    @field_validator("architectures")
+    @classmethod
+    def _some_or_none(cls, value: dict[str, Architecture | None]) -> dict[str, Architecture | None]:
+        if value and not _switched_on(value):
+            raise PydanticCustomError("architectures", "all are null; switch off the experiment instead")
+        return value
+
+    @field_validator("starts")
+    @classmethod
+    def _two_filters_for_a_second(cls, value: tuple[Start, ...], info: ValidationInfo) -> tuple[Start, ...]:
+        fewest = min((item.filters[0] for item in info.data.get("architectures", {}).values() if item), default=2)
+        if fewest < 2 and any(start.second_filter != "own" for start in value):
+            raise PydanticCustomError("starts", "second_filter needs architectures of 2 or more filters")
+        return value
+
+    @property
+    def studied(self) -> dict[str, Architecture]:
+        """The architectures that are switched on, by name."""
+        return _switched_on(self.architectures)
+
+
+class Margins(_Model):
+    """Decided before the run: smaller differences do not matter."""
+
+    accuracy: float = Field(default=0.003, gt=0, lt=1, description="accuracies that differ by less are equivalent")
+    loss: PositiveFloat = Field(default=0.005, description="losses, in nats, that differ by less are equivalent")
 
 
 class Measures(_Model):
@@ -166,6 +231,10 @@ class Settings(_Model):
     )
     measures: Measures = Measures()
     gallery: Gallery = Gallery()
+    margins: Margins = Margins()
+    experiments: dict[Name, Experiment | None] = Field(
+        default={}, description="null switches off an experiment that an earlier config file defines"
+    )
 
     @field_validator("dataset")
     @classmethod
@@ -175,7 +244,7 @@ class Settings(_Model):
             raise PydanticCustomError(
                 "dataset",
                 "not defined under datasets; allowed: {allowed}{hint}",
-                {"allowed": ", ".join(known), "hint": _did_you_mean(value, known)},
+                {"allowed": ", ".join(known), "hint": did_you_mean(value, known)},
             )
         return value
 
@@ -199,36 +268,76 @@ class Settings(_Model):
     @property
     def studied(self) -> dict[str, Architecture]:
         """The architectures that are switched on, by name."""
-        return {name: item for name, item in self.architectures.items() if item is not None}
+        return _switched_on(self.architectures)
 
     @property
     def dataset_settings(self) -> IdxDataset | EmbeddedDataset:
         """The settings of the chosen dataset."""
         return self.datasets[self.dataset]
 
-    def chunks(self) -> list[tuple[int, int]]:
-        """Blocks of seeds trained together, as (first seed, number of seeds)."""
-        return [
-            (first, min(self.seeds_per_chunk, self.seeds - first))
-            for first in range(0, self.seeds, self.seeds_per_chunk)
-        ]
+    def chunks(self, seeds: int | None = None) -> list[tuple[int, int]]:
+        """Blocks of seeds trained together, as (first seed, how many); of all the study's seeds, or of `seeds`."""
+        seeds = seeds or self.seeds
+        return [(first, min(self.seeds_per_chunk, seeds - first)) for first in range(0, seeds, self.seeds_per_chunk)]
 
 
-def load_settings(config: Mapping[str, Any]) -> Settings:
+T = TypeVar("T")
+
+
+def _switched_on(items: Mapping[str, T | None]) -> dict[str, T]:
+    return {name: item for name, item in items.items() if item is not None}
+
+
+def load_settings(config: Mapping[str, Any], experiments: Iterable[str] | None = None) -> Settings:
     """Validate a configuration.
 
     Args:
         config: the merged YAML files and command-line overrides, as plain data.
+        experiments: the experiments there are; by default all that the configuration names.
 
     Raises:
         SettingsError: lists every mistake: key, value, what is allowed, and the nearest known name.
     """
+    mistakes = _unknown_experiments(config, experiments)
     try:
-        return Settings.model_validate(config)
+        settings = Settings.model_validate(config)
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors(include_url=False)]
-        count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        raise SettingsError(f"the configuration has {count}:\n" + "\n".join(f"  - {x}" for x in lines)) from None
+        mistakes = mistakes_of(error, Settings) + mistakes
+    if mistakes:
+        raise SettingsError(list_mistakes("the configuration", mistakes))
+    return settings
+
+
+def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """A line for each mistake in a YAML file: its key, its value, what is allowed, and the nearest known name.
+
+    Args:
+        error: what pydantic found.
+        model: that the whole file was checked against.
+    """
+    items = error.errors(include_url=False)
+    inner = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
+    # An item with a mistake does not count for pydantic, which then also finds its list too short.
+    shown = [item for item in items if item["type"] != "too_short" or item["loc"] not in inner]
+    return [_explain(item, model) for item in shown]
+
+
+def list_mistakes(subject: str, mistakes: Sequence[str]) -> str:
+    """The message that lists them, such as "the configuration has 2 mistakes: ..."."""
+    count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    return f"{subject} has {count}:\n" + "\n".join(f"  - {mistake}" for mistake in mistakes)
+
+
+def _unknown_experiments(config: Mapping[str, Any], experiments: Iterable[str] | None) -> list[str]:
+    named = config.get("experiments")
+    if experiments is None or not isinstance(named, Mapping):
+        return []
+    known = sorted(experiments)
+    return [
+        f"experiments.{name}: unknown experiment; allowed: {', '.join(known)}{did_you_mean(str(name), known)}"
+        for name in named
+        if name not in known
+    ]
 
 
 def json_schema() -> dict[str, Any]:
@@ -248,19 +357,19 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _explain(error: Mapping[str, Any]) -> str:
+def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     """One line for a person who wrote the YAML, from one of pydantic's errors."""
     location = [part for part in error["loc"] if part not in ("idx", "embedded")]
     key = ".".join(str(part) for part in location)
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        return f"{key}: unknown key; allowed: {', '.join(known)}{_did_you_mean(str(location[-1]), known)}"
+        known = _known_keys(whole, location[:-1])
+        return f"{key}: unknown key; allowed: {', '.join(known)}{did_you_mean(str(location[-1]), known)}"
     if kind == "missing":
         return f"{key}: missing"
     if kind == "literal_error":
         allowed = str(context["expected"])
-        return f"{key} = {value!r}; allowed: {allowed}{_did_you_mean(str(value), _quoted(allowed))}"
+        return f"{key} = {value!r}; allowed: {allowed}{did_you_mean(str(value), _quoted(allowed))}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return f"{key}.kind: must be 'idx' or 'embedded'"
     if kind in ("model_type", "dict_type"):
@@ -272,9 +381,9 @@ def _explain(error: Mapping[str, Any]) -> str:
     return f"{key} = {value!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
-def _known_keys(location: Iterable[Any]) -> list[str]:
-    """The keys that the section at `location` may have."""
-    model: Any = Settings
+def _known_keys(whole: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    """The keys that the section at `location` of a file may have."""
+    model: Any = whole
     for part in location:
         if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
             model = model.model_fields[part].annotation
@@ -296,7 +405,8 @@ def _quoted(text: str) -> list[str]:
     return [part for part in text.split("'") if part.isidentifier()]
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest known name as the end of a message; empty where none is near."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 

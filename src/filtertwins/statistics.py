@@ -199,6 +199,26 @@ def sign_flip_test(
     return PairedTest(mean, float(result.pvalue), n)
 
 
+def rank_correlation(first: ArrayLike, second: ArrayLike, *, fewest: int = 3) -> float:
+    """Spearman's rank correlation (Spearman 1904, Am. J. Psychol. 15(1)); tied values share the mean of their ranks.
+
+    Args:
+        first: such as one number a filter of a network.
+        second: of the same filters.
+        fewest: pairs that it needs: that of two is 1 or -1 whatever they are.
+
+    Returns:
+        From -1 to 1; missing (NaN) for fewer pairs, and where either side's values are all equal.
+
+    Raises:
+        ValueError: for values that do not pair.
+    """
+    ranked, others = _pairs(first, second)
+    if len(ranked) < max(fewest, 2) or np.ptp(ranked) == 0 or np.ptp(others) == 0:
+        return np.nan
+    return float(stats.spearmanr(ranked, others).statistic)
+
+
 def holm(p_values: ArrayLike) -> Floats:
     """P-values adjusted to bound the chance of any false rejection (Holm 1979, Scand. J. Stat. 6(2)).
 
@@ -229,15 +249,21 @@ def _adjusted(p_values: ArrayLike, adjust: Callable[[Floats], Any]) -> Floats:
 
 
 def _differences(first: ArrayLike, second: ArrayLike) -> Floats:
-    minuends, subtrahends = _finite_or_missing("first", first), _finite_or_missing("second", second)
-    if minuends.shape != subtrahends.shape:
-        raise ValueError(f"second: {len(subtrahends)} values; first has {len(minuends)}, and they pair by seed")
-    differences = minuends - subtrahends
-    return np.asarray(differences[~np.isnan(differences)])
+    minuends, subtrahends = _pairs(first, second)
+    return minuends - subtrahends
+
+
+def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
+    """Both values of the pairs of which neither is missing."""
+    left, right = _finite_or_missing("first", first), _finite_or_missing("second", second)
+    if left.shape != right.shape:
+        raise ValueError(f"second: {len(right)} values; first has {len(left)}, and they are pairs")
+    present = ~np.isnan(left) & ~np.isnan(right)
+    return left[present], right[present]
 
 
 def _finite_or_missing(name: str, values: ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or np.isinf(array).any():
-        raise ValueError(f"{name}: {values!r}; allowed: one number per seed, finite or missing")
+        raise ValueError(f"{name}: {values!r}; allowed: one row of numbers, each finite or missing")
     return array

@@ -1,20 +1,26 @@
 """Tidy tables from chunks of trained runs: one function a table, from a chunk to its rows.
 
-Missing values are NaN. Every table starts with the columns that name the run.
+Missing values are NaN. Every table starts with the columns that name the run. :func:`main` is the command line of the
+scripts that make one table so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import argparse
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from filtertwins.clusters import cluster_filters, count_clusters, redundant_filters
-from filtertwins.merging import logits, merge_filters, merge_loss
+from filtertwins.errors import StudyError, run_script
+from filtertwins.files import write_csv
 from filtertwins.nulls import (
     compare_with_null,
     isotropic_nearest_mean,
@@ -30,40 +36,45 @@ from filtertwins.redundancy import (
     nearest_filters,
     never_active_filters,
 )
-from filtertwins.weights import SPLITS, Chunk
+from filtertwins.settings import Measures
+from filtertwins.weights import SPLITS, Chunk, study_chunks
 
 Row = dict[str, Any]
+
+
+def main(rows_of: Callable[[Chunk], list[Row]], description: str | None) -> None:
+    """The command line of a script that makes one table of a study's chunks, read one after another."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the chunks")
+    parser.add_argument("--study", type=json.loads, required=True, help="which chunks, as JSON")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    def make() -> None:
+        rows = [row for chunk in study_chunks(arguments.weights, arguments.study) for row in rows_of(chunk)]
+        write_csv(pd.DataFrame(rows), arguments.output)
+
+    run_script(make)
 
 
 def run_rows(chunk: Chunk) -> list[Row]:
     """``runs.csv``: one row a run. Losses are mean cross-entropies in nats, accuracies in [0, 1]."""
     model = chunk.condition["model"]
-    rows = []
-    for index, run in enumerate(_runs(chunk)):
-        loss = dict(zip(SPLITS, chunk.losses[:, index].tolist(), strict=True))
-        correct = dict(zip(SPLITS, chunk.correct[:, index].tolist(), strict=True))
-        images = dict(zip(SPLITS, chunk.images.tolist(), strict=True))
-        rows.append(
-            {
-                "dataset": run["dataset"],
-                "architecture": run["architecture"],
-                "kernel_height": model["kernel"][0],
-                "kernel_width": model["kernel"][1],
-                "activation": model["activation"],
-                "filters": run["filters"],
-                "seed": run["seed"],
-                "steps": int(chunk.snapshot_steps[-1]),
-                "parameters": chunk.parameters.count,
-                "train_loss": loss["train"],
-                "validation_loss": loss["validation"],
-                "validation_accuracy": correct["validation"] / images["validation"],
-                "test_loss": loss["test"],
-                "test_accuracy": correct["test"] / images["test"],
-                "test_correct": correct["test"],
-                "test_images": images["test"],
-            }
-        )
-    return rows
+    return [
+        {
+            "dataset": run["dataset"],
+            "architecture": run["architecture"],
+            "kernel_height": model["kernel"][0],
+            "kernel_width": model["kernel"][1],
+            "activation": model["activation"],
+            "filters": run["filters"],
+            "seed": run["seed"],
+            "steps": int(chunk.snapshot_steps[-1]),
+            "parameters": chunk.parameters.count,
+        }
+        | scores
+        for run, scores in zip(run_names(chunk), network_scores(chunk), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -79,17 +90,29 @@ class Nulls:
     """The nulls of a study, each drawn once for all the runs that share it.
 
     The random numbers of each depend only on the seed and on what is drawn, not on the rest of the study.
+
+    Args:
+        threshold: the similarity from which two filters count as near duplicates, and at which clusters are cut.
+        curve: the other points of the near-duplicate curve.
+        draws: how many networks.
+        seed: of the random numbers.
     """
 
-    def __init__(self, thresholds: Sequence[float], draws: int, seed: int) -> None:
-        self._thresholds, self._draws, self._seed = tuple(thresholds), draws, seed
+    def __init__(self, threshold: float, curve: Iterable[float], draws: int, seed: int) -> None:
+        self.threshold, self.thresholds = threshold, tuple(sorted({*curve, threshold}))
+        self._draws, self._seed = draws, seed
         self.of = cache(self._draw)
+
+    @classmethod
+    def of_measures(cls, measures: Measures) -> Nulls:
+        """The nulls that the config's section asks for."""
+        return cls(measures.near_duplicate_threshold, measures.threshold_curve, measures.null_draws, measures.seed)
 
     def _draw(self, filters: int, dimension: int, equivalence: Equivalence, initializer: str) -> Null:
         def rng(purpose: int) -> np.random.Generator:
             return np.random.default_rng([self._seed, filters, dimension, purpose])
 
-        draws, thresholds = self._draws, self._thresholds
+        draws, thresholds = self._draws, self.thresholds
         fractions = redrawn_pair_fractions(filters, dimension, equivalence, initializer, thresholds, draws, rng(1))
         return Null(
             mean_nearest_cosine=redrawn_null(filters, dimension, equivalence, initializer, draws, rng(0)),
@@ -107,23 +130,28 @@ class RedundancyRows:
     clusters: list[Row]  # one a run, stage and filter
 
 
-def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float], nulls: Nulls) -> RedundancyRows:
+def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
     """``redundancy.csv``, ``near_duplicates.csv`` and ``clusters.csv``.
 
     Args:
         chunk: trained runs.
-        threshold: the similarity from which two filters count as near duplicates, and at which clusters are cut.
-        thresholds: the points of the near-duplicate curve, the same as the nulls', `threshold` among them.
-        nulls: what every measure stands beside.
+        nulls: what every measure stands beside; they also say at which similarities.
+
+    Raises:
+        StudyError: the chunk's networks have several starts.
     """
+    threshold, thresholds = nulls.threshold, nulls.thresholds
     rows = RedundancyRows([], [], [])
-    initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
     model = chunk.condition["model"]
     equivalence = equivalence_of(model["activation"])
     relu = model["activation"] == "relu"
     dimension = model["kernel"][0] * model["kernel"][1]
+    if len(chunk.condition["starts"]) > 1:
+        where = f"{chunk.condition['architecture']}, {chunk.condition['filters']} filters"
+        raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
+    initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
     for run, stage, kernels, biases in _stages(chunk):
-        where = {**run, "stage": stage}
+        row = {**run, "stage": stage}
         vectors = filter_vectors(kernels, biases, equivalence)
         measures = measure(vectors, equivalence, threshold)
         labels = cluster_filters(vectors, equivalence, threshold)
@@ -133,26 +161,27 @@ def redundancy_rows(chunk: Chunk, threshold: float, thresholds: Sequence[float],
         comparison = compare_with_null(measures.mean_nearest_cosine, null.mean_nearest_cosine)
         all_pairs = live * (live - 1) // 2
         rows.redundancy.append(
-            where
-            | {"dimension": dimension, "equivalence": equivalence}
+            row
+            | {"kernel_height": model["kernel"][0], "kernel_width": model["kernel"][1]}
+            | {"activation": model["activation"], "dimension": dimension, "equivalence": equivalence}
             | asdict(measures)
             | {"never_active_filters": int(never_active_filters(vectors).sum()) if relu else 0}
             | {"clusters": count_clusters(labels), "redundant_filters": redundant_filters(labels)}
             | {"null_mean_nearest_cosine": comparison.null_mean, "null_sd": comparison.null_sd}
             | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
-            | {"null_near_duplicate_pairs": null.pair_fraction[list(thresholds).index(threshold)] * all_pairs}
+            | {"null_near_duplicate_pairs": null.pair_fraction[thresholds.index(threshold)] * all_pairs}
             | {"excess": comparison.excess, "p_value": comparison.p_value}
             | {"cosine_to_initial": cosine_to_initial(kernels, initial[run["seed"]])}
         )
         pairs = near_duplicate_pairs(vectors, equivalence, thresholds)
         rows.near_duplicates.extend(
-            where
+            row
             | {"threshold": tau, "pairs": int(count)}
             | {"fraction": count / all_pairs if all_pairs else np.nan, "null_fraction": expected}
             for tau, count, expected in zip(thresholds, pairs, null.pair_fraction, strict=True)
         )
         rows.clusters.extend(
-            where
+            row
             | {"filter": index, "cluster": int(labels[index])}
             | {"nearest_filter": int(nearest[index]) if nearest[index] >= 0 else None}
             | {"nearest_cosine": cosines[index]}
@@ -193,33 +222,32 @@ def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:
     ]
 
 
-def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[Row]:
-    """``merging.csv``: one row a run and number of filters kept, from 1 to what the kernels' length can need.
-
-    Networks with an activation are merged as if they had none.
-    """
-    model, parameters = chunk.condition["model"], chunk.parameters
-    image_shape: tuple[int, int] = images.shape[1:]
-    before = logits(parameters, images, model["activation"])
-    rows: list[Row] = []
-    for kept in range(1, min(model["kernel"][0] * model["kernel"][1], chunk.condition["filters"]) + 1):
-        merged = merge_filters(parameters, kept, image_shape)
-        losses = merge_loss(before, logits(merged, images, model["activation"]), labels)
-        rows += [
-            run | {"activation": model["activation"], "filters_kept": kept, **asdict(loss), "images": len(images)}
-            for run, loss in zip(_runs(chunk), losses, strict=True)
-        ]
-    return rows
-
-
-def _runs(chunk: Chunk) -> Iterator[Row]:
+def run_names(chunk: Chunk) -> Iterator[Row]:
+    """What names each network of a chunk, in order: the first columns of its rows."""
     condition: Mapping[str, Any] = chunk.condition
     for seed in chunk.seeds.tolist():
         yield {name: condition[name] for name in ("dataset", "architecture", "filters")} | {"seed": seed}
 
 
+def network_scores(chunk: Chunk) -> Iterator[Row]:
+    """How well each network of a chunk does, in order. Losses are mean cross-entropies in nats."""
+    for index in range(len(chunk.seeds)):
+        loss = dict(zip(SPLITS, chunk.losses[:, index].tolist(), strict=True))
+        correct = dict(zip(SPLITS, chunk.correct[:, index].tolist(), strict=True))
+        images = dict(zip(SPLITS, chunk.images.tolist(), strict=True))
+        yield {
+            "train_loss": loss["train"],
+            "validation_loss": loss["validation"],
+            "validation_accuracy": correct["validation"] / images["validation"],
+            "test_loss": loss["test"],
+            "test_accuracy": correct["test"] / images["test"],
+            "test_correct": correct["test"],
+            "test_images": images["test"],
+        }
+
+
 def _stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
     """Each run at each stage: its name, the stage, kernels (row, column, filter) and biases (filter,)."""
-    for index, run in enumerate(_runs(chunk)):
+    for index, run in enumerate(run_names(chunk)):
         yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
         yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]

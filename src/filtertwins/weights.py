@@ -6,7 +6,7 @@ No TensorFlow here: everything after training reads these files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ SPLITS = ("train", "validation", "test")
 _SHAPES: dict[str, tuple[int | str | None, ...]] = {
     "condition": (),
     "seeds": ("seed",),
+    "starts": ("seed",),
     "kernels": ("seed", "row", "column", "filter"),
     "biases": ("seed", "filter"),
     "head": ("seed", "input", "class"),
@@ -28,6 +29,8 @@ _SHAPES: dict[str, tuple[int | str | None, ...]] = {
     "snapshot_steps": ("snapshot",),
     "snapshot_kernels": ("snapshot", "seed", "row", "column", "filter"),
     "snapshot_biases": ("snapshot", "seed", "filter"),
+    "outgoing_separation": ("snapshot", "seed"),
+    "growth": ("step", "seed"),
     "reported_steps": ("report",),
     "reported_losses": ("report", "seed"),
     "losses": ("split", "seed"),
@@ -59,20 +62,30 @@ class Parameters:
         return sum(int(x[0].size) for x in (self.kernels, self.biases, self.head, self.head_bias))
 
 
+def stacked(networks: Sequence[Parameters]) -> Parameters:
+    """Networks of one shape as one stack."""
+    arrays = zip(*((n.kernels, n.biases, n.head, n.head_bias) for n in networks), strict=True)
+    return Parameters(*(np.concatenate(parts) for parts in arrays))
+
+
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk of trained runs: S seeds of one condition.
+    """A chunk of trained runs: S networks of one condition, a network for each seed and start.
 
-    ``condition`` holds all that the result depends on (architecture, filters, steps, dataset), as plain data.
-    Scores are ordered as in ``SPLITS``: mean cross-entropy in nats, correct predictions, and images of each split.
+    The axis of networks is called after the seeds, since in most chunks there is one start. ``condition`` holds all
+    that the result depends on (architecture, filters, steps, dataset), as plain data. Scores are ordered as in
+    ``SPLITS``: mean cross-entropy in nats, correct predictions, and images of each split.
     """
 
     condition: Mapping[str, Any]
     seeds: NDArray[np.int64]  # (seed,)
+    starts: NDArray[np.int64]  # (seed,), the place of the network's start in the condition's list
     parameters: Parameters
     snapshot_steps: NDArray[np.int64]  # (snapshot,), the first is 0
     snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, filter)
     snapshot_biases: NDArray[np.float32]  # (snapshot, seed, filter)
+    outgoing_separation: NDArray[np.float64]  # (snapshot, seed), between the first two filters' dense weights
+    growth: NDArray[np.float32]  # (step, seed), of twins; see experiments.twins; empty where it has no bound
     reported_steps: NDArray[np.int64]  # (report,)
     reported_losses: NDArray[np.float32]  # (report, seed), mean training loss since the last report
     losses: NDArray[np.float64]  # (split, seed)

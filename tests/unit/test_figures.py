@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
-from PIL import Image
 
-from filtertwins.figures import (
+pytest.register_assert_rewrite("figure_checks")
+
+import figure_checks  # noqa: E402
+from figure_checks import ROOT, drawn  # noqa: E402
+
+from filtertwins.figures import (  # noqa: E402
     accuracy_vs_filters,
     kernel_gallery,
     redundancy_vs_accuracy,
     similarity_vs_chance,
 )
-from filtertwins.figures.output import FORMATS, main, save, tables_of
-from filtertwins.figures.style import display_name, series_styles
-from filtertwins.figures.tables import TableError, bootstrap_curves, summarise, whiskers
-from filtertwins.files import write_csv
+from filtertwins.figures.output import FORMATS, main, optional_tables, save, tables_of  # noqa: E402
+from filtertwins.figures.style import display_name, series_styles  # noqa: E402
+from filtertwins.figures.tables import TableError, bootstrap_curves, summarise, whiskers  # noqa: E402
+from filtertwins.files import write_csv  # noqa: E402
 
 FIGURES = {
     "accuracy_vs_filters": 3.25,
@@ -34,7 +37,6 @@ FIGURES = {
     "kernel_gallery": 6.75,
     "lossless_merge": 3.25,
 }  # and their widths in inches
-ROOT = Path(__file__).parents[2]
 ARCHITECTURES = {
     "question": ((3, 1), "linear", (0.895, 0.924)),
     "relu_3x1": ((3, 1), "relu", (0.95, 0.977)),
@@ -44,9 +46,35 @@ ARCHITECTURES = {
 
 def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset="mnist"):
     """All tables of a small study with realistic numbers, measured on synthetic kernels."""
-    tables = {name: [] for name in ("runs", "redundancy", "clusters", "kernels", "merging")}
+    tables = {name: [] for name in ("runs", "redundancy", "clusters", "kernels", "merging", "optimum", "equivalence")}
+    for penalty, accuracy in ((0.0, 0.9241), (1e-3, 0.9266)):
+        tables["optimum"].append(
+            {
+                "dataset": dataset,
+                "penalty": penalty,
+                "iterations": 8123,
+                "gradient_norm": 8.7e-7,
+                "converged": True,
+                "train_loss": 0.2139,
+                "test_accuracy": accuracy,
+            }
+        )
     for index, name in enumerate(names):
         (height, width), activation, (worst, best) = ARCHITECTURES.get(name, ARCHITECTURES["question"])
+        for filters, other in itertools.combinations(counts, 2):
+            tables["equivalence"].append(
+                {
+                    "dataset": dataset,
+                    "architecture": name,
+                    "activation": activation,
+                    "filters": filters,
+                    "other_filters": other,
+                    "margin": 0.003,
+                    "p_holm": np.nan if seeds < 3 else 0.01 if filters > 2 else 0.7,
+                    "equivalent": None if seeds < 3 else filters > 2,
+                    "n": seeds,
+                }
+            )
         for filters in counts:
             null = [
                 _nearest(_initial(np.random.default_rng(i), filters, height * width), activation) for i in range(200)
@@ -140,11 +168,6 @@ def _nearest(kernels, activation):
     return cosine.max(axis=1).clip(-1, 1), cosine.argmax(axis=1), np.unique(cluster, return_inverse=True)[1]
 
 
-def drawn(name, tables, **options):
-    module = importlib.import_module(f"filtertwins.figures.{name}")
-    return module.draw(**{table: tables[table] for table in tables_of(module.draw)}, **options)
-
-
 def same(values, expected):
     return len(values) == len(expected) and np.allclose(values, expected)
 
@@ -164,59 +187,16 @@ def full():
 
 @pytest.mark.parametrize(("name", "width_in"), FIGURES.items())
 def test_files_have_the_printed_size_and_truetype_fonts(small, tmp_path, name, width_in):
-    figure, caption = drawn(name, small)
-    paths = save(figure, caption, tmp_path / "figures" / name)
-    assert [path.suffix[1:] for path in paths] == list(FORMATS)
-    height_in = figure.get_size_inches()[1]
-    with Image.open(paths[2]) as image:
-        assert image.size == (round(width_in * 300), int(height_in * 300))
-        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-    pdf = paths[0].read_bytes()
-    box = [float(number) for number in re.search(rb"/MediaBox \[([^\]]*)\]", pdf)[1].split()]
-    assert box == pytest.approx([0, 0, 72 * width_in, 72 * height_in])
-    assert b"/Type3" not in pdf
-    assert b"/FontFile2" in pdf  # an embedded TrueType font
-    svg = paths[1].read_text()
-    assert f'width="{72 * width_in:g}pt"' in svg
-    assert "<text" in svg  # text stays text
-    assert paths[3].read_text() == caption + "\n"
+    figure_checks.check_files(name, small, width_in, tmp_path / "figures")
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_text_is_clipped(full, name):
-    figure, _ = drawn(name, full)
-    figure.savefig(os.devnull, format="png", dpi=100)
-    width_in, height_in = figure.get_size_inches()
-    drawn_in = figure.get_tightbbox()
-    assert drawn_in.x0 >= 0
-    assert drawn_in.y0 >= 0
-    assert drawn_in.x1 <= width_in
-    assert drawn_in.y1 <= height_in
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text()]
-    assert {text.get_fontsize() for text in texts} <= {7.0, 8.0}
-
-
-DRAW_ALL = """
-import sys
-from pathlib import Path
-sys.path[:0] = sys.argv[2:]
-from test_figures import FIGURES, drawn, save, study
-tables = study(counts=(1, 4, 16), seeds=2)
-for name in FIGURES:
-    save(*drawn(name, tables), Path(sys.argv[1]) / name)
-"""
+    figure_checks.check_nothing_is_clipped(name, full)
 
 
 def test_drawing_in_another_process_gives_the_same_bytes(tmp_path):
-    here = [str(Path(__file__).parent), str(ROOT / "src")]
-    for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", DRAW_ALL, str(tmp_path / seed), *here]
-        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
-    files = sorted(path.name for path in (tmp_path / "1").iterdir())
-    assert files == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in FORMATS)
-    for file in files:
-        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes(), file
+    figure_checks.check_bytes_are_stable("test_figures", FIGURES, tmp_path)
 
 
 def test_files_name_no_date_and_no_machine(small, tmp_path):
@@ -231,12 +211,7 @@ def test_files_name_no_date_and_no_machine(small, tmp_path):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_drawing_changes_no_table_and_no_setting(small, name):
-    before = {table: rows.copy(deep=True) for table, rows in small.items()}
-    settings = dict(mpl.rcParams)
-    drawn(name, small)
-    assert dict(mpl.rcParams) == settings
-    for table, rows in small.items():
-        pd.testing.assert_frame_equal(rows, before[table])
+    figure_checks.check_pure(name, small)
 
 
 def test_a_users_own_settings_change_no_byte(small, tmp_path):
@@ -279,6 +254,7 @@ def test_runs_may_have_different_numbers_of_seeds_and_filters(small):
     tables = {
         table: rows[(rows["architecture"] != "relu_5x5") | (rows["filters"] < 8) & (rows["seed"] < 1)]
         for table, rows in small.items()
+        if "seed" in rows
     }
     for name in FIGURES:
         _, caption = drawn(name, tables)
@@ -306,10 +282,11 @@ def test_a_null_without_spread_is_drawn(small):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_missing_column_and_an_empty_table_are_named(small, name):
-    module = importlib.import_module(f"filtertwins.figures.{name}")
-    for table in tables_of(module.draw):
-        with pytest.raises(TableError, match=f"table '{table}': missing column 'architecture'; it has: "):
-            drawn(name, small | {table: small[table].drop(columns="architecture")})
+    for table in tables_of(importlib.import_module(f"filtertwins.figures.{name}").draw):
+        with pytest.raises(TableError, match=f"table '{table}': missing column 'dataset'; it has: "):
+            drawn(name, small | {table: small[table].drop(columns="dataset")})
+        if table == "equivalence":  # architectures of one filter count each have no pairs to compare
+            continue
         with pytest.raises(TableError, match=f"table '{table}': no rows"):
             drawn(name, small | {table: small[table].iloc[:0]})
 
@@ -373,6 +350,35 @@ def test_the_command_line_names_the_file_and_the_column(small, tmp_path, capsys)
     assert not list(tmp_path.glob("figure*"))
 
 
+def test_optional_tables_are_none_when_not_given(small, tmp_path, capsys):
+    written(small, tmp_path)
+    runs, optimum = (str(tmp_path / f"{name}.csv") for name in ("runs", "optimum"))
+    assert optional_tables(accuracy_vs_filters.draw) == ["optimum", "equivalence"]
+    assert optional_tables(redundancy_vs_accuracy.draw) == []
+    for tables, found in (([runs], False), ([optimum, runs], True)):
+        main(accuracy_vs_filters.draw, ["--tables", *tables, "--output", str(tmp_path / "f")])
+        assert ("convex optimum" in (tmp_path / "f.rst").read_text()) == found
+    with pytest.raises(SystemExit):
+        main(accuracy_vs_filters.draw, ["--tables", optimum, "--output", str(tmp_path / "f")])
+    assert "missing runs.csv\n" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(accuracy_vs_filters.draw, ["--help"])
+    assert "optimum.csv (optional)" in " ".join(capsys.readouterr().out.split())
+    damaged = small["optimum"].drop(columns="penalty")
+    write_csv(damaged, tmp_path / "optimum.csv")
+    with pytest.raises(SystemExit, match=f"error: {optimum}: missing column 'penalty'"):
+        main(accuracy_vs_filters.draw, ["--tables", optimum, runs, "--output", str(tmp_path / "f")])
+
+
+def test_equivalence_reads_back_from_a_file_with_missing_verdicts(small, tmp_path):
+    rows = small["equivalence"].astype({"equivalent": object})
+    rows.loc[rows["filters"] == 4, "equivalent"] = None
+    written({"runs": small["runs"], "equivalence": rows}, tmp_path)
+    paths = [str(tmp_path / f"{name}.csv") for name in ("runs", "equivalence")]
+    main(accuracy_vs_filters.draw, ["--tables", *paths, "--output", str(tmp_path / "f")])
+    assert "question, 1 of 8 pairs, not shown for 1 and 2 with any more." in (tmp_path / "f.rst").read_text()
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_help_names_the_tables_and_options(name, capsys):
     draw = importlib.import_module(f"filtertwins.figures.{name}").draw
@@ -422,19 +428,73 @@ def test_accuracy_means_are_those_of_the_table(small):
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "2", "4", "8", "16"]
 
 
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def test_the_reported_band_belongs_to_mnist_alone(small):
-    texts = [text.get_text() for text in drawn("accuracy_vs_filters", small)[0].axes[0].texts]
-    assert texts == ["reported: 92 to 93 %"]
-    digits = small | {"runs": small["runs"].assign(dataset="digits")}
-    figure, caption = drawn("accuracy_vs_filters", digits)
-    assert not figure.axes[0].texts
+    assert "reported, 92 to 93 %" in legend_of(drawn("accuracy_vs_filters", small)[0])
+    figure, caption = drawn("accuracy_vs_filters", {"runs": small["runs"].assign(dataset="digits")})
+    assert not any("reported" in words for words in legend_of(figure))
     assert "reports" not in caption
 
 
-def test_the_convex_optimum_is_drawn_when_given(small):
-    figure, caption = drawn("accuracy_vs_filters", small, optimum_accuracy=0.9267)
-    assert any(np.allclose(line.get_ydata(), 92.67) for line in figure.axes[0].lines)
-    assert "92.67 %" in caption
+def test_the_convex_optimum_without_penalty_is_drawn_when_given(small):
+    figure, caption = drawn("accuracy_vs_filters", small)
+    for panel in figure.axes:
+        assert any(len(line.get_ydata()) == 2 and np.allclose(line.get_ydata(), 92.41) for line in panel.lines)
+    assert "convex optimum" in legend_of(figure)
+    assert "92.41 % at a training loss of 0.2139 nats; converged after 8,123 iterations" in caption
+    assert "gradient is 8.7e-07" in caption
+    cut_short = small | {"optimum": small["optimum"].assign(converged=False)}
+    assert "; not converged after" in drawn("accuracy_vs_filters", cut_short)[1]
+    figure, caption = drawn("accuracy_vs_filters", {"runs": small["runs"]})
+    assert "convex optimum" not in legend_of(figure)
+    assert "optimum" not in caption
+    with pytest.raises(TableError, match=r"table 'optimum': 0 rows with penalty = 0, expected one; it has: 0\.001"):
+        drawn("accuracy_vs_filters", small | {"optimum": small["optimum"].query("penalty > 0")})
+
+
+def test_the_caption_tells_which_filter_counts_are_equivalent(small):
+    caption = drawn("accuracy_vs_filters", small)[1]
+    assert "within ± 0.3 percentage points" in caption
+    assert "question, 3 of 10 pairs, not shown for 1 and 2 with any more." in caption  # and ReLU is not one model
+    one_apart = small["equivalence"].copy()
+    one_apart["equivalent"] = (one_apart["filters"] != 1) | (one_apart["other_filters"] != 8)
+    assert (
+        "9 of 10 pairs, not shown for 1 with 8." in drawn("accuracy_vs_filters", small | {"equivalence": one_apart})[1]
+    )
+    same = small["equivalence"].assign(equivalent=True)
+    assert "question, 10 of 10 pairs." in drawn("accuracy_vs_filters", small | {"equivalence": same})[1]
+    assert "question, too few seeds to tell." in drawn("accuracy_vs_filters", study(seeds=2))[1]
+    for nothing in (small["equivalence"].iloc[:0], small["equivalence"].query("activation == 'relu'")):
+        assert "quivalent" not in drawn("accuracy_vs_filters", small | {"equivalence": nothing})[1]
+
+
+def test_linear_architectures_have_a_panel_of_their_own_beside_others(small):
+    whole, zoom = drawn("accuracy_vs_filters", small)[0].axes
+    assert np.diff(zoom.get_ylim()) < np.diff(whole.get_ylim())
+    for name in ("question", "relu_5x5"):
+        alone = {
+            table: rows[rows.get("architecture", name) == name] for table, rows in small.items() if table != "optimum"
+        }
+        figure, caption = drawn("accuracy_vs_filters", alone)
+        assert len(figure.axes) == 1
+        assert "Lower panel" not in caption
+
+
+def test_filter_counts_that_are_close_leave_each_other_room():
+    assert accuracy_vs_filters.rooms([64, 100, 128, 1, 1]) == pytest.approx(
+        {1: 1, 64: np.log2(100 / 64), 100: np.log2(1.28), 128: np.log2(1.28)}
+    )
+    counts = (1, 64, 100, 128)
+    tables = study((*ARCHITECTURES, "question_converged"), counts, seeds=2)
+    panel = drawn("accuracy_vs_filters", tables)[0].axes[0]
+    lines = [line for line in panel.lines if line.get_linestyle() != "None" and len(line.get_xdata()) == len(counts)]
+    joined = [line.get_xdata() for line in lines]
+    assert len(joined) == 4
+    for places in joined:  # nearer to their own count than to the next
+        assert [min(counts, key=lambda count: abs(np.log2(place / count))) for place in places] == list(counts)
 
 
 def test_intervals_hold_the_mean_and_need_two_seeds(small):
@@ -500,23 +560,24 @@ def test_the_gallery_groups_twins_and_shows_them_with_one_sign():
     assert (kernels[0, :, 0] == edge).all()  # the argument is unchanged
 
 
+@pytest.mark.parametrize("shape", [(3, 1), (1, 3), (5, 5), (7, 7), (2, 2)])
+def test_the_lines_of_the_gallery_fit_and_are_of_one_length(shape):
+    for count in (1, 2, 16, 35, 36, 37, 38, 64, 100, 107, 128):
+        per_line, pixel = kernel_gallery._geometry((count, *shape))
+        assert per_line * (shape[1] * pixel + kernel_gallery._GAP_IN) <= kernel_gallery._HALF_IN
+        lines = -(-count // per_line)
+        assert lines * per_line - count < lines
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_captions_say_what_a_reader_needs(full, name):
-    docutils_core = pytest.importorskip("docutils.core")
     _, caption = drawn(name, full)
-    assert "\n" not in caption
-    assert "nan" not in caption
-    for words in ("MNIST", *(display_name(architecture) for architecture in ARCHITECTURES)):
-        assert words in caption
-    assert ("seed 0" if name == "kernel_gallery" else "5 seeds") in caption
-    assert "interval" in caption
+    seeds = "seed 0" if name == "kernel_gallery" else "5 seeds"
+    figure_checks.check_caption(caption, seeds, "interval", *map(display_name, ARCHITECTURES))
     if name not in ("accuracy_vs_filters", "lossless_merge"):
         assert "null" in caption
     if name in ("similarity_vs_chance", "kernel_gallery"):
         assert "τ = 0.95" in caption
-    document = docutils_core.publish_doctree(caption, settings_overrides={"report_level": 1, "halt_level": 1})
-    assert len(document.children) == 1  # one paragraph, read without a warning
-    assert document.astext() == caption  # and without markup
 
 
 def test_a_network_that_learnt_nothing_is_shown_and_named_and_flattens_no_other(small):

@@ -19,15 +19,23 @@ LAYERS = [
     {"plan", "downloads", "datasets"},
     {"redundancy"},
     {"nulls", "clusters", "statistics", "feature_maps", "merging"},
-    {"tables", "summary"},
-    {"figures"},
+    {"tables", "summary", "excess"},
+    {"experiments"},
+    {"claims"},
+    {"answer", "figures"},
     {"training"},
 ]
 ROOMS = set().union(*LAYERS)
-# And whatever the order, a figure is drawn from tables, and training knows nothing of what is measured later.
+# And whatever the order: figures, claims and tests against chance read tables, not weights; figures and claims know
+# nothing of each other; and training knows nothing of what is measured later.
+WEIGHTS = {"weights", "datasets", "training", "tables"}
 NEVER = {
-    "figures": {"weights", "training", "tables", "datasets"},
-    "training": {"redundancy", "nulls", "clusters", "statistics", "tables", "summary", "figures", "plan"},
+    "figures": WEIGHTS | {"experiments", "claims"},
+    "claims": WEIGHTS | {"experiments"},
+    "answer": WEIGHTS | {"experiments"},
+    "excess": WEIGHTS,
+    "training": {"redundancy", "nulls", "clusters", "statistics", "tables", "summary", "figures", "plan"}
+    | {"merging", "excess", "experiments", "claims", "answer"},
 }
 TENSORFLOW = ("tensorflow", "keras")
 IMPORT_ALL = """

@@ -46,13 +46,28 @@ def plan(question=(), mnist=(), dataset_code="code", **changes):
 
 
 def conditions(of):
-    """The condition of every chunk of a plan, as Snakemake compares it."""
+    """The condition of every chunk of a plan, those of experiments too, as Snakemake compares it."""
     return {
-        (architecture, filters, first): as_json(of.condition(architecture, filters, first, first + seeds - 1))
-        for architecture, counts in of.study()["architectures"].items()
+        (architecture, filters, first, seeds): as_json(of.condition(architecture, filters, first, first + seeds - 1))
+        for part in [of.study(), *map(of.experiment, of.experiments)]
+        for architecture, counts in part["architectures"].items()
         for filters in counts
-        for first, seeds in of.study()["chunks"]
+        for first, seeds in part["chunks"]
     }
+
+
+def with_experiments(twins=(), linear=(), **changes):
+    """A plan of two experiments that train, and of two that don't; changes to one of them."""
+    sgd = {"optimizer": "sgd", "filters": [2, 4]}
+    architectures = {"linear_sgd": QUESTION | sgd | dict(linear), "relu": QUESTION | sgd | {"activation": "relu"}}
+    experiments = {
+        "twins": {"seeds": 3, "starts": [{"second_filter": "twin"}], "architectures": architectures | {"off": None}},
+        "controls": {"architectures": {"linear_sgd": QUESTION | {"filters": [8]}}},
+        "removal": {},
+        "collapse": None,
+    }
+    experiments["twins"] |= dict(twins)
+    return plan(experiments=experiments | changes.pop("experiments", {}), **changes)
 
 
 def test_the_study_has_every_filter_count_and_chunk():
@@ -157,6 +172,129 @@ def test_single_filters_are_not_merged():
 def test_a_gallery_of_no_trained_filter_count_shows_the_largest():
     shown = plan(gallery={"filters": [64]}).gallery()
     assert shown["architectures"] == {"question": [4], "relu": [4]}
+
+
+# Experiments
+
+
+def test_experiments_are_those_that_are_on():
+    assert list(with_experiments().experiments) == ["twins", "controls", "removal"]
+    assert plan().experiments == {}
+
+
+def test_an_experiment_trains_its_architectures_under_its_own_name():
+    files = Plan.chunk_files(Path("weights"), with_experiments().experiment("twins"))
+    assert files == [
+        Path("weights/twins") / architecture / f"filters-00{filters}_seeds-{seeds}.npz"
+        for architecture in ("linear_sgd", "relu")
+        for filters in (2, 4)
+        for seeds in ("000-001", "002-002")
+    ]
+    whole = with_experiments()
+    own = (
+        Plan.chunk_files(Path("weights"), whole.study()),
+        Plan.chunk_files(Path("weights"), whole.experiment("controls")),
+    )
+    assert not set(files) & {*own[0], *own[1]}
+
+
+def test_an_experiment_has_its_own_seeds_or_the_studys():
+    assert with_experiments().experiment("twins") == {
+        "architectures": {"twins/linear_sgd": [2, 4], "twins/relu": [2, 4]},
+        "chunks": [(0, 2), (2, 1)],
+    }
+    assert with_experiments().experiment("controls") == {
+        "architectures": {"controls/linear_sgd": [8]},
+        "chunks": [(0, 2), (2, 2)],
+    }
+    assert with_experiments().experiment("removal") == {"architectures": {}, "chunks": [(0, 2), (2, 2)]}
+
+
+def test_the_study_itself_is_the_same_with_experiments():
+    assert with_experiments().study() == plan().study()
+    assert conditions(plan()).items() < conditions(with_experiments()).items()
+
+
+def test_a_condition_names_its_architecture_without_the_experiment_and_lists_its_starts():
+    whole = with_experiments({"starts": [{"scale": 0.1}, {"second_filter": "twin", "epsilon": 1e-3}]})
+    condition = whole.condition("twins/linear_sgd", 4, 2, 2)
+    assert condition["architecture"] == "linear_sgd"
+    assert condition["model"]["optimizer"] == "sgd"
+    assert condition["seeds"] == [2]
+    assert condition["starts"] == [
+        {"scale": 0.1, "second_filter": "own", "epsilon": 0.0},
+        {"scale": 1.0, "second_filter": "twin", "epsilon": 1e-3},
+    ]
+    assert json.loads(as_json(condition)) == condition
+    plain = [{"scale": 1.0, "second_filter": "own", "epsilon": 0.0}]
+    assert whole.condition("controls/linear_sgd", 8, 0, 1)["starts"] == plain
+    assert whole.condition("question", 4, 0, 1)["starts"] == plain
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"twins": {"starts": [{"second_filter": "twin", "epsilon": 1e-7}]}}, ("twins/linear_sgd", "twins/relu")),
+        ({"twins": {"starts": [{}, {"second_filter": "twin"}]}}, ("twins/linear_sgd", "twins/relu")),
+        ({"linear": {"dropout": 0.5}}, ("twins/linear_sgd",)),
+        ({"question": {"batch": 50}}, ("question",)),
+        ({"snapshots": 5}, ("question", "relu", "twins/linear_sgd", "twins/relu", "controls/linear_sgd")),
+    ],
+)
+def test_a_change_touches_its_own_conditions_only(change, changed):
+    before, after = conditions(with_experiments()), conditions(with_experiments(**change))
+    assert set(before) == set(after)
+    assert {key for key in before if before[key] != after[key]} == {key for key in before if key[0] in changed}
+
+
+@pytest.mark.parametrize(
+    ("wider", "new"),
+    [
+        ({"linear": {"filters": [2, 3, 4, 8]}}, 2 * 2),
+        ({"twins": {"seeds": 6}}, 2 * 2 * 2),  # one chunk of a single seed becomes whole: another one, and a third
+        ({"experiments": {"collapse": {}}}, 0),
+        ({"experiments": {"one_fewer": {"architectures": {"linear": QUESTION}}}}, 3 * 2),
+        ({"margins": {"accuracy": 0.01}}, 0),
+    ],
+)
+def test_a_wider_experiment_leaves_the_conditions_of_the_others_as_they_were(wider, new):
+    before, after = conditions(with_experiments()), conditions(with_experiments(**wider))
+    kept = {key: value for key, value in before.items() if key in after}
+    assert {key: after[key] for key in kept} == kept
+    assert len(after) - len(kept) == new
+    assert {key for key in before if key not in after} == {
+        key for key in before if "seeds" in wider.get("twins", ()) and key[0].startswith("twins/") and key[3] == 1
+    }
+
+
+@pytest.mark.parametrize(
+    ("shown", "removed"),
+    [
+        ([4, 64], {"question": [4], "relu": [4]}),
+        ([1, 2], {"question": [2], "relu": [2]}),
+        ([1], {}),
+        ([64], {"question": [4], "relu": [4]}),  # where none is trained, the largest
+    ],
+)
+def test_filters_are_removed_from_the_gallerys_networks_of_several_with_all_seeds(shown, removed):
+    found = plan(gallery={"filters": shown}).removal()
+    assert found == {"architectures": removed, "chunks": [(0, 2), (2, 2)]}
+    assert set(Plan.chunk_files(Path("w"), found)) <= set(Plan.chunk_files(Path("w"), plan().study()))
+
+
+def test_an_architecture_of_single_filters_has_none_to_remove():
+    assert plan(question={"filters": [1]}).removal()["architectures"] == {"relu": [4]}
+
+
+def test_needs_grow_with_the_starts_side_by_side():
+    need = "twins/linear_sgd", 4, 0, 1
+    one, six = (with_experiments({"starts": [{"scale": 1}] * count}) for count in (1, 6))
+    assert one.head_weights(*need) == 26 * 28 * 4 * 10 * 2
+    assert six.head_weights(*need) == 6 * one.head_weights(*need)
+    assert six.training_mem_mb(*need) > one.training_mem_mb(*need)
+    long = {"steps": 10**6}
+    one, six = (with_experiments({"starts": [{"scale": 1}] * count}, linear=long) for count in (1, 6))
+    assert six.training_minutes(*need) - 10 == pytest.approx(6 * (one.training_minutes(*need) - 10), abs=4)
 
 
 def test_json_does_not_depend_on_the_order_of_keys_or_on_tuples():

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from filtertwins.errors import StudyError
-from filtertwins.settings import Settings, SettingsError, json_schema, load_settings
+from filtertwins.settings import Settings, SettingsError, Start, json_schema, load_settings
 
 ARCHITECTURE = {
     "kernel": [3, 1],
@@ -31,7 +31,14 @@ def read_config(path):
 
 
 def overlays(root):
-    return sorted(path.name for path in (root / "config").glob("*.yaml") if path.name != "config.yaml")
+    """All configurations beside the default one."""
+    others = ("config.yaml", "claims.yaml")
+    return sorted(path.name for path in (root / "config").glob("*.yaml") if path.name not in others)
+
+
+def rule_files(root):
+    """The names of the experiments that the workflow has."""
+    return {path.stem for path in (root / "workflow" / "rules" / "experiments").glob("*.smk")}
 
 
 def small_config(**changes):
@@ -50,10 +57,27 @@ def with_architecture(**changes):
     return small_config(architectures={"question": ARCHITECTURE | changes})
 
 
-def message_of(config):
+def with_experiment(name="twins", architecture=(), **options):
+    """A configuration with one experiment, of one architecture with 2 or 4 filters."""
+    architectures = {"linear": ARCHITECTURE | {"filters": [2, 4]} | dict(architecture)}
+    return small_config(experiments={name: {"architectures": architectures} | options})
+
+
+def message_of(config, experiments=None):
     with pytest.raises(SettingsError) as caught:
-        load_settings(config)
+        load_settings(config, experiments)
     return str(caught.value)
+
+
+def assert_mistakes(message, expected):
+    """There is one line for each of these, which starts with its first text and holds the others; and no other line."""
+    lines = message.splitlines()[1:]
+    for key, *parts in expected:
+        matching = [line for line in lines if line.startswith(f"  - {key}")]
+        assert len(matching) == 1, f"{key} in\n{message}"
+        for part in parts:
+            assert part in matching[0]
+    assert len(lines) == len(expected), message
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +89,7 @@ def test_the_default_configuration_is_the_mnist_study(whole_config):
     settings = load_settings(whole_config)
     assert settings.dataset == "mnist"
     assert settings.dataset_settings.kind == "idx"
-    assert settings.studied["question"].filters == (1, 2, 4, 8, 16, 32, 64, 128)
+    assert settings.studied["question"].filters == (1, 2, 4, 8, 16, 32, 64, 100, 128)
     assert settings.studied["question"].learning_rate == 1e-4
     assert settings.studied["relu_5x5"].kernel == (5, 5)
 
@@ -76,7 +100,7 @@ def test_every_overlay_loads_over_the_default_configuration(root, whole_config):
     for name in names:
         config = copy.deepcopy(whole_config)
         update_config(config, read_config(root / "config" / name))  # as Snakemake merges config files
-        settings = load_settings(config)
+        settings = load_settings(config, rule_files(root))
         assert settings.studied, name
 
 
@@ -138,12 +162,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("architectures.question.batch = -1", "greater than 0"),
         ("architectures.3x1",),
     ]
-    for key, *parts in expected:
-        matching = [line for line in lines if line.startswith(f"  - {key}")]
-        assert len(matching) == 1, f"{key} in\n{message}"
-        for part in parts:
-            assert part in matching[0]
-    assert len(lines) - 1 == len(expected), message
+    assert_mistakes(message, expected)
 
 
 def test_one_mistake_is_called_one_mistake():
@@ -257,6 +276,208 @@ def test_the_default_gallery_seed_is_checked_only_where_seeds_are_right():
     assert "one mistake" in message
 
 
+# Experiments
+
+
+def test_the_study_has_every_experiment_that_there_is_a_rule_file_for(root, whole_config):
+    assert set(load_settings(whole_config, rule_files(root)).experiments) == rule_files(root)
+
+
+def test_kernel_shapes_are_trained_like_the_studys_own(whole_config):
+    settings = load_settings(whole_config)
+    own = settings.studied["relu_5x5"]
+    for name, item in settings.experiments["kernel_shapes"].studied.items():
+        activation, shape = name.split("_")
+        assert item == own.model_copy(
+            update={"activation": activation, "kernel": tuple(map(int, shape.split("x"))), "filters": item.filters}
+        )
+        assert name not in settings.studied  # their rows stand in one table
+
+
+def test_an_experiment_that_says_nothing_trains_nothing_and_starts_plainly():
+    (experiment,) = load_settings(small_config(experiments={"removal": {}}), ["removal"]).experiments.values()
+    assert (experiment.studied, experiment.seeds) == ({}, None)
+    assert experiment.starts == (Start(scale=1.0, second_filter="own", epsilon=0.0),)
+
+
+def test_an_experiment_or_its_architecture_of_null_is_switched_off():
+    config = with_experiment()
+    config["experiments"] |= {"controls": None}
+    config["experiments"]["twins"]["architectures"] |= {"relu": None}
+    settings = load_settings(config, ["controls", "twins"])
+    assert settings.experiments["controls"] is None
+    assert list(settings.experiments["twins"].studied) == ["linear"]
+
+
+def test_an_overlay_changes_what_it_names_and_replaces_lists_of_starts(whole_config):
+    config = copy.deepcopy(whole_config)
+    overlay = {
+        "removal": None,
+        "twins": {
+            "seeds": 3,
+            "starts": [{"scale": 2}],
+            "architectures": {"relu_sgd": None, "linear_sgd": {"steps": 7}},
+        },
+    }
+    update_config(config, {"experiments": overlay})  # as Snakemake merges config files
+    before, after = load_settings(whole_config).experiments, load_settings(config).experiments
+    assert after["removal"] is None
+    twins = after["twins"]
+    assert (twins.seeds, twins.starts) == (3, (Start(scale=2),))
+    assert set(before["twins"].studied) - set(twins.studied) == {"relu_sgd"}
+    assert twins.studied["linear_sgd"] == before["twins"].studied["linear_sgd"].model_copy(update={"steps": 7})
+    assert after["controls"] == before["controls"]
+
+
+def test_an_unknown_experiment_is_answered_with_those_there_are_also_where_it_is_off():
+    config = small_config(seeds=0, experiments={"twns": {}, "remov": None, "xyz": {"seeds": 0}})
+    expected = [
+        ("seeds = 0", "greater than 0"),
+        ("experiments.twns: unknown experiment", "allowed: removal, twins;", "did you mean 'twins'?"),
+        ("experiments.remov: unknown experiment", "allowed: removal, twins;", "did you mean 'removal'?"),
+        ("experiments.xyz: unknown experiment; allowed: removal, twins",),
+        ("experiments.xyz.seeds = 0", "greater than 0"),
+    ]
+    assert_mistakes(message_of(config, {"twins", "removal"}), expected)
+    assert "did you mean" not in next(line for line in message_of(config, ["twins"]).splitlines() if "xyz:" in line)
+
+
+def test_an_unknown_experiment_is_a_mistake_also_where_all_else_is_right():
+    message = message_of(small_config(experiments={"twns": {}}), ["twins"])
+    assert message.startswith("the configuration has one mistake:\n  - experiments.twns: unknown experiment;")
+
+
+def test_where_the_experiments_are_not_given_all_names_are_known():
+    assert "twns" in load_settings(small_config(experiments={"twns": {}})).experiments
+
+
+@pytest.mark.parametrize("value", [None, 3, "twins", ["twins"]])
+def test_experiments_are_a_section(value):
+    message = message_of(small_config(experiments=value), ["twins"])
+    assert_mistakes(message, [(f"experiments = {value!r}; must be a section",)])
+
+
+def test_all_mistakes_in_experiments_are_reported_with_key_value_and_what_is_allowed():
+    message = message_of(
+        small_config(
+            margins={"accuracy": 1.0, "loss": 0, "los": 1},
+            experiments={
+                "twins": {
+                    "seeds": 0,
+                    "stats": [],
+                    "architectures": {
+                        "a/b": ARCHITECTURE,
+                        "relu": ARCHITECTURE
+                        | {"activation": "rleu", "dropout": 1.0, "freeze_kernels": 7, "shuffle_labels": "x", "drop": 0},
+                        "twice": ARCHITECTURE | {"epochs": 2},
+                    },
+                },
+                "removal": 5,
+                "controls": {"starts": 5},
+                "condensation": {"starts": []},
+            },
+        )
+    )
+    expected = [
+        ("margins.accuracy = 1.0", "less than 1"),
+        ("margins.loss = 0", "greater than 0"),
+        ("margins.los: unknown key", "allowed: accuracy, loss;", "did you mean 'loss'?"),
+        ("experiments.twins.seeds = 0", "greater than 0"),
+        ("experiments.twins.stats: unknown key", "allowed: architectures, starts, seeds;", "did you mean 'starts'?"),
+        ("experiments.twins.architectures.a/b",),
+        ("experiments.twins.architectures.relu.activation = 'rleu'", "did you mean 'relu'?"),
+        ("experiments.twins.architectures.relu.dropout = 1.0", "less than 1"),
+        ("experiments.twins.architectures.relu.freeze_kernels = 7", "boolean"),
+        ("experiments.twins.architectures.relu.shuffle_labels = 'x'", "boolean"),
+        ("experiments.twins.architectures.relu.drop: unknown key", "did you mean 'dropout'?"),
+        ("experiments.twins.architectures.twice.epochs = 2", "either steps or epochs"),
+        ("experiments.removal = 5", "must be a section"),
+        ("experiments.controls.starts = 5", "tuple"),
+        ("experiments.condensation.starts = []", "at least 1 item"),
+    ]
+    assert_mistakes(message, expected)
+
+
+@pytest.mark.parametrize(
+    ("start", "parts"),
+    [
+        ({"scale": 0}, ["scale = 0; ", "greater than 0"]),
+        ({"scale": -0.5}, ["scale = -0.5; ", "greater than 0"]),
+        ({"scale": math.inf}, ["scale = inf; must be a finite number"]),
+        (
+            {"second_filter": "twinn"},
+            ["second_filter = 'twinn'; allowed: 'own', 'twin', 'half_twin' or 'silent'", "'twin'?"],
+        ),
+        (
+            {"second_filtr": "twin"},
+            ["second_filtr: unknown key; allowed: scale, second_filter, epsilon;", "'second_filter'?"],
+        ),
+        ({"second_filter": "twin", "epsilon": -1e-3}, ["epsilon = -0.001; ", "greater than or equal to 0"]),
+        ({"second_filter": "twin", "epsilon": math.nan}, ["epsilon = nan; must be a finite number"]),
+        ({"epsilon": 1e-3}, ["epsilon = 0.001; is an option of second_filter: twin only"]),
+        (
+            {"second_filter": "half_twin", "epsilon": 1e-3},
+            ["epsilon = 0.001; is an option of second_filter: twin only"],
+        ),
+        ({"second_filter": "silent", "epsilon": 1e-3}, ["epsilon = 0.001; is an option of second_filter: twin only"]),
+    ],
+)
+def test_a_mistaken_start_is_named_by_its_place(start, parts):
+    lines = message_of(with_experiment(starts=[{}, start])).splitlines()
+    (line,) = [line for line in lines if line.startswith("  - experiments.twins.starts.1.")]
+    assert line.startswith(f"  - experiments.twins.starts.1.{parts[0]}")
+    assert all(part in line for part in parts)
+
+
+def test_a_start_of_nothing_or_of_near_twins_is_right():
+    starts = [{}, {"second_filter": "twin", "epsilon": 1e-7}, {"second_filter": "half_twin", "epsilon": 0}]
+    settings = load_settings(with_experiment(starts=starts))
+    assert settings.experiments["twins"].starts == tuple(Start.model_validate(start) for start in starts)
+
+
+@pytest.mark.parametrize("second", ["twin", "half_twin", "silent"])
+def test_a_second_filter_needs_architectures_of_two_or_more(second):
+    starts = [{}, {"second_filter": second}]
+    message = message_of(with_experiment(architecture={"filters": [1, 4]}, starts=starts))
+    assert_mistakes(message, [("experiments.twins.starts = [{}, {", f"'{second}'", "2 or more filters")])
+    assert load_settings(with_experiment(architecture={"filters": [1, 4]}, starts=[{"scale": 0.1}]))
+    assert load_settings(with_experiment(starts=starts))
+
+
+def test_every_architecture_that_is_on_needs_the_second_filter():
+    config = with_experiment(starts=[{"second_filter": "twin"}])
+    architectures = config["experiments"]["twins"]["architectures"]
+    architectures["off"] = None
+    assert load_settings(config)
+    architectures["single"] = ARCHITECTURE | {"filters": [1]}
+    assert "2 or more filters" in message_of(config)
+
+
+def test_starts_are_not_judged_by_mistaken_architectures():
+    config = with_experiment(architecture={"filters": [0]}, starts=[{"second_filter": "twin"}])
+    assert not [line for line in message_of(config).splitlines() if "starts" in line]
+
+
+@pytest.mark.parametrize("seeds", [None, 3, 9])
+def test_an_experiment_may_have_seeds_of_its_own(seeds):
+    settings = load_settings(with_experiment(seeds=seeds))  # the study has 4, two in a chunk
+    found = settings.chunks(settings.experiments["twins"].seeds)
+    assert (
+        found
+        == {
+            None: [(0, 2), (2, 2)],
+            3: [(0, 2), (2, 1)],
+            9: [(0, 2), (2, 2), (4, 2), (6, 2), (8, 1)],
+        }[seeds]
+    )
+
+
+def test_margins_are_decided_in_the_configuration():
+    assert load_settings(small_config()).margins.model_dump() == {"accuracy": 0.003, "loss": 0.005}
+    settings = load_settings(small_config(margins={"accuracy": 0.01}))
+    assert settings.margins.accuracy == 0.01
+
+
 def test_an_idx_dataset_needs_its_checksums(whole_config):
     config = copy.deepcopy(whole_config)
     config["datasets"]["mnist"]["files"]["train_images"]["sha256"] = "BA89"
@@ -326,6 +547,10 @@ def test_config_files_validate_against_the_schema(root):
         {"architectures": {"question": {"activation": "rleu"}}},
         {"architectures": {"question": {"batsch": 5}}},
         {"measures": {"null_draws": 7}},
+        {"experiments": {"twins": {"starts": [{"second_filter": "twinn"}]}}},
+        {"experiments": {"twins": {"starts": []}}},
+        {"experiments": {"twins": {"architectures": {"linear_sgd": {"dropout": 1}}}}},
+        {"margins": {"loss": 0}},
         {"datasets": {"mnist": {"kind": "idxx"}}},
     ],
 )
@@ -337,6 +562,7 @@ def test_the_schema_asks_an_overlay_for_no_key_but_the_kind_of_a_new_dataset():
     validator = jsonschema.Draft202012Validator(json_schema())
     assert validator.is_valid({})
     assert validator.is_valid({"architectures": {"question": {"steps": 5}, "relu_5x5": None}})
+    assert validator.is_valid({"experiments": {"removal": None, "twins": {"architectures": {"linear_sgd": None}}}})
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "quickstart.yaml"])
@@ -344,3 +570,13 @@ def test_config_files_point_editors_to_the_schema(root, name):
     first_line = (root / "config" / name).read_text(encoding="utf-8").splitlines()[0]
     path = first_line.removeprefix("# yaml-language-server: $schema=")
     assert (root / "config" / path).resolve() == (root / "workflow/schemas/config.schema.json").resolve()
+
+
+def test_a_mistake_in_a_list_is_reported_once():
+    message = message_of(small_config(experiments={"condensation": {"starts": [{"scale": -1}]}}))
+    assert_mistakes(message, [("experiments.condensation.starts.0.scale = -1", "greater than 0")])
+
+
+def test_an_experiment_whose_architectures_are_all_off_is_a_mistake():
+    message = message_of(small_config(experiments={"controls": {"architectures": {"frozen": None}}}))
+    assert_mistakes(message, [("experiments.controls.architectures", "switch off the experiment instead")])

@@ -12,6 +12,7 @@ from filtertwins.statistics import (
     false_discovery_rate,
     holm,
     paired_equivalence,
+    rank_correlation,
     sign_flip_test,
     wilson_interval,
 )
@@ -202,6 +203,45 @@ def test_too_few_pairs_have_no_p_value(rng, pairs):
     assert np.isnan(test.p_value)
     assert test.n == pairs
     assert test.difference == 1 if pairs else np.isnan(test.difference)
+
+
+# Rank correlation
+
+
+def test_the_rank_correlation_is_spearmans():
+    assert rank_correlation([0.1, 0.5, 0.6, 0.9], [0, 1e-9, 1, 1e3]) == pytest.approx(1)
+    assert rank_correlation([0.1, 0.5, 0.6, 0.9], [1e3, 2, 1, -5]) == pytest.approx(-1)
+    assert rank_correlation([0.1, 0.5, 0.6, 0.9], [1, 3, 2, 4]) == pytest.approx(0.8)  # 1 - 6·2/(4·15)
+    tied, values = [1, 1, 2, 3], [4, 3, 2, 1]  # ranks 1.5 1.5 3 4
+    assert rank_correlation(tied, values) == pytest.approx(np.corrcoef([1.5, 1.5, 3, 4], values)[0, 1])
+
+
+def test_pairs_with_a_missing_value_are_no_part_of_the_rank_correlation():
+    assert rank_correlation([1, 2, np.nan, 3, 4], [1, 2, 9, 3, np.nan]) == pytest.approx(1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([], []),
+        ([1], [2]),
+        ([1, 2], [1, 2]),
+        ([1, 2, 3], [1, 2, np.nan]),
+        ([1, 1, 1], [1, 2, 3]),
+        ([1, 2, 3], [0, 0, 0]),
+        ([1, 1, 1, 2], [1, 2, 3, np.nan]),
+    ],
+)
+def test_an_undefined_rank_correlation_is_missing(first, second):
+    assert np.isnan(rank_correlation(first, second))
+
+
+def test_a_rank_correlation_can_ask_for_more_pairs():
+    assert np.isnan(rank_correlation([1, 2, 3], [1, 2, 3], fewest=4))
+    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4], fewest=4) == pytest.approx(1)
+    with pytest.raises(ValueError, match="second: 2 values; first has 3"):
+        rank_correlation([1.0, 2.0, 3.0], [1.0, 2.0])
 
 
 # Many tests

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from filtertwins.merging import logits, merge_filters
+from filtertwins.files import read_csv
 from filtertwins.nulls import redrawn_null, redrawn_pair_fractions
-from filtertwins.tables import Nulls, kernel_rows, merging_rows, redundancy_rows, run_rows
+from filtertwins.settings import Measures
+from filtertwins.tables import Nulls, kernel_rows, main, network_scores, redundancy_rows, run_names, run_rows
+from filtertwins.weights import chunk_name, save_chunk
 
 THRESHOLD = 0.95
 CURVE = (0.5, 0.7, 0.95)
@@ -36,7 +38,7 @@ def spectral_entropy(*singular_values):
 
 @pytest.fixture
 def nulls():
-    return Nulls(CURVE, DRAWS, seed=7)
+    return Nulls(THRESHOLD, CURVE, DRAWS, seed=7)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def relu(make_chunk):
 
 def stages(chunk, nulls):
     """The rows of redundancy.csv of one seed: initial, trained."""
-    initial, trained = redundancy_rows(chunk, THRESHOLD, CURVE, nulls).redundancy
+    initial, trained = redundancy_rows(chunk, nulls).redundancy
     assert (initial["stage"], trained["stage"]) == ("initial", "trained")
     return initial, trained
 
@@ -83,6 +85,57 @@ def test_a_run_row_holds_the_run_and_its_scores(make_chunk):
     scores = ("seed", "train_loss", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
     assert [second[name] for name in scores] == [4, 1.25, 1.5, 31 / 40, 1.75, 16 / 20]
     assert second["test_correct"] == 16
+
+
+def test_each_network_is_named_by_its_seed_and_scored_by_its_own_place(make_chunk):
+    chunk = make_chunk(np.ones((4, 3, 1, 2)), seeds=[6, 6, 7, 7], starts=[{}, {"scale": 0.1}])
+    names = list(run_names(chunk))
+    assert names[1] == {"dataset": "mnist", "architecture": "question", "filters": 2, "seed": 6}
+    assert [name["seed"] for name in names] == [6, 6, 7, 7]
+    scores = list(network_scores(chunk))
+    assert [score["train_loss"] for score in scores] == [0.25, 1.25, 2.25, 3.25]
+    assert [score["test_accuracy"] for score in scores] == [15 / 20, 16 / 20, 17 / 20, 18 / 20]
+    assert scores[2] == {
+        "train_loss": 2.25,
+        "validation_loss": 2.5,
+        "validation_accuracy": 32 / 40,
+        "test_loss": 2.75,
+        "test_accuracy": 17 / 20,
+        "test_correct": 17,
+        "test_images": 20,
+    }
+
+
+def test_a_script_makes_one_table_of_all_chunks_in_the_order_of_the_study(make_chunk, tmp_path, monkeypatch):
+    study = {"architectures": {"twins/relu": [4, 2], "question": [1]}, "chunks": [[2, 2], [0, 2]]}
+    for name, counts in study["architectures"].items():
+        for filters in counts:
+            for first, seeds in study["chunks"]:
+                chunk = make_chunk(np.ones((2, 3, 1, filters)), seeds=range(first, first + seeds), architecture=name)
+                save_chunk(chunk, tmp_path / name / chunk_name(filters, first, seeds))
+    output = tmp_path / "results" / "table.csv"
+    options = ["--weights", str(tmp_path), "--study", json.dumps(study), "--output", str(output)]
+    monkeypatch.setattr("sys.argv", ["script", *options])
+    main(run_rows, "What it does.")
+    rows = read_csv(output)[["architecture", "filters", "seed"]].to_numpy().tolist()
+    assert rows == [
+        [architecture, filters, seed]
+        for architecture, filters in (("twins/relu", 4), ("twins/relu", 2), ("question", 1))
+        for seed in (2, 3, 0, 1)
+    ]
+
+
+def test_a_script_says_what_it_does_and_names_a_chunk_that_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["script", "--help"])
+    with pytest.raises(SystemExit):
+        main(run_rows, "What it does.")
+    assert "What it does." in capsys.readouterr().out
+    study = json.dumps({"architectures": {"relu": [4]}, "chunks": [[0, 2]]})
+    options = ["--weights", str(tmp_path), "--study", study, "--output", str(tmp_path / "table.csv")]
+    monkeypatch.setattr("sys.argv", ["script", *options])
+    with pytest.raises(FileNotFoundError, match="filters-004"):
+        main(run_rows, None)
+    assert not list(tmp_path.iterdir())
 
 
 # redundancy.csv
@@ -185,7 +238,7 @@ def test_a_trained_network_is_measured_by_its_own_biases_and_its_initial_state_b
 def test_the_null_is_that_of_the_live_filters_and_the_kernels_dimension(make_chunk, activation):
     equivalence = {"linear": "nonzero_scale", "relu": "positive_scale"}[activation]
     chunk = make_chunk(stack(TRAINED), [[0, 0.5, 0, 0, 0]], activation=activation)
-    _, trained = stages(chunk, Nulls(CURVE, DRAWS, seed=7))
+    _, trained = stages(chunk, Nulls(THRESHOLD, CURVE, DRAWS, seed=7))
     draws = redrawn_null(4, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
     tolerance = 4 * draws.std() / math.sqrt(DRAWS)
     others = redrawn_null(5, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
@@ -213,7 +266,7 @@ def test_the_null_is_drawn_from_the_conditions_own_initialiser(make_chunk):
     means = []
     for initializer in ("glorot_uniform", "glorot_normal"):
         model = {"kernel": [3, 1], "activation": "linear", "initializer": initializer}
-        _, trained = stages(make_chunk(stack(TRAINED), model=model), Nulls(CURVE, DRAWS, seed=7))
+        _, trained = stages(make_chunk(stack(TRAINED), model=model), Nulls(THRESHOLD, CURVE, DRAWS, seed=7))
         means.append(trained["null_mean_nearest_cosine"])
     assert means[0] != means[1]
 
@@ -223,16 +276,29 @@ def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear, relu
     chunks = [linear, relu, smaller]
 
     def measured(order):
-        nulls = Nulls(CURVE, 200, seed=7)
-        rows = {chunk.condition["architecture"]: redundancy_rows(chunk, THRESHOLD, CURVE, nulls) for chunk in order}
+        nulls = Nulls(THRESHOLD, CURVE, 200, seed=7)
+        rows = {chunk.condition["architecture"]: redundancy_rows(chunk, nulls) for chunk in order}
         return repr({name: rows[name] for name in sorted(rows)})  # as text, where NaN equals NaN
 
     assert measured(chunks) == measured(chunks[::-1]) == measured([smaller, linear, relu])
 
 
 def test_nulls_are_drawn_anew_with_another_seed(linear):
-    means = {stages(linear, Nulls(CURVE, 200, seed))[1]["null_mean_nearest_cosine"] for seed in (1, 2, 1)}
+    means = {stages(linear, Nulls(THRESHOLD, CURVE, 200, seed))[1]["null_mean_nearest_cosine"] for seed in (1, 2, 1)}
     assert len(means) == 2
+
+
+def test_the_threshold_is_a_point_of_the_curve_once_and_in_its_place():
+    assert Nulls(0.95, (0.5, 0.99), 200, seed=7).thresholds == (0.5, 0.95, 0.99)
+    assert Nulls(0.95, (0.5, 0.95), 200, seed=7).thresholds == (0.5, 0.95)
+    nulls = Nulls.of_measures(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3))
+    null = nulls.of(4, 3, "nonzero_scale", "glorot_uniform")
+    assert (nulls.threshold, nulls.thresholds) == (0.85, (0.85, 0.9))
+    assert (null.pair_fraction.shape, null.mean_nearest_cosine.shape) == ((2,), (150,))
+    assert null.pair_fraction[0] > null.pair_fraction[1]
+    same, other = (Nulls(0.85, (0.9,), 150, seed).of(4, 3, "nonzero_scale", "glorot_uniform") for seed in (3, 4))
+    assert np.array_equal(null.mean_nearest_cosine, same.mean_nearest_cosine)
+    assert not np.array_equal(null.mean_nearest_cosine, other.mean_nearest_cosine)
 
 
 def test_runs_that_share_a_null_share_its_draws(nulls):
@@ -241,7 +307,7 @@ def test_runs_that_share_a_null_share_its_draws(nulls):
 
 
 def test_a_single_filter_has_no_neighbour_and_no_null(make_chunk, nulls):
-    rows = redundancy_rows(make_chunk(stack(TRAINED[:1])), THRESHOLD, CURVE, nulls)
+    rows = redundancy_rows(make_chunk(stack(TRAINED[:1])), nulls)
     for row in rows.redundancy:
         missing = {name for name, value in row.items() if isinstance(value, float) and math.isnan(value)}
         assert missing == {
@@ -268,7 +334,7 @@ def test_a_single_filter_has_no_neighbour_and_no_null(make_chunk, nulls):
 
 
 def test_a_network_of_dead_filters_is_counted_not_measured(make_chunk, nulls):
-    rows = redundancy_rows(make_chunk(np.zeros((1, 3, 1, 4))), THRESHOLD, CURVE, nulls)
+    rows = redundancy_rows(make_chunk(np.zeros((1, 3, 1, 4))), nulls)
     for row in rows.redundancy:
         assert (row["live_filters"], row["dead_filters"], row["clusters"], row["redundant_filters"]) == (0, 4, 0, 0)
         assert (row["exact_duplicate_pairs"], row["close_duplicate_pairs"], row["near_duplicate_pairs"]) == (0, 0, 0)
@@ -278,7 +344,7 @@ def test_a_network_of_dead_filters_is_counted_not_measured(make_chunk, nulls):
 
 def test_each_run_has_a_row_for_each_stage(make_chunk, nulls):
     chunk = make_chunk(stack(TRAINED, INITIAL), initial=stack(INITIAL, TRAINED), seeds=[8, 9])
-    rows = redundancy_rows(chunk, THRESHOLD, CURVE, nulls).redundancy
+    rows = redundancy_rows(chunk, nulls).redundancy
     assert [(row["seed"], row["stage"], row["exact_duplicate_pairs"]) for row in rows] == [
         (8, "initial", 0),
         (8, "trained", 1),
@@ -293,7 +359,7 @@ def test_each_run_has_a_row_for_each_stage(make_chunk, nulls):
 @pytest.mark.parametrize(("activation", "trained_pairs"), [("linear", 2), ("relu", 1)])
 def test_the_curve_counts_pairs_over_each_threshold(make_chunk, nulls, activation, trained_pairs):
     chunk = make_chunk(stack(TRAINED), initial=stack(INITIAL), activation=activation)
-    rows = redundancy_rows(chunk, THRESHOLD, CURVE, nulls).near_duplicates
+    rows = redundancy_rows(chunk, nulls).near_duplicates
     initial_pairs = 4 if activation == "linear" else 3  # the second diagonal and its second axis are at -45 degrees
     assert [(row["stage"], row["threshold"], row["pairs"]) for row in rows] == [
         ("initial", 0.5, initial_pairs),
@@ -308,7 +374,7 @@ def test_the_curve_counts_pairs_over_each_threshold(make_chunk, nulls, activatio
 
 
 def test_the_curve_stands_beside_its_null(linear, nulls):
-    rows = redundancy_rows(linear, THRESHOLD, CURVE, nulls).near_duplicates
+    rows = redundancy_rows(linear, nulls).near_duplicates
     for stage, live in (("initial", 5), ("trained", 4)):
         expected = redrawn_pair_fractions(
             live, 3, "nonzero_scale", "glorot_uniform", CURVE, 20_000, np.random.default_rng(99)
@@ -330,7 +396,7 @@ def test_the_curve_stands_beside_its_null(linear, nulls):
 )
 def test_each_filter_has_its_cluster_and_its_nearest_filter(make_chunk, nulls, activation, clusters, nearest, cosines):
     chunk = make_chunk(stack(TRAINED), initial=stack(INITIAL), activation=activation, seeds=[3])
-    rows = [row for row in redundancy_rows(chunk, THRESHOLD, CURVE, nulls).clusters if row["stage"] == "trained"]
+    rows = [row for row in redundancy_rows(chunk, nulls).clusters if row["stage"] == "trained"]
     assert [row["filter"] for row in rows] == [0, 1, 2, 3, 4]
     assert {row["seed"] for row in rows} == {3}
     assert [row["cluster"] for row in rows] == clusters
@@ -360,34 +426,6 @@ def test_a_seed_of_another_chunk_has_no_kernel_rows(make_chunk):
     assert kernel_rows(make_chunk(stack(TRAINED)), 7) == []
 
 
-@pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, activation):
-    rng = np.random.default_rng(9)
-    chunk = make_chunk(rng.standard_normal((2, 3, 1, 5)), rng.standard_normal((2, 5)), activation=activation)
-    head = rng.standard_normal(chunk.parameters.head.shape).astype(np.float32)
-    chunk = replace(chunk, parameters=replace(chunk.parameters, head=head))
-    images = rng.integers(0, 256, (6, 4, 1), dtype=np.uint8)  # 3x1 kernels have two places on them
-    labels = logits(chunk.parameters, images, activation)[1].argmax(axis=1).astype(np.uint8)
-    rows = merging_rows(chunk, images, labels)
-    assert [(row["filters_kept"], row["seed"]) for row in rows] == [(k, seed) for k in (1, 2, 3) for seed in (0, 1)]
-    assert all(row["images"] == 6 and row["filters"] == 5 and row["activation"] == activation for row in rows)
-    assert all(row["accuracy_before"] == 1.0 for row in rows if row["seed"] == 1)
-    lossless = [row["largest_logit_change"] < 1e-10 for row in rows]
-    assert lossless == [activation == "linear" and row["filters_kept"] >= 2 for row in rows]
-    for row in rows:
-        merged = merge_filters(chunk.parameters, row["filters_kept"], (4, 1))
-        after = logits(merged, images, activation)[row["seed"]].argmax(axis=1)
-        before = logits(chunk.parameters, images, activation)[row["seed"]].argmax(axis=1)
-        assert row["changed_predictions"] == np.sum(after != before)
-        assert row["accuracy_after"] == np.mean(after == labels)
-
-
-def test_a_network_is_not_merged_into_more_filters_than_it_has(make_chunk):
-    chunk = make_chunk(np.random.default_rng(9).standard_normal((1, 3, 1, 2)))
-    images = np.zeros((3, 4, 1), np.uint8)
-    assert [row["filters_kept"] for row in merging_rows(chunk, images, np.zeros(3, np.uint8))] == [1, 2]
-
-
 def test_redundancy_rows_count_never_firing_relu_filters_and_how_far_kernels_turned(make_chunk, nulls):
     initial, trained = stack([[1, 0, 0], [-1, -1, -1]]), stack([[0, 2, 0], [-1, -1, -1]])
     for activation, never in (("relu", 1), ("linear", 0)):
@@ -398,7 +436,7 @@ def test_redundancy_rows_count_never_firing_relu_filters_and_how_far_kernels_tur
 
 
 def test_near_duplicate_pairs_stand_beside_what_chance_gives(linear, nulls):
-    rows = redundancy_rows(linear, THRESHOLD, CURVE, nulls)
+    rows = redundancy_rows(linear, nulls)
     points = {row["stage"]: row for row in rows.near_duplicates if row["threshold"] == THRESHOLD}
     for row in rows.redundancy:
         point, live = points[row["stage"]], row["live_filters"]

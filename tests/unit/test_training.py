@@ -110,7 +110,7 @@ def test_the_training_moves_the_weights_far_more_than_the_tolerance(digits, acti
 def test_a_stack_computes_the_layered_networks_logits(digits, activation, kernel):
     setting, seeds = architecture(activation=activation, kernel=kernel), [0, 1, 2]
     images = digits.test_images[:50]
-    stack = build_stack(setting, initial_parameters(setting, 6, seeds, IMAGE), IMAGE)
+    stack = build_stack(setting, initial_parameters(setting, 6, seeds, IMAGE), seeds, IMAGE)
     logits = stack.logits(images.reshape(50, -1).astype(np.float32) / 255).numpy()
     for index, seed in enumerate(seeds):
         expected = plain_model(setting, 6, seed, IMAGE).predict(pixels(images), verbose=0)
@@ -137,7 +137,7 @@ def test_parameters_survive_packing(digits):
     for activation in ("linear", "relu"):
         setting = architecture(activation=activation, kernel=(2, 3))
         initial = initial_parameters(setting, 5, [0, 1], IMAGE)
-        packed = build_stack(setting, initial, IMAGE).parameters()
+        packed = build_stack(setting, initial, [0, 1], IMAGE).parameters()
         for name, value in vars(initial).items():
             np.testing.assert_array_equal(getattr(packed, name), value)
 

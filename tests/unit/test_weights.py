@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 
 from filtertwins.files import DamagedFile, read_npz, write_npz
-from filtertwins.weights import SPLITS, Parameters, chunk_name, load_chunk, save_chunk, study_chunks
+from filtertwins.weights import SPLITS, Parameters, chunk_name, load_chunk, save_chunk, stacked, study_chunks
 
 
 @pytest.fixture
 def chunk(make_chunk):
     rng = np.random.default_rng(3)
-    return make_chunk(rng.normal(size=(2, 3, 1, 4)), rng.normal(size=(2, 4)), seeds=[5, 6], note="größer")
+    return make_chunk(
+        rng.normal(size=(2, 3, 1, 4)),
+        rng.normal(size=(2, 4)),
+        seeds=[5, 5],
+        starts=[{}, {"second_filter": "twin"}],
+        outgoing_separation=rng.normal(size=(3, 2)),
+        growth=rng.normal(size=(50, 2)),
+        note="größer",
+    )
 
 
 @pytest.fixture
@@ -109,6 +117,7 @@ def test_a_flipped_bit_among_the_weights_is_refused(chunk, path):
     [
         "condition",
         "seeds",
+        "starts",
         "kernels",
         "biases",
         "head",
@@ -116,6 +125,8 @@ def test_a_flipped_bit_among_the_weights_is_refused(chunk, path):
         "snapshot_steps",
         "snapshot_kernels",
         "snapshot_biases",
+        "outgoing_separation",
+        "growth",
         "reported_steps",
         "reported_losses",
         "losses",
@@ -137,6 +148,9 @@ def test_a_missing_array_is_named(path, name):
         ("head_bias", (1, 10)),
         ("snapshot_kernels", (3, 2, 3, 3, 4)),  # wider kernels than the trained ones
         ("snapshot_biases", (2, 2, 4)),  # two snapshots of three
+        ("starts", (1,)),  # one network of two
+        ("outgoing_separation", (2, 2)),  # two snapshots of three
+        ("growth", (50, 3)),
         ("losses", (3, 1)),
         ("correct", (4, 2)),
         ("condition", (1,)),
@@ -196,6 +210,39 @@ def test_parameters_count_those_of_one_network():
     one = parameters.of_seed(2)
     assert one.kernels.shape == (1, 3, 1, 4)
     assert one.count == parameters.count
+
+
+def test_growth_that_was_not_recorded_survives_its_file(make_chunk, tmp_path):
+    save_chunk(make_chunk(np.ones((2, 3, 1, 4))), tmp_path / "chunk.npz")
+    assert load_chunk(tmp_path / "chunk.npz").growth.shape == (0, 2)
+
+
+def test_networks_are_stacked_in_order_and_taken_out_again(chunk):
+    whole = chunk.parameters
+    networks = [whole.of_seed(1), whole.of_seed(0), whole.of_seed(1)]
+    for name, value in vars(stacked(networks)).items():
+        np.testing.assert_array_equal(value, getattr(whole, name)[[1, 0, 1]])
+        assert value.dtype == np.float32
+    for index, network in enumerate(networks):
+        for name, value in vars(stacked(networks).of_seed(index)).items():
+            np.testing.assert_array_equal(value, getattr(network, name))
+
+
+def test_stacks_of_several_networks_are_stacked_too(chunk):
+    twice = stacked([chunk.parameters, chunk.parameters.of_seed(0)])
+    np.testing.assert_array_equal(twice.biases, chunk.parameters.biases[[0, 1, 0]])
+    assert twice.count == chunk.parameters.count
+
+
+def test_networks_of_different_shapes_are_no_stack(make_chunk, chunk):
+    with pytest.raises(ValueError, match="dimension"):
+        stacked([chunk.parameters, make_chunk(np.ones((1, 3, 1, 5))).parameters])
+
+
+def test_a_stack_is_a_copy(chunk):
+    copy = stacked([chunk.parameters])
+    copy.kernels[:] = 0
+    assert chunk.parameters.kernels.any()
 
 
 def test_the_condition_in_the_file_is_readable_json(chunk, path):

@@ -21,17 +21,45 @@ import yaml
 
 TREE = ("Snakefile", "config", "profiles", "workflow", "scripts", "src", "environment.yml")
 FOLDER = "it's 100% a study, für Zwillinge"  # braces in a path are beyond Snakemake 9 itself
+SHORT = {"batch": 64, "steps": 6}
 TINY = {
     "dataset": "digits",
     "seeds": 2,
     "seeds_per_chunk": 2,
     "architectures": {
         "question": {"learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [1, 2, 3]},
+        "question_converged": None,
         "relu_3x1": None,
         "relu_5x5": {"learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [2]},
     },
     "measures": {"null_draws": 100},
     "gallery": {"filters": [2]},
+    "experiments": {
+        "twins": {
+            "seeds": 2,
+            "starts": [{"second_filter": "twin"}, {"second_filter": "twin", "epsilon": 1e-3}],
+            "architectures": {"linear_sgd": SHORT | {"filters": [2]}, "relu_dropout": SHORT | {"filters": [2]}}
+            | dict.fromkeys(("linear_decay", "linear_large_decay", "linear_momentum", "linear_adam", "linear_dropout"))
+            | dict.fromkeys(("relu_sgd", "relu_momentum", "relu_adam")),
+        },
+        "condensation": {
+            "seeds": 2,
+            "starts": [{"scale": 1}, {"scale": 0.01}],
+            "architectures": {"linear": SHORT | {"filters": [3]}, "relu": None, "tanh": None},
+        },
+        "kernel_shapes": {
+            "architectures": {"linear_5x5": SHORT | {"filters": [2]}}
+            | dict.fromkeys(("linear_3x1", "linear_1x3", "linear_3x3", "linear_7x7"))
+            | dict.fromkeys(("relu_1x3", "relu_3x3", "relu_7x7")),
+        },
+        "one_fewer": {
+            "architectures": {"relu_momentum": SHORT | {"filters": [2]}}
+            | dict.fromkeys(("linear_momentum", "relu_adam"))
+        },
+        "controls": {
+            "architectures": {"trained": None, "frozen": SHORT | {"filters": [2]}, "shuffled": SHORT | {"filters": [2]}}
+        },
+    },
 }
 NOTHING: dict[str, int] = {}
 

@@ -7,7 +7,7 @@ ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from filtertwins.plan import Plan, as_json
+from filtertwins.plan import Plan, as_json, digest
 from filtertwins.provenance import code_digest
 from filtertwins.settings import SettingsError, load_settings
 
@@ -17,8 +17,10 @@ def code(name):
     return code_digest(ROOT / "scripts" / f"{name}.py", SOURCE)
 
 
+CLAIMS = ROOT / "config" / "claims.yaml"
+EXPERIMENTS = ROOT / "workflow" / "rules" / "experiments"
 try:
-    settings = load_settings(config)
+    settings = load_settings(config, {path.stem for path in EXPERIMENTS.glob("*.smk")})
 except SettingsError as error:
     sys.exit(f"error: {error}")
 
@@ -32,13 +34,22 @@ FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
 
-# Rule files add to these; the targets `tables` and `figures` make all that is in them.
+# Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
 TABLES = []  # names of tables in RESULTS
-FIGURE_SOURCES = {}  # figure: the tables it reads, and its options
+FIGURE_SOURCES = (
+    {}
+)  # figure: the tables it reads, those it reads where they are made, and its options
+REDUNDANCY = [
+    ("redundancy", "near_duplicates")
+]  # tables of runs to compare with chance
+
+
+def path_of(table):
+    return RESULTS / f"{table}.csv"
 
 
 wildcard_constraints:
-    architecture="[A-Za-z][A-Za-z0-9_]*",
+    architecture="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?",  # of the study, or of an experiment
     filters="[0-9]+",
     first="[0-9]+",
     last="[0-9]+",
@@ -56,6 +67,7 @@ set -euo pipefail
 export PYTHONPATH={shlex.quote(str(SOURCE))}
 run_script() {{ {interpreter} {shlex.quote(str(ROOT / "scripts"))}/"$1".py "${{@:2}}"; }}
 mirrors=({shlex.join(getattr(settings.dataset_settings, "mirrors", ()))})
+claims={shlex.quote(str(CLAIMS))}
 """
 shell.prefix(
     preamble.replace("{", "{{").replace("}", "}}")
@@ -82,6 +94,6 @@ def on_retry(quantity):
 
 
 def print_summary():
-    summary = RESULTS / "summary.txt"
-    if summary.exists():
-        print(summary.read_text())
+    for text in (RESULTS / "summary.txt", RESULTS / "claims.txt"):
+        if text.exists():
+            print(text.read_text())

@@ -2,10 +2,17 @@
 threshold = {"threshold": settings.measures.near_duplicate_threshold}
 FIGURE_SOURCES |= {
     "redundancy_vs_accuracy": {"tables": ["runs", "redundancy"]},
-    "accuracy_vs_filters": {"tables": ["runs"]},
+    "accuracy_vs_filters": {
+        "tables": ["runs"],
+        "optional": ["optimum", "equivalence"],
+    },
     "similarity_vs_chance": {
         "tables": ["clusters", "redundancy"],
         "options": threshold,
+    },
+    "excess_over_chance": {
+        "tables": ["redundancy", "excess"],
+        "optional": ["kernel_shapes"],
     },
     "kernel_gallery": {
         "tables": ["kernels", "clusters", "redundancy"],
@@ -31,7 +38,8 @@ for name, source in FIGURE_SOURCES.items():
         name:
             f"plot_{name}"
         input:
-            [RESULTS / f"{table}.csv" for table in source["tables"]],
+            [path_of(table) for table in source["tables"]],
+            [path_of(table) for table in source.get("optional", ()) if table in TABLES],
         output:
             report(
                 FIGURES / f"{name}.png",

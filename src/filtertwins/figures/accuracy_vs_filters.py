@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +23,14 @@ from filtertwins.figures.style import (
     Series,
     display_name,
     filters_axis,
+    label_panel,
     legend_above,
     new_figure,
     series_styles,
     style,
 )
 from filtertwins.figures.tables import (
+    TableError,
     dataset_name,
     in_order,
     interval_text,
@@ -54,6 +58,26 @@ _COLUMNS = (
     "test_accuracy",
     "test_images",
 )
+_OPTIMUM_COLUMNS = (
+    "dataset",
+    "penalty",
+    "iterations",
+    "gradient_norm",
+    "converged",
+    "train_loss",
+    "test_accuracy",
+)
+_EQUIVALENCE_COLUMNS = (
+    "dataset",
+    "architecture",
+    "activation",
+    "filters",
+    "other_filters",
+    "margin",
+    "p_holm",
+    "equivalent",
+    "n",
+)
 _DODGE = 0.22
 """Between the series of one filter count, at most, in doublings."""
 
@@ -65,55 +89,144 @@ _ROOM_FOR_WILSON = 1.0
 
 _WILSON_ALPHA = 0.45
 
-_TICKS = (90, 98, 50, 80, 95, 99, 10, 99.5, 99.9, 70, 92, 97, 96, 94, 93, 91, 85, 98.5, 97.5, 96.5, 95.5, 92.5, 91.5)
+_OPTIMUM_LINE: dict[str, Any] = {"color": REFERENCE_COLOR, "linewidth": 0.8, "linestyle": (0.0, (4.0, 2.0))}
+
+_BETWEEN = (98.5, 97.5, 96.5, 95.5, 92.5, 91.5, 89, 88)
+_TICKS = (90, 98, 50, 80, 95, 99, 10, 99.5, 99.9, 70, 92, 97, 96, 94, 93, 91, 85, *_BETWEEN)
 """Places for ticks, the roundest first; those too near to one before them are left out."""
 
 
-def draw(runs: pd.DataFrame, *, optimum_accuracy: float | None = None) -> tuple[Figure, str]:
+def draw(
+    runs: pd.DataFrame, optimum: pd.DataFrame | None = None, equivalence: pd.DataFrame | None = None
+) -> tuple[Figure, str]:
     """Draw test accuracy against the number of filters, one series per architecture.
 
     Args:
         runs: one row per run.
-        optimum_accuracy: test accuracy in [0, 1] of the convex optimum of softmax regression, drawn as a line
+        optimum: one row per penalty; the convex optimum of softmax regression without one is drawn as a line.
+        equivalence: one row per architecture and pair of filter counts; the caption counts the equivalent ones.
 
     Returns:
         The figure, and its caption as a paragraph of reStructuredText.
 
     Raises:
-        TableError: a column is missing or there are no rows.
+        TableError: a column is missing, there are no rows, or no optimum is without penalty.
     """
     rows = select(runs, "runs", _COLUMNS)
+    best = None if optimum is None else _without_penalty(optimum)
+    pairs = None if equivalence is None else _linear_pairs(equivalence)
     rows["percent"] = 100 * rows["test_accuracy"]
     names = in_order(rows["architecture"])
     summary = summarise(rows, "percent")
+    linear = in_order(rows.loc[rows["activation"] == "linear", "architecture"])
+    zoom = 0 < len(linear) < len(names)  # the others take a scale on which these are one line
     with style():
-        figure = new_figure(SINGLE_COLUMN_IN, 2.5 + 0.14 * math.ceil((len(names) + 1) / 2))
-        axes = figure.add_subplot()
-        filters_axis(axes, rows["filters"], room_right=_ROOM_FOR_WILSON)
-        _scale_by_error(axes, rows, summary)
-        axes.set_ylabel("Test accuracy (%)")
-        handles: dict[str, Artist] = {}
-        for index, (name, look) in enumerate(series_styles(names).items()):
-            dodge = min(_DODGE, 0.75 / len(names))
-            shift = 2 ** (dodge * (index - (len(names) - 1) / 2))
-            _draw_series(
-                axes,
-                rows[rows["architecture"] == name],
-                summary[summary["architecture"] == name],
-                look,
-                shift,
-            )
-            handles[display_name(name)] = Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle)
-        _draw_wilson(axes, rows, summary, names)
-        _draw_references(axes, rows, optimum_accuracy)
-        handles["test set (Wilson)"] = Patch(color=REFERENCE_COLOR, alpha=_WILSON_ALPHA, linewidth=0)
+        handles = _legend(rows, names, best)
+        above = 0.15 * math.ceil(len(handles) / 2)
+        figure = new_figure(SINGLE_COLUMN_IN, (4.1 if zoom else 2.5) + above)
+        panels = figure.subplots(2 if zoom else 1, squeeze=False, height_ratios=[1.35, 1] if zoom else None)[:, 0]
+        _draw_panel(panels[0], rows, summary, names, best)
+        if zoom:
+            _draw_panel(panels[1], rows, summary, linear, best, means_alone=True)
+            panels[0].set_xlabel("")
+            label_panel(panels[0], 0, "all architectures")
+            label_panel(panels[1], 1, "without an activation")
+            figure.align_ylabels()
         legend_above(figure, handles, columns=2)
-    return figure, _caption(rows, summary, names, optimum_accuracy)
+    return figure, _caption(rows, summary, names, best, pairs, zoom=zoom)
 
 
-def _scale_by_error(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame) -> None:
-    """An axis of accuracy that is logarithmic in the error, so that a network that learnt nothing flattens no other."""
-    best = 100 - 50 / int(rows["test_images"].max())  # half an image short of perfect, which is infinitely far
+def _draw_panel(
+    axes: Axes,
+    rows: pd.DataFrame,
+    summary: pd.DataFrame,
+    names: list[str],
+    best: pd.Series[Any] | None,
+    *,
+    means_alone: bool = False,
+) -> None:
+    """Some of the architectures, with as much of the accuracy axis as they take.
+
+    Args:
+        axes: where.
+        rows: all runs.
+        summary: all means.
+        names: the architectures of this panel.
+        best: the row of the convex optimum.
+        means_alone: single runs need not be in view.
+    """
+    looks = series_styles(in_order(rows["architecture"]))
+    own, means = (table[table["architecture"].isin(names)] for table in (rows, summary))
+    shown = [*(means["mean"] if means_alone else own["percent"]), *means["low"].dropna(), *means["high"].dropna()]
+    shown += [limit for name in names for limit in _wilson_percent(rows, summary, name)]
+    shown += [100 * best["test_accuracy"]] if best is not None else []
+    filters_axis(axes, rows["filters"], room_right=_ROOM_FOR_WILSON)
+    scale_by_error(axes, shown, finest=50 / int(rows["test_images"].max()))  # half an image
+    axes.set_ylabel("Test accuracy (%)")
+    dodge, room = min(_DODGE, 0.75 / len(names)), rooms(rows["filters"])
+    for index, name in enumerate(names):
+        place = dodge * (index - (len(names) - 1) / 2)
+        _draw_series(
+            axes, own[own["architecture"] == name], means[means["architecture"] == name], looks[name], place, room
+        )
+    _draw_wilson(axes, rows, summary, names)
+    reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
+    if reported is not None:
+        axes.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
+    if best is not None:
+        axes.axhline(100 * best["test_accuracy"], **_OPTIMUM_LINE, zorder=1)
+
+
+def _legend(rows: pd.DataFrame, names: list[str], best: pd.Series[Any] | None) -> dict[str, Artist]:
+    handles: dict[str, Artist] = {
+        display_name(name): Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle)
+        for name, look in series_styles(names).items()
+    }
+    handles["test set (Wilson)"] = Patch(color=REFERENCE_COLOR, alpha=_WILSON_ALPHA, linewidth=0)
+    reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
+    if reported is not None:
+        handles[f"reported, {reported[0]} to {reported[1]} %"] = Patch(color=NULL_BAND_COLOR, linewidth=0)
+    if best is not None:
+        handles["convex optimum"] = Line2D([], [], **_OPTIMUM_LINE)
+    return handles
+
+
+def _without_penalty(optimum: pd.DataFrame) -> pd.Series[Any]:
+    """The row of the optimum that nothing but the data decides."""
+    rows = select(optimum, "optimum", _OPTIMUM_COLUMNS)
+    plain = rows[rows["penalty"] == 0]
+    if len(plain) != 1:
+        have = ", ".join(f"{penalty:g}" for penalty in rows["penalty"])
+        raise TableError("optimum", f"{len(plain)} rows with penalty = 0, expected one; it has: {have}")
+    return plain.iloc[0]
+
+
+def _linear_pairs(equivalence: pd.DataFrame) -> pd.DataFrame | None:
+    """The pairs of filter counts of architectures without activation; None if there are none."""
+    if equivalence.empty:  # architectures of one filter count each have no pairs
+        return None
+    rows = select(equivalence, "equivalence", _EQUIVALENCE_COLUMNS)
+    rows = rows[rows["activation"] == "linear"]
+    return None if rows.empty else rows
+
+
+def rooms(counts: Iterable[int]) -> dict[int, float]:
+    """For each filter count the distance to the nearest other one, in doublings, but at most 1."""
+    ordered = sorted(set(counts))
+    gaps = np.diff(np.log2(ordered))
+    sides = zip(np.append(1.0, gaps), np.append(gaps, 1.0), strict=True)
+    return {count: float(min(1.0, *pair)) for count, pair in zip(ordered, sides, strict=True)}
+
+
+def scale_by_error(axes: Axes, shown: Sequence[float], *, finest: float) -> None:
+    """An axis of accuracy that is logarithmic in the error, so that a network that learnt nothing flattens no other.
+
+    Args:
+        axes: the axes whose y is changed.
+        shown: all accuracies that must be in view, in percent.
+        finest: the smallest error told from none, in percent: a perfect accuracy is infinitely far.
+    """
+    best = 100 - finest
 
     def forward(percent: npt.ArrayLike) -> npt.NDArray[np.float64]:
         return np.asarray(-np.log10(100 - np.minimum(percent, best)))
@@ -122,9 +235,7 @@ def _scale_by_error(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame) -> No
         return np.asarray(100 - 10 ** -np.asarray(position, dtype=float))
 
     axes.set_yscale("function", functions=(forward, inverse))
-    wilson = [limit for name in in_order(rows["architecture"]) for limit in _wilson_percent(rows, summary, name)]
-    shown = np.concatenate([rows["percent"], summary["low"].dropna(), summary["high"].dropna(), wilson])
-    bottom, top = float(forward(shown.min())), float(forward(shown.max()))
+    bottom, top = float(forward(min(shown))), float(forward(max(shown)))
     margin = 0.06 * max(top - bottom, 0.05)
     bottom, top = bottom - margin, top + margin
     axes.set_ylim(*inverse([bottom, top]))
@@ -137,9 +248,27 @@ def _scale_by_error(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame) -> No
     axes.set_yticks([], minor=True)
 
 
-def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Series, shift: float) -> None:
+def _draw_series(
+    axes: Axes,
+    rows: pd.DataFrame,
+    summary: pd.DataFrame,
+    look: Series,
+    place: float,
+    room: dict[int, float],
+) -> None:
+    """One architecture: its means joined, with intervals, and its single runs beside them.
+
+    Args:
+        axes: where.
+        rows: its runs.
+        summary: its means.
+        look: its style.
+        place: where it stands beside the filter count, in doublings, where there is room.
+        room: see :func:`rooms`; where counts are close, series are too.
+    """
+    run_room, mean_room = rows["filters"].map(room), summary["filters"].map(room)
     axes.plot(
-        rows["filters"] * shift * 2**-_BESIDE,
+        rows["filters"] * 2 ** ((place - _BESIDE) * run_room),
         rows["percent"],
         look.marker,
         color=look.color,
@@ -149,7 +278,7 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, look: Se
         zorder=2,
     )
     axes.errorbar(
-        summary["filters"] * shift,
+        summary["filters"] * 2 ** (place * mean_room),
         summary["mean"],
         yerr=whiskers(summary),
         color=look.color,
@@ -167,10 +296,13 @@ def _draw_wilson(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, names: l
     """At the right edge: what the finite test set leaves open, for one network of the largest count."""
     right = int(rows["filters"].max()) * 2 ** (0.4 + _ROOM_FOR_WILSON / 2)
     step = min(0.18, 0.8 / len(names))
-    for index, (name, look) in enumerate(series_styles(names).items()):
+    looks = series_styles(in_order(rows["architecture"]))
+    for index, name in enumerate(names):
         low, high = _wilson_percent(rows, summary, name)
         x = right * 2 ** (step * (index - (len(names) - 1) / 2))
-        axes.plot([x, x], [low, high], color=look.color, linewidth=3.0, alpha=_WILSON_ALPHA, solid_capstyle="butt")
+        axes.plot(
+            [x, x], [low, high], color=looks[name].color, linewidth=3.0, alpha=_WILSON_ALPHA, solid_capstyle="butt"
+        )
 
 
 def _wilson_percent(rows: pd.DataFrame, summary: pd.DataFrame, name: str) -> tuple[float, float]:
@@ -181,21 +313,15 @@ def _wilson_percent(rows: pd.DataFrame, summary: pd.DataFrame, name: str) -> tup
     return 100 * interval.low, 100 * interval.high
 
 
-def _draw_references(axes: Axes, rows: pd.DataFrame, optimum_accuracy: float | None) -> None:
-    left = axes.get_xlim()[0] * 2**0.08
-    reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
-    if reported is not None:
-        axes.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
-        right = axes.get_xlim()[1] * 2**-0.08
-        text = f"reported: {reported[0]} to {reported[1]} %"
-        axes.text(right, reported[0], text, color=REFERENCE_COLOR, va="top", ha="right", zorder=4)
-    if optimum_accuracy is not None:
-        percent = 100 * optimum_accuracy
-        axes.axhline(percent, color=REFERENCE_COLOR, linewidth=0.8, linestyle=(0.0, (4.0, 2.0)), zorder=1)
-        axes.text(left, percent, "convex optimum", color=REFERENCE_COLOR, va="top", ha="left", zorder=4)
-
-
-def _caption(rows: pd.DataFrame, summary: pd.DataFrame, names: list[str], optimum_accuracy: float | None) -> str:
+def _caption(
+    rows: pd.DataFrame,
+    summary: pd.DataFrame,
+    names: list[str],
+    best: pd.Series[Any] | None,
+    pairs: pd.DataFrame | None,
+    *,
+    zoom: bool,
+) -> str:
     described, ranges, wilson = [], [], []
     for name in names:
         own, means = rows[rows["architecture"] == name], summary[summary["architecture"] == name]
@@ -209,27 +335,67 @@ def _caption(rows: pd.DataFrame, summary: pd.DataFrame, names: list[str], optimu
         low, high = _wilson_percent(rows, summary, name)
         wilson.append(f"{display_name(name)}, {low:.2f} to {high:.2f} %")
     images = join_words([f"{value:,}" for value in sorted(rows["test_images"].unique())], "or")
+    counts = join_words([f"{count:,}" for count in sorted(rows["filters"].unique())])
     reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
     return paragraph(
         f"""Test accuracy against the number of convolutional filters on {dataset_name(rows)} ({images} test
-        images): {join_words(described)}.""",
+        images): {join_words(described)}. Ticks: {counts}.""",
         f"""Faint dots: single runs ({seeds_text(rows)} per condition), beside their mean.
         {interval_text(rows)}""",
+        """Lower panel: the architectures without an activation alone, on a closer scale; runs below it are in the
+        upper one."""
+        if zoom
+        else "",
         "The axis is logarithmic in the error, 100 % minus the accuracy.",
         f"Means: {'; '.join(ranges)} filters.",
         f"{_untrained(rows)}",
-        f"""Thick bars at the right edge: 95 % Wilson intervals of one network's accuracy at the largest
-        filter count, what the finite test set alone leaves open ({"; ".join(wilson)}). All networks share
+        f"""Thick bars at the right edge: 95 % Wilson intervals of one network's accuracy at the architecture's
+        largest filter count, what the finite test set alone leaves open ({"; ".join(wilson)}). All networks share
         the test set, so much of this is common to them.""",
         ""
         if reported is None
         else f"""Grey band: the {reported[0]} to {reported[1]} % that the question reports for each of 1, 2,
         4, 8 and 16 filters.""",
-        ""
-        if optimum_accuracy is None
-        else f"""Dashed grey line: the convex optimum of softmax regression,
-        {100 * optimum_accuracy:.2f} %.""",
+        "" if best is None else _about_optimum(best),
+        "" if pairs is None else _about_equivalence(pairs),
     )
+
+
+def _about_optimum(best: pd.Series[Any]) -> str:
+    """A sentence on the line of the convex optimum, and on how near to the optimum it is."""
+    return f"""Dashed grey line: the convex optimum of softmax regression (L-BFGS on the training images, no penalty),
+    {100 * best["test_accuracy"]:.2f} % at a training loss of {best["train_loss"]:.4f} nats;
+    {"converged" if best["converged"] else "not converged"} after {best["iterations"]:,} iterations, where the largest
+    absolute entry of the gradient is {best["gradient_norm"]:.1e}."""
+
+
+def _about_equivalence(pairs: pd.DataFrame) -> str:
+    """Sentences on the filter counts whose accuracies are equivalent, and on those not shown to be."""
+    counted = []
+    for name in in_order(pairs["architecture"]):
+        own = pairs[pairs["architecture"] == name]
+        tested = own[own["equivalent"].notna()]
+        if tested.empty:
+            counted.append(f"{display_name(name)}, too few seeds to tell")
+            continue
+        found = tested["equivalent"].eq(True)
+        share = f"{found.sum()} of {len(tested)} pairs" if len(tested) > 1 else f"{found.sum()} of one pair"
+        rest = _not_shown(tested, tested[~found])
+        counted.append(f"{display_name(name)}, {share}" + (f", not shown for {rest}" if rest else ""))
+    margin = join_words([f"{100 * value:g}" for value in sorted(pairs["margin"].unique())], "or")
+    seeds = join_words([f"{value}" for value in sorted(pairs["n"].unique())], "or")
+    return f"""Pairs of filter counts with equivalent mean accuracy, within ± {margin} percentage points (paired
+    two one-sided t-tests over seeds, n = {seeds}, Holm-adjusted p < 0.05): {"; ".join(counted)}."""
+
+
+def _not_shown(tested: pd.DataFrame, rest: pd.DataFrame) -> str:
+    """Pairs as in running text, put together by what they are with: "1 and 2 with any more; 4 with 64 and 128"."""
+    partners: dict[str, list[str]] = {}
+    for count, group in rest.groupby("filters"):
+        others = [f"{other:,}" for other in sorted(group["other_filters"])]
+        every = len(others) > 1 and len(others) == (tested["filters"] == count).sum()
+        partners.setdefault("any more" if every else join_words(others), []).append(f"{count:,}")
+    return ", ".join(f"{join_words(counts)} with {others}" for others, counts in partners.items())
 
 
 def _untrained(rows: pd.DataFrame) -> str:

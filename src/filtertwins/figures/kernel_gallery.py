@@ -195,11 +195,11 @@ def _draw_blocks(shown: list[Run], blocks: dict[tuple[Run, str], _Block]) -> Fig
 
 
 def _geometry(shape: tuple[int, ...]) -> tuple[int, float]:
-    """How many kernels of this shape stand in a line, and the side of a pixel in inches."""
-    _, rows, columns = shape
-    pixel = _KERNEL_SIDE_IN / max(rows, columns)
-    per_line = 2 ** int(math.log2(_HALF_IN / (columns * pixel + _GAP_IN)))
-    return per_line, min(_LARGEST_PIXEL_IN, (_HALF_IN / per_line - _GAP_IN) / columns)
+    """How many of these kernels (filter, row, column) stand in a line, and the side of a pixel in inches."""
+    count, rows, columns = shape
+    pixel = min(_LARGEST_PIXEL_IN, _KERNEL_SIDE_IN / max(rows, columns))
+    lines = math.ceil(count / int(_HALF_IN / (columns * pixel + _GAP_IN)))
+    return math.ceil(count / lines), pixel  # lines of one length: 100 are 34, 34 and 32, not 37, 37 and 26
 
 
 def _line_tops(pair: tuple[_Block, _Block]) -> npt.NDArray[np.float64]:

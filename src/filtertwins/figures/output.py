@@ -50,6 +50,12 @@ def tables_of(draw: Draw) -> list[str]:
     return [name for name, p in inspect.signature(draw).parameters.items() if p.kind is not p.KEYWORD_ONLY]
 
 
+def optional_tables(draw: Draw) -> list[str]:
+    """Those of its tables that a figure can do without: the default is None, and that is what it gets."""
+    parameters = inspect.signature(draw).parameters
+    return [name for name in tables_of(draw) if parameters[name].default is not inspect.Parameter.empty]
+
+
 def main(draw: Draw, arguments: Sequence[str] | None = None) -> None:
     """The command line of a figure's script: read the tables, draw, save.
 
@@ -60,8 +66,8 @@ def main(draw: Draw, arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: a table is missing, damaged or cannot be drawn; the message names file and column.
     """
-    names = tables_of(draw)
-    needed = ", ".join(f"{name}.csv" for name in names)
+    names, optional = tables_of(draw), optional_tables(draw)
+    needed = ", ".join(f"{name}.csv" + (" (optional)" if name in optional else "") for name in names)
     parser = argparse.ArgumentParser(description=f"{(inspect.getdoc(draw) or '').splitlines()[0]} Reads {needed}.")
     parser.add_argument(
         "--tables",
@@ -88,7 +94,7 @@ def main(draw: Draw, arguments: Sequence[str] | None = None) -> None:
             help=text + (" (default: %(default)s)" if default is not None else ""),
         )
     parsed = parser.parse_args(arguments)
-    paths = _by_name(parsed.tables, names, parser)
+    paths = _by_name(parsed.tables, names, optional, parser)
     run_script(lambda: _draw_files(draw, paths, {name: getattr(parsed, name) for name in options}, parsed.output))
 
 
@@ -113,7 +119,9 @@ def _options(draw: Draw) -> Mapping[str, tuple[float | None, str]]:
     return found
 
 
-def _by_name(paths: Sequence[Path], names: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, Path]:
+def _by_name(
+    paths: Sequence[Path], names: Sequence[str], optional: Sequence[str], parser: argparse.ArgumentParser
+) -> dict[str, Path]:
     """The given files by table name, in the order of `names`; a usage error when they do not match."""
     found: dict[str, Path] = {}
     for path in paths:
@@ -122,7 +130,7 @@ def _by_name(paths: Sequence[Path], names: Sequence[str], parser: argparse.Argum
         if path.stem in found:
             parser.error(f"--tables: {path.stem}.csv is given twice: {found[path.stem]} and {path}")
         found[path.stem] = path
-    missing = [f"{name}.csv" for name in names if name not in found]
+    missing = [f"{name}.csv" for name in names if name not in found and name not in optional]
     if missing:
         parser.error(f"--tables: missing {', '.join(missing)}")
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in names if name in found}

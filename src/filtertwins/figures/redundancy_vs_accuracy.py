@@ -39,6 +39,7 @@ from filtertwins.figures.tables import (
     join_words,
     paragraph,
     select,
+    signed,
     summarise,
     whiskers,
 )
@@ -390,14 +391,14 @@ def _caption(joined: pd.DataFrame, names: list[str]) -> str:
         last = summarise(rows, "excess").iloc[-1]
         at_last = rows[rows["filters"] == last["filters"]]
         trained, null = at_last["mean_nearest_cosine"].mean(), at_last["null_mean_nearest_cosine"].mean()
-        interval = f" ({_signed(last['low'], 3)} to {_signed(last['high'], 3)})" if last["seeds"] > 1 else ""
+        interval = f" ({signed(last['low'], 3)} to {signed(last['high'], 3)})" if last["seeds"] > 1 else ""
         findings.append(
             f"{display_name(name)} with {last['filters']:,} filters, {trained:.3f} against {null:.3f} "
-            f"by chance, excess {_signed(last['mean'], 3)}{interval}"
+            f"by chance, excess {signed(last['mean'], 3)}{interval}"
         )
         correlation = within_count_correlation(rows, "mean_nearest_cosine", "test_accuracy")
         if correlation is not None:
-            estimate, low, high = (_signed(value, 2) for value in correlation)
+            estimate, low, high = (signed(value, 2) for value in correlation)
             correlations.append(f"{display_name(name)} {estimate} ({low} to {high})")
     above, below = ("Upper", "Lower") if len(names) > 1 else ("Left", "Right")
     return paragraph(
@@ -419,9 +420,3 @@ def _caption(joined: pd.DataFrame, names: list[str]) -> str:
         if correlations
         else "",
     )
-
-
-def _signed(value: float, digits: int) -> str:
-    """A number with its sign and the typographic minus; zero has no sign."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")

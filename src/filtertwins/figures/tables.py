@@ -148,6 +148,16 @@ def join_words(words: Sequence[str], last: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def signed(value: float, digits: int) -> str:
+    """A number with its sign and the typographic minus; zero has no sign.
+
+    >>> signed(0.26, 1)
+    '+0.3'
+    """
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
 def paragraph(*sentences: str) -> str:
     """Sentences as one line of text, whatever the line ends and indents of their source."""
     return " ".join(" ".join(sentence.split()) for sentence in sentences if sentence)

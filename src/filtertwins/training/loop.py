@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from filtertwins.datasets import Dataset
 from filtertwins.errors import StudyError
-from filtertwins.settings import Architecture
-from filtertwins.training.networks import Stack, build_stack, initial_parameters
-from filtertwins.training.streams import batches
-from filtertwins.weights import SPLITS, Chunk
+from filtertwins.settings import Architecture, Start
+from filtertwins.training.networks import CollapsedStack, Stack, build_stack, initial_parameters
+from filtertwins.training.starts import outgoing_separation, start_from
+from filtertwins.training.streams import batches, training_labels
+from filtertwins.weights import SPLITS, Chunk, stacked
 
 SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
 EVALUATION_IMAGES = 250  # images at a time when scoring
@@ -33,9 +35,10 @@ def train_chunk(
     seeds: Sequence[int],
     snapshot_steps: Sequence[int],
     condition: Mapping[str, Any],
+    starts: Sequence[Start] = (Start(),),
     report: Callable[[str], None] = print,
 ) -> Chunk:
-    """Train one run for each seed, together.
+    """Train one network for each seed and start, together.
 
     Args:
         dataset: images uint8; pixels are scaled to [0, 1] as they are gathered.
@@ -44,20 +47,25 @@ def train_chunk(
         seeds: each fixes a run's initial weights and batch order.
         snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
         condition: kept with the result: all that it depends on.
+        starts: every seed is trained from each of these; only their initial weights differ, not their batches.
         report: gets a line of progress after every ``SEGMENT_STEPS`` steps.
 
     Raises:
         DivergedError: names the seed and the step.
     """
-    seeds, steps = list(seeds), snapshot_steps[-1]
-    what = f"{condition.get('architecture', '')} filters={filters}"
+    what, steps = f"{condition.get('architecture', '')} filters={filters}", snapshot_steps[-1]
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
-    stack = build_stack(architecture, initial_parameters(architecture, filters, seeds, image_shape), image_shape)
-    run_steps = _compiled_loop(stack, _optimizer(architecture), dataset.train_images, dataset.train_labels)
+    networks = [(seed, index) for seed in seeds for index in range(len(starts))]
+    seed_of_network = [seed for seed, _ in networks]
+    drawn = {seed: initial_parameters(architecture, filters, [seed], image_shape) for seed in seeds}
+    initial = stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks])
+    stack = build_stack(architecture, initial, seed_of_network, image_shape)
+    labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
+    run_steps = _compiled_loop(stack, architecture, starts, dataset.train_images, labels)
     streams = [batches(seed, len(dataset.train_labels), architecture.batch) for seed in seeds]
 
-    first = stack.parameters()
-    kernels, biases = [first.kernels], [first.biases]
+    snapshots = [_snapshot(stack)]
+    growth = [np.zeros((0, len(networks)))]
     reported_steps, reported_losses = [], []
     start_s, done = time.monotonic(), 0
     unreported: list[NDArray[np.float32]] = []
@@ -65,14 +73,15 @@ def train_chunk(
         indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # one shape: compiled once
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
-        losses = run_steps(tf.constant(indices), tf.constant(stop - done)).numpy()[: stop - done]  # (step, seed)
-        _check_finite(losses, seeds, done, what)
+        results = run_steps(tf.constant(indices), tf.constant(done), tf.constant(stop))
+        losses, moments = (x.numpy()[: stop - done] for x in results)  # (step, network, ...)
+        _check_finite(losses, seed_of_network, done, what)
         unreported.append(losses)
+        if moments.size:
+            growth.append(np.sqrt(np.linalg.eigvalsh(moments)[..., -1].clip(min=0)))
         done = stop
         if stop in snapshot_steps:
-            now = stack.parameters()
-            kernels.append(now.kernels)
-            biases.append(now.biases)
+            snapshots.append(_snapshot(stack))
         if stop % SEGMENT_STEPS == 0 or stop == steps:
             reported_steps.append(stop)
             reported_losses.append(np.concatenate(unreported).mean(axis=0))
@@ -83,14 +92,18 @@ def train_chunk(
                 f"step {stop}/{steps} loss {reported_losses[-1].mean():.4f} eta {eta_s:.0f}s"
             )
 
+    kernels, biases, separations = zip(*snapshots, strict=True)
     losses, correct, images = _scores(stack, dataset)
     return Chunk(
         condition=condition,
-        seeds=np.array(seeds, np.int64),
+        seeds=np.array(seed_of_network, np.int64),
+        starts=np.array([index for _, index in networks], np.int64),
         parameters=stack.parameters(),
         snapshot_steps=np.array(snapshot_steps, np.int64),
         snapshot_kernels=np.stack(kernels),
         snapshot_biases=np.stack(biases),
+        outgoing_separation=np.stack(separations),
+        growth=np.concatenate(growth).astype(np.float32),
         reported_steps=np.array(reported_steps, np.int64),
         reported_losses=np.stack(reported_losses),
         losses=losses,
@@ -117,25 +130,54 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
 
 
 def _compiled_loop(
-    stack: Stack, optimizer: keras.Optimizer, images: NDArray[np.uint8], labels: NDArray[np.uint8]
+    stack: Stack,
+    architecture: Architecture,
+    starts: Sequence[Start],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
 ) -> tf.types.experimental.PolymorphicFunction:
-    """A function (indices (step, seed, image), number of steps) -> losses (step, seed) that trains the stack."""
+    """A function that trains the stack from one step to another, on given images.
+
+    Its arguments are indices (step, seed, image), the first step and the one after the last; it returns the losses
+    (step, network) and, where twins' growth has a bound, the moments that give it (step, network, entry, entry).
+    """
     pixels = tf.constant(images.reshape(len(images), -1))  # uint8 until gathered: a quarter of the memory
-    targets = tf.constant(labels.astype(np.int32))
-    optimizer.build(stack.variables)
+    targets = tf.constant(labels)  # (network, image)
+    trained = slice(2, None) if architecture.freeze_kernels else slice(None)  # without kernels and biases
+    variables = stack.variables[trained]
+    optimizer = _optimizer(architecture)
+    optimizer.build(variables)
+    networks = len(labels)
+    size = 1 + math.prod(architecture.kernel) if _growth_has_a_bound(stack, architecture, starts) else 0
 
     @tf.function(jit_compile=stack.compiled)  # type: ignore[untyped-decorator]
-    def run_steps(indices: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        losses = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(indices.shape[1],))
-        for step in tf.range(steps):
-            batch = indices[step]
+    def run_steps(indices: tf.Tensor, first: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        steps = indices.shape[0]
+        losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
+        moments = tf.TensorArray(tf.float32, size=steps, element_shape=(networks, size, size))
+        for step in tf.range(stop - first):
+            batch = tf.repeat(indices[step], len(starts), axis=0)  # (network, image)
             x = tf.cast(tf.gather(pixels, batch), tf.float32) / 255.0
-            step_losses, gradients = stack.losses_and_gradients(x, tf.gather(targets, batch))
-            optimizer.apply(gradients, stack.variables)
+            y = tf.cast(tf.gather(targets, batch, batch_dims=1), tf.int32)
+            if isinstance(stack, CollapsedStack) and size:
+                moments = moments.write(step, stack.growth_moments(x, y))
+            step_losses, gradients = stack.losses_and_gradients(x, y, first + step)
+            optimizer.apply(gradients[trained], variables)
             losses = losses.write(step, step_losses)
-        return losses.stack()
+        return losses.stack(), moments.stack()
 
     return run_steps
+
+
+def _growth_has_a_bound(stack: Stack, architecture: Architecture, starts: Sequence[Start]) -> bool:
+    """Whether twins are trained by plain gradient descent on a linear network."""
+    plain = architecture.optimizer == "sgd" and not architecture.momentum
+    return isinstance(stack, CollapsedStack) and plain and any(start.second_filter == "twin" for start in starts)
+
+
+def _snapshot(stack: Stack) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+    now = stack.parameters()
+    return now.kernels, now.biases, outgoing_separation(now)
 
 
 def _check_finite(losses: NDArray[np.float32], seeds: Sequence[int], done: int, what: str) -> None:

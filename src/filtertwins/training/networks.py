@@ -6,6 +6,7 @@ There are two ways to compute the same thing for a stack of networks. ``Collapse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import keras
@@ -75,12 +76,15 @@ class Stack(Protocol):
     variables: list[tf.Variable]
     compiled: bool  # by XLA
 
-    def losses_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def losses_and_gradients(
+        self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Each network on a batch of its own.
 
         Args:
             images: (seed, image, pixel), float32 in [0, 1].
             labels: (seed, image), int32.
+            step: the step's number, which with the seed fixes what is dropped.
 
         Returns:
             the mean cross-entropy of each network, (seed,), and the gradients in the order of ``variables``.
@@ -93,11 +97,13 @@ class Stack(Protocol):
         """The current weights, copied out."""
 
 
-def build_stack(architecture: Architecture, initial: Parameters, image_shape: tuple[int, int]) -> Stack:
-    """The stack that computes this architecture fastest, holding the weights `initial`."""
-    if architecture.activation == "linear":
+def build_stack(
+    architecture: Architecture, initial: Parameters, seeds: list[int], image_shape: tuple[int, int]
+) -> Stack:
+    """The stack that computes this architecture fastest, holding the weights `initial` of networks of these seeds."""
+    if architecture.activation == "linear" and not architecture.dropout:
         return CollapsedStack(initial, image_shape)
-    return ConvolutionalStack(initial, image_shape, architecture.activation)
+    return ConvolutionalStack(initial, image_shape, architecture.activation, architecture.dropout, seeds)
 
 
 class CollapsedStack:
@@ -140,12 +146,36 @@ class CollapsedStack:
         pixels = self._image[0] * self._image[1]
         return tf.reshape(tf.add_n(on_pixels), (seeds, pixels, CLASSES)), bias + self._head_bias
 
-    def losses_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def losses_and_gradients(
+        self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             weights, bias = self._effective()
             losses = tf.reduce_mean(_cross_entropy(labels, images @ weights + bias[:, None, :]), axis=1)
             total = tf.reduce_sum(losses)
         return losses, tape.gradient(total, self.variables)
+
+    def growth_moments(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """G G' for each network, (seed, kernel element and bias, same), whose largest eigenvalue bounds twins' growth.
+
+        The loss depends on a filter through the outer product of its kernel (with its bias) and its dense weights
+        alone, linearly up to the logits. G is the loss's gradient by that product, (kernel element, position and
+        class), the same for all filters: the effective weights' gradient, as each kernel element sees it.
+        """
+        with tf.GradientTape() as tape:
+            effective = self._effective()
+            tape.watch(effective)
+            weights, bias = effective
+            losses = tf.reduce_mean(_cross_entropy(labels, images @ weights + bias[:, None, :]), axis=1)
+            total = tf.reduce_sum(losses)
+        by_weights, by_bias = tape.gradient(total, effective)
+        (height, width), (rows, columns) = self._kernel, self._positions
+        seeds = by_bias.shape[0]
+        by_pixel = tf.reshape(by_weights, (seeds, *self._image, CLASSES))
+        seen = [by_pixel[:, i : i + rows, j : j + columns] for i in range(height) for j in range(width)]
+        everywhere = tf.broadcast_to(by_bias[:, None, None, :], seen[0].shape)
+        gradient = tf.reshape(tf.stack([*seen, everywhere], axis=1), (seeds, height * width + 1, -1))
+        return tf.matmul(gradient, gradient, transpose_b=True)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
         weights, bias = self._effective()
@@ -173,36 +203,58 @@ class ConvolutionalStack:
 
     compiled = False
 
-    def __init__(self, initial: Parameters, image_shape: tuple[int, int], activation: str) -> None:
+    def __init__(
+        self,
+        initial: Parameters,
+        image_shape: tuple[int, int],
+        activation: str,
+        dropout: float = 0.0,
+        seeds: Sequence[int] = (),
+    ) -> None:
         _, height, width, filters = initial.kernels.shape
         self._image, self._activation = image_shape, keras.activations.get(activation)
         self._maps = (image_shape[0] - height + 1, image_shape[1] - width + 1)
         small_kernel = height * width <= PATCH_PIXELS
         self._convolve = _convolve_by_patches if small_kernel else _convolve
-        self._by_rows = small_kernel and filters >= ROW_BLOCK_FILTERS
+        self._by_rows = small_kernel and filters >= ROW_BLOCK_FILTERS and not dropout
+        self._dropout, self._dropout_keys = dropout, [initializer_seed(seed, Purpose.DROPOUT) for seed in seeds]
         self._kernels = tf.Variable(initial.kernels)
         self._biases = tf.Variable(initial.biases)
         self._head = tf.Variable(initial.head)
         self._head_bias = tf.Variable(initial.head_bias)
         self.variables = [self._kernels, self._biases, self._head, self._head_bias]
 
-    def _answers(self, images: tf.Tensor, kernels: tf.Tensor, biases: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+    def _answers(
+        self,
+        images: tf.Tensor,
+        kernels: tf.Tensor,
+        biases: tf.Tensor,
+        head: tf.Tensor,
+        dropout_key: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """What one network's filters contribute to the logits: (image, row, column) to (image, class)."""
         maps = self._activation(self._convolve(images, kernels, biases))
-        return tf.reshape(maps, (-1, head.shape[0])) @ head
+        maps = tf.reshape(maps, (-1, head.shape[0]))
+        if dropout_key is not None:  # inverted: the entries that stay make up for the others
+            drawn = tf.random.stateless_uniform(tf.shape(maps), dropout_key, alg="philox")
+            maps = tf.where(drawn < self._dropout, 0.0, maps / (1 - self._dropout))
+        return maps @ head
 
-    def losses_and_gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def losses_and_gradients(
+        self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         seeds, batch, _ = images.shape
         images = tf.reshape(images, (seeds, batch, *self._image))
-        one_network = self._in_blocks_of_rows if self._by_rows else self._in_blocks_of_images
-        results = [
-            one_network(images[s], labels[s], [variable[s] for variable in self.variables]) for s in range(seeds)
-        ]
+        networks = [[variable[s] for variable in self.variables] for s in range(seeds)]
+        if self._by_rows:
+            results = [self._in_blocks_of_rows(images[s], labels[s], networks[s]) for s in range(seeds)]
+        else:
+            results = [self._in_blocks_of_images(images[s], labels[s], networks[s], s, step) for s in range(seeds)]
         losses, gradients = zip(*results, strict=True)
         return tf.stack(losses), [tf.stack(parts) for parts in zip(*gradients, strict=True)]
 
     def _in_blocks_of_images(
-        self, images: tf.Tensor, labels: tf.Tensor, weights: list[tf.Tensor]
+        self, images: tf.Tensor, labels: tf.Tensor, weights: list[tf.Tensor], network: int, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Loss and gradients of one network; those of blocks of images add up."""
         loss, gradients = tf.zeros(()), [tf.zeros_like(weight) for weight in weights]
@@ -211,8 +263,9 @@ class ConvolutionalStack:
         for start in tf.range(0, batch, block):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                *filters_and_head, head_bias = weights
-                logits = self._answers(images[start : start + block], *filters_and_head) + head_bias
+                kernels, biases, head, head_bias = weights
+                key = tf.stack([self._dropout_keys[network], step * batch + start]) if self._dropout else None
+                logits = self._answers(images[start : start + block], kernels, biases, head, key) + head_bias
                 part = tf.reduce_sum(_cross_entropy(labels[start : start + block], logits)) / batch
             loss += part
             gradients = [a + b for a, b in zip(gradients, tape.gradient(part, weights), strict=True)]

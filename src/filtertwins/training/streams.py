@@ -7,7 +7,7 @@ order, not on chunks or threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -26,6 +26,9 @@ class Purpose(IntEnum):
     KERNEL = 1
     HEAD = 2
     BATCHES = 3
+    PERTURBATION = 4
+    LABELS = 5
+    DROPOUT = 6
 
 
 def generator(seed: int, purpose: Purpose, block: int = 0) -> np.random.Generator:
@@ -63,6 +66,17 @@ def batches(seed: int, images: int, batch: int) -> Iterator[NDArray[np.int32]]:
         order = epoch_order(seed, epoch, images)
         yield from order[: images // batch * batch].reshape(-1, batch)
         epoch += 1
+
+
+def training_labels(labels: NDArray[np.uint8], seeds: Sequence[int], *, shuffle: bool) -> NDArray[np.uint8]:
+    """The labels that each network is trained on: all the same, or each permuted as its seed says.
+
+    Returns:
+        (seed, image).
+    """
+    if not shuffle:
+        return np.tile(labels, (len(seeds), 1))
+    return np.stack([generator(seed, Purpose.LABELS).permutation(labels) for seed in seeds])
 
 
 def total_steps(steps: int | None, epochs: int | None, images: int, batch: int) -> int:

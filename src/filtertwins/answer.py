@@ -1,0 +1,96 @@
+"""What becomes of the claims, for people: the README's answer, and a line each for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pandas as pd
+
+from filtertwins.claims import VERDICTS, in_words
+from filtertwins.errors import StudyError
+
+BEGIN, END = "<!-- answer: begin (generated) -->", "<!-- answer: end -->"
+
+_DATASETS = {"mnist": "MNIST"}
+_WIDTH = 112  # of a line on the terminal
+
+
+def answer_section(claims: pd.DataFrame) -> str:
+    """The answer in Markdown: short answers first, then every claim with its verdict.
+
+    Args:
+        claims: ``claims.csv``.
+    """
+    name = str(claims["dataset"].iloc[0])
+    headlines = claims[claims["headline"].notna()]
+    lines = [f"**The short answer, on {_DATASETS.get(name, name)}:**", ""]
+    lines += [f"- **{row['headline']}** {row['finding']} *{_verdict(row)}*" for _, row in headlines.iterrows()]
+    lines += [
+        "",
+        f"**Every claim** of the question, of its accepted answer, and of this study: {_counts(claims)}. What decides"
+        " was fixed before the run, in [config/claims.yaml](config/claims.yaml). In parentheses: the 95 %"
+        " interval over seeds (90 % where the claim is that two things are equal), or the whole range where the claim"
+        " is about every single network.",
+        "",
+        "| Said by | Claim | Verdict | Found | |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_table_row(row) for _, row in claims.iterrows()]
+    return "\n".join(lines) + "\n"
+
+
+def replace_section(readme: str, section: str) -> str:
+    """The README with another answer between its two markers.
+
+    Raises:
+        StudyError: the markers are not there, each once and in order.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in before + after:
+        raise StudyError(f"the README needs the lines {BEGIN} and {END}, each once and in this order")
+    return f"{before}{BEGIN}\n{section.strip()}\n{END}{after}"
+
+
+def as_text(claims: pd.DataFrame) -> str:
+    """How many claims got which verdict, and a short line for each.
+
+    Args:
+        claims: ``claims.csv``.
+    """
+    width = max(map(len, VERDICTS))
+    room = _WIDTH - width - 5
+    lines = [
+        f"   {row['verdict']:<{width}}  {textwrap.shorten(row['statement'], room, placeholder=' ...')}"
+        for _, row in claims.iterrows()
+    ]
+    return "\n".join([f"Claims: {_counts(claims)}", *lines]) + "\n"
+
+
+def _counts(claims: pd.DataFrame) -> str:
+    found = claims["verdict"].value_counts()
+    return ", ".join(f"{found.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+
+
+def _verdict(row: pd.Series[Any]) -> str:
+    whose = {"question": "The question's claim", "answer": "The answer's claim", "ours": "This study's claim"}
+    return f"[{whose[row['said_by']]}: {row['verdict']}.]({_figure(row)})"
+
+
+def _figure(row: pd.Series[Any]) -> str:
+    return f"figures/{row['dataset']}/{row['figure']}.png"
+
+
+def _table_row(row: pd.Series[Any]) -> str:
+    found = f"{row['finding']} {_numbers(row)}".strip()
+    said_by = row["said_by"].replace("ours", "this study")
+    cells = [said_by, row["statement"], f"**{row['verdict']}**", found, f"[figure]({_figure(row)})"]
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+
+
+def _numbers(row: pd.Series[Any]) -> str:
+    if pd.isna(row["effect"]):
+        return ""
+    effect, low, high = (in_words(row[name], row["unit"]) for name in ("effect", "low", "high"))
+    return f"*{effect} ({low} to {high}), {row['n']} seeds*"

@@ -1,0 +1,134 @@
+"""The claims as ``config/claims.yaml`` declares them: validated, every mistake reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, PositiveInt, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from filtertwins.claims.evidence import TESTS
+from filtertwins.claims.evidence.registry import Strict
+from filtertwins.claims.judging import Verdict
+from filtertwins.errors import StudyError
+from filtertwins.settings import Name, did_you_mean, list_mistakes, mistakes_of
+
+SaidBy = Literal["question", "answer", "ours"]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class ClaimsError(StudyError):
+    """The file of claims is wrong; the message lists every mistake."""
+
+
+class Answers(Strict):
+    """One sentence for each verdict, with the test's numbers in braces."""
+
+    supported: Text
+    refuted: Text
+    inconclusive: Text
+
+    def of(self, verdict: Verdict) -> str:
+        """The sentence for a verdict."""
+        return str(getattr(self, verdict))
+
+
+class Claim(Strict):
+    """One claim: who says it, what decides it, and what to say then."""
+
+    said_by: SaidBy = Field(description="question, answer, or ours: added by this study")
+    statement: Text = Field(description="in the words of who says it")
+    headline: Text | None = Field(default=None, description="the plain question that it answers, if it is a headline")
+    figure: Name
+    dataset: Name | None = Field(default=None, description="the only dataset that the claim is about")
+    test: str = Field(description="a function of filtertwins.claims.evidence")
+    parameters: dict[str, Any] = Field(default={}, description="of the test")
+    answers: Answers
+
+    @field_validator("test")
+    @classmethod
+    def _test_exists(cls, value: str) -> str:
+        if value not in TESTS:
+            hint = did_you_mean(value, TESTS)
+            raise PydanticCustomError("test", "allowed: {allowed}{hint}", {"allowed": ", ".join(TESTS), "hint": hint})
+        return value
+
+
+class Claims(Strict):
+    """All claims, and what counts for each of them."""
+
+    fewest_seeds: PositiveInt = Field(description="with fewer there is no verdict")
+    level: float = Field(gt=0, lt=0.5, description="chance that one claim is allowed of a wrong verdict")
+    claims: dict[Name, Claim] = Field(min_length=1)
+
+
+def read_claims(path: Path) -> Claims:
+    """Read and validate a file of claims.
+
+    Raises:
+        ClaimsError: there is no such file, it is no YAML, or it has mistakes; the message lists all of them.
+    """
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ClaimsError(f"{path}: {error}") from None
+    return load_claims(plain, str(path))
+
+
+def load_claims(plain: Any, source: str = "the file of claims") -> Claims:
+    """Validate claims.
+
+    Args:
+        plain: the YAML file as plain data.
+        source: what to call it in the message.
+
+    Raises:
+        ClaimsError: lists every mistake: key, value, what is allowed, and the nearest known name.
+    """
+    if not isinstance(plain, Mapping):
+        raise ClaimsError(f"{source} holds {plain!r}; must have keys: {', '.join(Claims.model_fields)}")
+    claims, mistakes = None, []
+    try:
+        claims = Claims.model_validate(plain)
+    except ValidationError as error:
+        mistakes = mistakes_of(error, Claims)
+    declared = plain.get("claims")
+    for name, claim in declared.items() if isinstance(declared, Mapping) else ():
+        if isinstance(claim, Mapping):
+            mistakes += [f"claims.{name}.{mistake}" for mistake in _mistakes_of_test(claim)]
+    if mistakes or claims is None:
+        raise ClaimsError(list_mistakes(source, mistakes))
+    return claims
+
+
+def _mistakes_of_test(claim: Mapping[str, Any]) -> Iterator[str]:
+    """What only a claim's test can tell: parameters that it does not take, and numbers that it does not give."""
+    test, parameters, answers = claim.get("test"), claim.get("parameters", {}), claim.get("answers")
+    if not isinstance(test, str) or test not in TESTS:
+        return
+    if isinstance(parameters, Mapping):
+        try:
+            TESTS[test].parameters.model_validate(parameters)
+        except ValidationError as error:
+            yield from (f"parameters.{mistake}" for mistake in mistakes_of(error, TESTS[test].parameters))
+    for verdict, sentence in answers.items() if isinstance(answers, Mapping) else ():
+        if isinstance(sentence, str):
+            yield from (f"answers.{verdict}: {mistake}" for mistake in _unknown_numbers(sentence, TESTS[test].numbers))
+
+
+def _unknown_numbers(sentence: str, known: tuple[str, ...]) -> Iterator[str]:
+    try:
+        fields = list(Formatter().parse(sentence))
+    except ValueError as error:
+        yield f"braces that don't match ({error})"
+        return
+    for _, number, form, conversion in fields:
+        if number is not None and number not in known:
+            hint = did_you_mean(number, known)
+            yield f"unknown number {{{number}}}; allowed: {', '.join(known)}{hint}"
+        elif form or conversion:
+            yield f"{{{number}}} has a format of its own; numbers come as words, with their unit"

@@ -1,0 +1,10 @@
+"""The tests, one function each, from the tables that its positional parameters name to an outcome.
+
+Keyword-only parameters are what a claim in ``claims.yaml`` must or may give, except ``level``, which is one for all
+claims. A test raises ``NotMeasured`` where the tables lack what it needs.
+"""
+
+from filtertwins.claims.evidence import accuracy, likeness, removal, twins  # fills the registry
+from filtertwins.claims.evidence.registry import TESTS, Test
+
+__all__ = ["TESTS", "Test", "accuracy", "likeness", "removal", "twins"]

@@ -1,0 +1,63 @@
+"""The registry of tests: a function's signature says which tables and which parameters it needs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
+
+from filtertwins.claims.judging import Outcome
+from filtertwins.settings import Name
+
+Share = Annotated[float, Field(ge=0, le=1)]
+FilterCounts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+
+COMMON_NUMBERS = ("effect", "low", "high", "n", "part", "parts", "each")
+"""What the sentence of any claim may mention; ``each`` lists all parts, ``part`` is the one that decides."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test in the registry."""
+
+    function: Callable[..., Outcome]
+    tables: tuple[str, ...]  # that it reads
+    parameters: type[BaseModel]  # what a claim must or may give
+    takes_level: bool
+    numbers: tuple[str, ...]  # what a claim's sentence may mention
+
+
+TESTS: dict[str, Test] = {}
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys, infinities and NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
+    """Enter a function into the registry; its signature says which tables and which parameters it needs."""
+
+    def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        hints = get_type_hints(function, include_extras=True)
+        signature = inspect.signature(function).parameters.values()
+        options = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
+        takes_level = options.pop("level", None) is not None
+        fields: dict[str, Any] = {
+            name: (hints[name], ... if p.default is p.empty else p.default) for name, p in options.items()
+        }
+        TESTS[function.__name__] = Test(
+            function=function,
+            tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
+            parameters=create_model(function.__name__, __base__=Strict, **fields),
+            takes_level=takes_level,
+            numbers=(*COMMON_NUMBERS, *numbers),
+        )
+        return function
+
+    return register

@@ -1,0 +1,279 @@
+"""Collapse (H1): without an activation every number of filters is one model, softmax regression on pixels.
+
+How good that model can get, from its convex optimum, and whether accuracy depends on the number of filters.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from filtertwins.datasets import Dataset
+from filtertwins.statistics import holm, paired_equivalence
+
+Floats = NDArray[np.float64]
+Row = dict[str, Any]  # not that of `tables`: its code would be part of this job's digest
+
+TOLERANCE = 1e-6
+"""Largest absolute entry of a gradient that counts as 0, in nats for a change of one weight or bias by 1."""
+
+_CLASSES = 10  # of every dataset
+_SMALLEST_VARIANCE = 1e-4  # of the largest: rarer directions are not stretched further
+_BIAS_STEPS = 10  # of Newton's method, which needs two or three
+
+_EQUIVALENCE_COLUMNS: dict[str, Any] = {
+    "dataset": object,
+    "architecture": object,
+    "activation": object,
+    "filters": int,
+    "other_filters": int,
+    "difference": float,
+    "low": float,
+    "high": float,
+    "margin": float,
+    "p_value": float,
+    "p_holm": float,
+    "equivalent": "boolean",
+    "n": int,
+}
+
+
+@dataclass(frozen=True)
+class SoftmaxRegression:
+    """A class's score is ``pixels @ weights + bias``, its probability the softmax of the scores."""
+
+    weights: Floats  # (pixel, class)
+    biases: Floats  # (class,), -inf for a class that the training images lack
+
+    def log_probabilities(self, pixels: Floats) -> Floats:
+        """Of each class for each image, (image, class); pixels (image, pixel) in [0, 1]."""
+        return np.asarray(log_softmax(pixels @ self.weights + self.biases, axis=1))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Mean cross-entropy in nats plus penalty/2 ‖weights‖², and its gradient by each weight and bias."""
+
+    value: float
+    weights_gradient: Floats  # (pixel, class)
+    biases_gradient: Floats  # (class,)
+
+    @property
+    def gradient_norm(self) -> float:
+        """The largest absolute entry of the gradient."""
+        return float(max(np.abs(self.weights_gradient).max(), np.abs(self.biases_gradient).max()))
+
+
+def objective(model: SoftmaxRegression, pixels: Floats, labels: NDArray[np.uint8], penalty: float) -> Objective:
+    """What softmax regression minimises, at one model.
+
+    Args:
+        model: where.
+        pixels: (image, pixel) in [0, 1].
+        labels: (image,).
+        penalty: factor of half the weights' squared length. Biases are free.
+    """
+    log_probabilities = model.log_probabilities(pixels)
+    errors = np.exp(log_probabilities)  # (image, class)
+    errors[np.arange(len(labels)), labels] -= 1
+    return Objective(
+        value=_cross_entropy(log_probabilities, labels) + penalty / 2 * float(np.sum(model.weights**2)),
+        weights_gradient=pixels.T @ errors / len(labels) + penalty * model.weights,
+        biases_gradient=errors.mean(axis=0),
+    )
+
+
+def fit_softmax_regression(
+    pixels: Floats, labels: NDArray[np.uint8], penalty: float, max_iterations: int
+) -> tuple[SoftmaxRegression, int]:
+    """Minimise :func:`objective` by scikit-learn's L-BFGS, and say in how many iterations.
+
+    It works in coordinates where the same minimum is reached sooner. Centring pixels changes nothing but the biases,
+    which are free. Without a penalty any invertible map of the pixels is allowed, and they are whitened too: on MNIST
+    40 iterations then get further than 400 without. The biases are set to their best for the weights at the end.
+
+    Args:
+        pixels: (image, pixel) in [0, 1].
+        labels: (image,), two classes or more.
+        penalty: factor of half the weights' squared length.
+        max_iterations: of L-BFGS. It ends sooner where the gradient is small in its coordinates, or no step helps.
+
+    Raises:
+        ValueError: for a negative penalty.
+    """
+    if not penalty >= 0:
+        raise ValueError(f"penalty: {penalty}; allowed: 0 or more")
+    varying = np.flatnonzero(np.ptp(pixels, axis=0))  # the others' weights stay 0
+    features = pixels[:, varying]
+    centre = features.mean(axis=0)
+    features -= centre
+    if penalty == 0:
+        whitening = _whitening(features)  # (pixel, feature)
+        features = features @ whitening
+    classes = len(np.unique(labels))
+    # Of two classes scikit-learn fits the difference, whose squared length is twice that of our two vectors together.
+    strength = penalty / 2 if classes == 2 else penalty
+    regression = LogisticRegression(
+        C=1 / (len(labels) * strength) if penalty else np.inf,
+        tol=TOLERANCE / 10,  # what decides is the gradient by pixels, later
+        max_iter=max_iterations,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the gradient's norm says it
+        regression.fit(features, labels)
+    coefficients, intercepts = regression.coef_, regression.intercept_  # (class, feature), (class,)
+    if classes == 2:
+        coefficients, intercepts = (np.concatenate([-x, x]) / 2 for x in (coefficients, intercepts))
+    of_pixels = coefficients.T if penalty else whitening @ coefficients.T
+    weights = np.zeros((pixels.shape[1], _CLASSES))
+    weights[np.ix_(varying, regression.classes_)] = of_pixels
+    biases = np.full(_CLASSES, -np.inf)
+    biases[regression.classes_] = intercepts - centre @ of_pixels
+    model = SoftmaxRegression(weights, _best_biases(pixels @ weights, biases, labels))
+    return model, int(regression.n_iter_[0])
+
+
+def has_no_minimum(pixels: Floats, labels: NDArray[np.uint8]) -> bool:
+    """Whether the loss without a penalty surely has no minimum, only an infimum that it nears as weights grow for ever.
+
+    It is so if some pixel is lit in some images, but in none of one class: the lower that class's weight of the pixel,
+    the lower the loss. (Albert & Anderson 1984, Biometrika 71(1), call it quasi-complete separation.) There are other
+    ways, so that False proves nothing.
+
+    Args:
+        pixels: (image, pixel).
+        labels: (image,).
+    """
+    lit = pixels > pixels.min(axis=0)
+    by_class = np.stack([lit[labels == label].any(axis=0) for label in np.unique(labels)])  # (class, pixel)
+    return bool((by_class.any(axis=0) & ~by_class.all(axis=0)).any())
+
+
+def optimum_row(name: str, dataset: Dataset, penalty: float, max_iterations: int) -> Row:
+    """A row of ``optimum.csv``: softmax regression fitted to the training images, and what it achieves.
+
+    ``gradient_norm`` is the largest absolute entry of the objective's gradient, by each pixel's weights and each bias,
+    pixels in [0, 1]. ``unbounded`` says that there surely is no minimum: without a penalty, if :func:`has_no_minimum`
+    says so, or if every training image is classified rightly. The row is then about the model that was reached.
+    ``converged`` is a gradient norm of ``TOLERANCE`` at most, and not unbounded. With a penalty λ the objective is
+    λ-strongly convex in the weights, and the biases are at their best: it is above its minimum by no more than
+    ``gap_bound`` = ‖gradient‖²/2λ, in nats.
+
+    Args:
+        name: of the dataset.
+        dataset: with a training image of two classes at least.
+        penalty: λ in λ/2 ‖weights‖², added to the mean cross-entropy.
+        max_iterations: of L-BFGS.
+    """
+    pixels, labels = _pixels(dataset.train_images), dataset.train_labels
+    model, iterations = fit_softmax_regression(pixels, labels, penalty, max_iterations)
+    reached = objective(model, pixels, labels, penalty)
+    train = model.log_probabilities(pixels)
+    separated = _correct(train, labels) == len(labels)
+    unbounded = penalty == 0 and (separated or has_no_minimum(pixels, labels))
+    validation = model.log_probabilities(_pixels(dataset.validation_images))
+    test = model.log_probabilities(_pixels(dataset.test_images))
+    test_correct, test_images = _correct(test, dataset.test_labels), len(dataset.test_labels)
+    return {
+        "dataset": name,
+        "penalty": penalty,
+        "iterations": iterations,
+        "gradient_norm": reached.gradient_norm,
+        "unbounded": unbounded,
+        "converged": not unbounded and reached.gradient_norm <= TOLERANCE,
+        "gap_bound": float(np.sum(reached.weights_gradient**2)) / (2 * penalty) if penalty else np.nan,
+        "train_loss": _cross_entropy(train, labels),
+        "validation_accuracy": _correct(validation, dataset.validation_labels) / len(validation),
+        "test_loss": _cross_entropy(test, dataset.test_labels),
+        "test_accuracy": test_correct / test_images,
+        "test_correct": test_correct,
+        "test_images": test_images,
+    }
+
+
+def compare_filter_counts(runs: pd.DataFrame, margin: float, *, alpha: float = 0.05) -> pd.DataFrame:
+    """``equivalence.csv``: is test accuracy the same for two numbers of filters? One row a pair of each architecture.
+
+    Paired TOST over the seeds that both numbers have; p-values Holm-corrected over the pairs of an architecture.
+
+    Args:
+        runs: ``runs.csv``.
+        margin: of accuracy, decided before the run.
+        alpha: level of the tests; low and high are the interval of confidence 1 - 2 alpha, without correction.
+
+    Returns:
+        ``difference`` is the mean accuracy of ``filters`` minus that of ``other_filters``, the larger number.
+        ``equivalent`` is missing where there are too few seeds.
+
+    Raises:
+        ValueError: for a margin that is not positive.
+    """
+    rows = [row for _, own in runs.groupby("architecture", sort=False) for row in _pair_rows(own, margin, alpha)]
+    return pd.DataFrame(rows, columns=list(_EQUIVALENCE_COLUMNS)).astype(_EQUIVALENCE_COLUMNS)
+
+
+def _pair_rows(runs: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
+    """The rows of one architecture."""
+    by_filters = {filters: own.set_index("seed")["test_accuracy"] for filters, own in runs.groupby("filters")}
+    accuracies = pd.DataFrame(by_filters)  # (seed, filters), missing where there is no run
+    pairs = list(combinations(sorted(accuracies.columns), 2))
+    tests = [paired_equivalence(accuracies[few], accuracies[many], margin, alpha=alpha) for few, many in pairs]
+    adjusted = holm([test.p_value for test in tests])
+    for (few, many), test, p_holm in zip(pairs, tests, adjusted, strict=True):
+        yield {
+            **{name: runs[name].iloc[0] for name in ("dataset", "architecture", "activation")},
+            "filters": few,
+            "other_filters": many,
+            "difference": test.difference,
+            "low": test.low,
+            "high": test.high,
+            "margin": margin,
+            "p_value": test.p_value,
+            "p_holm": p_holm,
+            "equivalent": None if test.equivalent is None else bool(p_holm < alpha),
+            "n": test.n,
+        }
+
+
+def _whitening(centred: Floats) -> Floats:
+    """The map (pixel, feature) to features that don't correlate and vary alike, but for those that hardly vary."""
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
+    return np.asarray(axes / np.sqrt(np.maximum(variances, _SMALLEST_VARIANCE * variances[-1])))
+
+
+def _best_biases(scores: Floats, biases: Floats, labels: NDArray[np.uint8]) -> Floats:
+    """The biases that minimise the loss, given scores (image, class) without them, by Newton's method."""
+    shares = np.bincount(labels, minlength=_CLASSES) / len(labels)  # of each class, which probabilities should meet
+    best, smallest = biases, np.inf
+    for _ in range(_BIAS_STEPS):
+        probabilities = np.exp(log_softmax(scores + biases, axis=1))
+        means = probabilities.mean(axis=0)
+        size = np.abs(means - shares).max()
+        if not size < smallest:  # down to rounding, or out of Newton's reach
+            break
+        best, smallest = biases, size
+        curvature = np.diag(means) - probabilities.T @ probabilities / len(labels)  # singular: scores may all shift
+        biases = biases - np.linalg.lstsq(curvature, means - shares, rcond=None)[0]
+    return best
+
+
+def _pixels(images: NDArray[np.uint8]) -> Floats:
+    return images.reshape(len(images), -1) / 255.0
+
+
+def _cross_entropy(log_probabilities: Floats, labels: NDArray[np.uint8]) -> float:
+    return -float(log_probabilities[np.arange(len(labels)), labels].mean())
+
+
+def _correct(log_probabilities: Floats, labels: NDArray[np.uint8]) -> int:
+    return int(np.count_nonzero(log_probabilities.argmax(axis=1) == labels))

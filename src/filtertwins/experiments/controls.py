@@ -1,0 +1,25 @@
+"""Controls: filters that are not trained, and labels that mean nothing."""
+
+from __future__ import annotations
+
+from filtertwins.tables import Nulls, Row, network_scores, redundancy_rows
+from filtertwins.weights import Chunk
+
+_MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
+
+
+def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
+    """``controls.csv``: one row a network, what it learnt beside how redundant its filters are.
+
+    Losses and accuracies are on the true labels, also where training saw permuted ones.
+    """
+    measured = redundancy_rows(chunk, nulls).redundancy
+    initial = [row for row in measured if row["stage"] == "initial"]
+    trained = [row for row in measured if row["stage"] == "trained"]
+    return [
+        {name: row[name] for name in ("dataset", "architecture", "activation", "filters", "seed")}
+        | {name: scores[name] for name in ("train_loss", "test_accuracy")}
+        | {"initial_mean_nearest_cosine": before["mean_nearest_cosine"]}
+        | {name: row[name] for name in _MEASURES}
+        for row, before, scores in zip(trained, initial, network_scores(chunk), strict=True)
+    ]

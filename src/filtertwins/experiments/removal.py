@@ -1,0 +1,182 @@
+"""Removal (H12): what each filter is worth, beside how near its nearest filter is.
+
+A filter's share of a network's scores before the softmax is its feature map times its dense weights. The scores without
+it are the whole ones less that share, so that one pass over the images removes every filter, each on its own.
+
+A filter can be removed in two ways. *Removed* with its dense weights, it is missed even if another one detects the same
+thing. *Merged* into its nearest filter, which takes over its dense weights, only what the two detect differently is
+lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from filtertwins.merging import ACTIVATIONS
+from filtertwins.redundancy import (
+    BLOCK_ENTRIES,
+    Floats,
+    equivalence_of,
+    filter_vectors,
+    nearest_filters,
+    never_active_filters,
+)
+from filtertwins.tables import Row, run_names
+from filtertwins.weights import Chunk, Parameters
+
+
+@dataclass(frozen=True)
+class StandIns:
+    """For each filter the one to merge it into: its map is replaced by factor times the nearest one's, plus offset."""
+
+    nearest: NDArray[np.intp]  # (filter,), -1 where there is none
+    factor: Floats  # (filter,), 0 where there is none
+    offset: Floats  # (filter,), 0 but for linear
+
+
+@dataclass(frozen=True)
+class RemovalCosts:
+    """What a network does whole, and without each of its filters. Losses are mean cross-entropies in nats."""
+
+    loss: float
+    loss_increase: Floats  # (filter,)
+    loss_increase_merged: Floats  # (filter,), NaN for a filter without a nearest one
+    accuracy: float
+    accuracy_decrease: Floats  # (filter,)
+    accuracy_decrease_merged: Floats  # (filter,), NaN for a filter without a nearest one
+
+
+def stand_ins(network: Parameters, activation: str) -> StandIns:
+    """Each filter's nearest one, and how to scale it so that it stands in best.
+
+    As Srinivas & Babu 2015 (BMVC; arXiv:1507.06149) merge a neuron into its most similar one, which gets its outgoing
+    weights added; here times a factor, as far as the activation lets the outgoing weights undo a scaling:
+
+    - linear: any multiple, the one whose kernel is nearest; the biases' difference is a constant, put right exactly.
+    - ReLU: no negative multiple, the one whose kernel and bias are nearest. For filters at more than a right angle this
+      is 0, and merging is removing.
+    - tanh: 1 or -1. The filters' lengths are not matched, so that even parallel filters merge with a loss.
+
+    Args:
+        network: one network, with a seed axis of length 1.
+        activation: linear, relu or tanh.
+    """
+    equivalence = equivalence_of(activation)
+    vectors = filter_vectors(network.kernels[0], network.biases[0], equivalence)
+    nearest, _ = nearest_filters(vectors, equivalence)
+    paired, others = nearest >= 0, vectors[nearest]
+    products, squares = (np.einsum("fd,fd->f", left, others) for left in (vectors, others))
+    factor = np.divide(products, squares, out=np.zeros(len(vectors)), where=paired)
+    offset = np.zeros(len(vectors))
+    if equivalence == "nonzero_scale":
+        biases = network.biases[0].astype(np.float64)
+        offset = np.where(paired, biases - factor * biases[nearest], 0.0)
+    elif equivalence == "positive_scale":
+        factor = np.maximum(factor, 0.0)
+    else:
+        factor = np.where(paired, np.copysign(1.0, factor), 0.0)
+    return StandIns(nearest, factor, offset)
+
+
+def removal_costs(
+    network: Parameters, images: NDArray[np.uint8], labels: NDArray[np.uint8], activation: str
+) -> RemovalCosts:
+    """Remove each filter on its own, and merge each on its own; all else stays as it is. Exact, in float64.
+
+    Args:
+        network: one network, with a seed axis of length 1.
+        images: (image, row, column), bytes; the network sees them in [0, 1].
+        labels: (image,).
+        activation: linear, relu or tanh.
+    """
+    replacing = stand_ins(network, activation)
+    losses, hits = [], []
+    for block, scores in _scores_in_blocks(network, images, activation, replacing):
+        own = labels[block]
+        losses.append(-log_softmax(scores, axis=-1)[:, np.arange(len(own)), own])
+        hits.append(scores.argmax(axis=-1) == own)
+    loss = np.concatenate(losses, axis=1)  # (whole, without each filter, with each merged; image)
+    correct = np.count_nonzero(np.concatenate(hits, axis=1), axis=1)
+    increase = (loss[1:] - loss[0]).mean(axis=1)  # differences first: a share of 0 costs exactly 0
+    decrease = (correct[0] - correct[1:]) / len(labels)
+    (removed, merged), (less_right, less_right_merged) = np.split(increase, 2), np.split(decrease, 2)
+    alone = replacing.nearest < 0
+    return RemovalCosts(
+        loss=float(loss[0].mean()),
+        loss_increase=removed,
+        loss_increase_merged=np.where(alone, np.nan, merged),
+        accuracy=float(correct[0] / len(labels)),
+        accuracy_decrease=less_right,
+        accuracy_decrease_merged=np.where(alone, np.nan, less_right_merged),
+    )
+
+
+def removal_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8], threshold: float) -> list[Row]:
+    """``removal.csv``: one row a filter of each network.
+
+    ``nearest_cosine`` and the costs of merging are missing for a filter without direction and for an only one; those
+    are no near duplicates.
+    ``never_active`` is about ReLU alone: see :func:`~filtertwins.redundancy.never_active_filters`.
+
+    Args:
+        chunk: trained runs.
+        images: (image, row, column), bytes, of the validation split.
+        labels: (image,).
+        threshold: τ, the nearest cosine from which on a filter is a near duplicate.
+    """
+    activation = chunk.condition["model"]["activation"]
+    equivalence = equivalence_of(activation)
+    rows: list[Row] = []
+    for index, run in enumerate(run_names(chunk)):
+        network = chunk.parameters.of_seed(index)
+        vectors = filter_vectors(network.kernels[0], network.biases[0], equivalence)
+        nearest_cosine = nearest_filters(vectors, equivalence)[1]
+        never_active = never_active_filters(vectors) if activation == "relu" else np.zeros(len(vectors), bool)
+        costs = removal_costs(network, images, labels, activation)
+        rows += [
+            run
+            | {"activation": activation, "filter": place}
+            | {"nearest_cosine": nearest_cosine[place], "near_duplicate": bool(nearest_cosine[place] >= threshold)}
+            | {"never_active": bool(never_active[place])}
+            | {"loss": costs.loss, "loss_increase": costs.loss_increase[place]}
+            | {"loss_increase_merged": costs.loss_increase_merged[place]}
+            | {"accuracy": costs.accuracy, "accuracy_decrease": costs.accuracy_decrease[place]}
+            | {"accuracy_decrease_merged": costs.accuracy_decrease_merged[place]}
+            | {"images": len(images)}
+            for place in range(len(vectors))
+        ]
+    return rows
+
+
+def _scores_in_blocks(
+    network: Parameters, images: NDArray[np.uint8], activation: str, replacing: StandIns
+) -> Iterator[tuple[slice, Floats]]:
+    """Scores before the softmax, (whole, without each filter, with each merged; image, class), a few images at a time.
+
+    Yields:
+        Which images, and their scores.
+    """
+    height, width, filters = network.kernels.shape[1:]
+    windows = sliding_window_view(images, (height, width), axis=(1, 2))
+    positions = windows.shape[1] * windows.shape[2]
+    kernels = network.kernels[0].reshape(-1, filters).T.astype(np.float64)  # (filter, kernel element)
+    biases = network.biases[0].astype(np.float64)[:, np.newaxis]
+    head = network.head[0].astype(np.float64).reshape(positions, filters, -1).transpose(1, 0, 2)
+    head_bias = network.head_bias[0].astype(np.float64)
+    factor = replacing.factor[:, np.newaxis, np.newaxis]
+    constants = (replacing.offset[:, np.newaxis] * head.sum(axis=1))[:, np.newaxis]  # (filter, 1, class)
+    images_per_block = max(1, BLOCK_ENTRIES // (positions * max(filters, height * width)))
+    for start in range(0, len(images), images_per_block):
+        block = slice(start, start + images_per_block)
+        patches = windows[block].reshape(-1, height * width) / 255.0  # (image x position, kernel element)
+        maps = ACTIVATIONS[activation](kernels @ patches.T + biases).reshape(filters, -1, positions)
+        shares = maps @ head  # (filter, image, class)
+        instead = factor * (maps[replacing.nearest] @ head) + constants
+        whole = shares.sum(axis=0) + head_bias
+        yield block, np.concatenate([whole[np.newaxis], whole - shares, whole + (instead - shares)])

@@ -1,0 +1,64 @@
+"""Where training starts: the random initial weights as drawn, smaller, or with two filters planted as twins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from filtertwins.settings import Start
+from filtertwins.training.streams import Purpose, generator
+from filtertwins.weights import Parameters
+
+
+def start_from(drawn: Parameters, start: Start, seed: int) -> Parameters:
+    """One network's initial weights.
+
+    The second filter is what the start makes of it. Twins are the first filter split in two: all its weights, before
+    and after the activation, divided by √2. In a linear or ReLU network they then do what the first did, and gradient
+    descent moves each as it would have moved the first, divided by √2: the network follows, but for rounding, the one
+    without the second filter. A silent filter's gradients are all zero, so it stays silent: that is the network without
+    the second filter, from the same draw.
+
+    Args:
+        drawn: the random initial weights of one network (a seed axis of length 1).
+        start: what to do to them.
+        seed: the network's, which also fixes the direction in which near twins are moved apart.
+
+    Raises:
+        ValueError: there is no second filter.
+    """
+    kernels, biases, head = (start.scale * x for x in (drawn.kernels, drawn.biases, drawn.head))
+    filters = kernels.shape[-1]
+    if start.second_filter != "own":
+        if filters < 2:
+            raise ValueError(f"filters = {filters}; second_filter: {start.second_filter} needs 2 or more")
+        outgoing = head.reshape(1, -1, filters, head.shape[-1])  # (seed, position, filter, class), a view
+        first, second = 0, 1
+        if start.second_filter == "silent":
+            kernels[..., second], biases[..., second], outgoing[:, :, second] = 0, 0, 0
+        else:
+            kernels[..., second], biases[..., second] = kernels[..., first], biases[..., first]
+        if start.second_filter == "twin":
+            outgoing[:, :, second] = outgoing[:, :, first]
+            for weights in (kernels, biases, outgoing.swapaxes(-1, -2)):
+                weights[..., [first, second]] /= np.sqrt(weights.dtype.type(2))
+        if start.epsilon:
+            direction = generator(seed, Purpose.PERTURBATION).standard_normal(kernels.shape[:-1])
+            apart = (start.epsilon / np.linalg.norm(direction) * direction).astype(kernels.dtype)
+            kernels[..., first] += apart
+            kernels[..., second] -= apart
+    return replace(drawn, kernels=kernels, biases=biases, head=head, head_bias=start.scale * drawn.head_bias)
+
+
+def outgoing_separation(parameters: Parameters) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Distance between the dense weights of the first two filters, ``(seed,)``; exactly 0 just when they are equal.
+
+    Missing for a single filter.
+    """
+    seeds, filters = parameters.biases.shape
+    if filters < 2:
+        return np.full(seeds, np.nan)
+    outgoing = parameters.head.reshape(seeds, -1, filters, parameters.head.shape[-1])
+    difference = outgoing[:, :, 0].astype(np.float64) - outgoing[:, :, 1]
+    return np.asarray(np.linalg.norm(difference.reshape(seeds, -1), axis=1))

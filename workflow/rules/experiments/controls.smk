@@ -1,0 +1,28 @@
+# What redundancy is without learning: filters that are not trained, labels that mean nothing.
+TABLES += ["controls"]
+FIGURE_SOURCES["controls"] = {"tables": ["controls"]}
+
+
+rule measure_controls:
+    input:
+        plan.chunk_files(WEIGHTS, plan.experiment("controls")),
+    output:
+        report(RESULTS / "controls.csv", category="tables"),
+    log:
+        LOGS / "measure_controls.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        study=as_json(plan.experiment("controls")),
+        weights=WEIGHTS,
+        measures=as_json(settings.measures.model_dump(mode="json")),
+        code=code("measure_controls"),
+    message:
+        "measure the controls"
+    shell:
+        "run_script measure_controls --weights {params.weights:q} --study {params.study:q}"
+        " --measures {params.measures:q} --output {output:q} > {log:q} 2>&1"

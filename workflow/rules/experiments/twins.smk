@@ -1,0 +1,26 @@
+# Twins: two filters that start equal, or nearly so.
+TABLES += ["twins"]
+FIGURE_SOURCES["twins"] = {"tables": ["twins"]}
+
+
+rule measure_twins:
+    input:
+        plan.chunk_files(WEIGHTS, plan.experiment("twins")),
+    output:
+        report(RESULTS / "twins.csv", category="tables"),
+    log:
+        LOGS / "measure_twins.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        study=as_json(plan.experiment("twins")),
+        weights=WEIGHTS,
+        code=code("measure_twins"),
+    message:
+        "measure how twins part"
+    shell:
+        "run_script measure_twins --weights {params.weights:q} --study {params.study:q} --output {output:q} > {log:q} 2>&1"
