@@ -21,8 +21,8 @@ Plain = dict[str, Any]
 
 
 def as_json(values: Any) -> str:
-    """One spelling of plain data: on a command line, and as what Snakemake compares to see whether a job is stale."""
-    return json.dumps(values, sort_keys=True, default=list)
+    """Plain data on a command line, and as what Snakemake compares to see whether a job is stale. Keeps the order."""
+    return json.dumps(values, default=list)
 
 
 def digest(values: Any) -> str:

@@ -47,7 +47,7 @@ ARCHITECTURES = {
 def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset="mnist"):
     """All tables of a small study with realistic numbers, measured on synthetic kernels."""
     tables = {name: [] for name in ("runs", "redundancy", "clusters", "kernels", "merging", "optimum", "equivalence")}
-    for penalty, accuracy in ((0.0, 0.9241), (1e-3, 0.9266)):
+    for penalty, accuracy in ((0.0, 0.9241), (1e-3, 0.9266), (1e-1, 0.9)):
         tables["optimum"].append(
             {
                 "dataset": dataset,
@@ -55,7 +55,9 @@ def study(names=tuple(ARCHITECTURES), counts=(1, 2, 4, 8, 16), seeds=3, dataset=
                 "iterations": 8123,
                 "gradient_norm": 8.7e-7,
                 "converged": True,
+                "unbounded": False,
                 "train_loss": 0.2139,
+                "validation_accuracy": accuracy + 0.001,
                 "test_accuracy": accuracy,
             }
         )
@@ -439,19 +441,29 @@ def test_the_reported_band_belongs_to_mnist_alone(small):
     assert "reports" not in caption
 
 
-def test_the_convex_optimum_without_penalty_is_drawn_when_given(small):
+def test_the_convex_optimum_is_drawn_without_penalty_and_with_the_best_one_on_the_validation_split(small):
     figure, caption = drawn("accuracy_vs_filters", small)
     for panel in figure.axes:
-        assert any(len(line.get_ydata()) == 2 and np.allclose(line.get_ydata(), 92.41) for line in panel.lines)
-    assert "convex optimum" in legend_of(figure)
-    assert "92.41 % at a training loss of 0.2139 nats; converged after 8,123 iterations" in caption
-    assert "gradient is 8.7e-07" in caption
-    cut_short = small | {"optimum": small["optimum"].assign(converged=False)}
-    assert "; not converged after" in drawn("accuracy_vs_filters", cut_short)[1]
+        for percent in (92.41, 92.66):
+            assert any(len(line.get_ydata()) == 2 and np.allclose(line.get_ydata(), percent) for line in panel.lines)
+        assert not any(len(line.get_ydata()) == 2 and np.allclose(line.get_ydata(), 90) for line in panel.lines)
+    assert {"convex optimum", "convex, penalised"} <= set(legend_of(figure))
+    assert "92.41 % at a training loss of 0.2139 nats" in caption
+    assert "gradient is 8.7e-07 after 8,123 iterations (converged)" in caption
+    assert "0.001, that is best on the validation split: 92.66 %" in caption
+    alone = small | {"optimum": small["optimum"].query("penalty == 0").assign(converged=False)}
+    figure, caption = drawn("accuracy_vs_filters", alone)
+    assert "convex, penalised" not in legend_of(figure)
+    assert "(not converged)" in caption
+    endless = small | {"optimum": small["optimum"].assign(unbounded=True)}
+    assert "there is no minimum" in drawn("accuracy_vs_filters", endless)[1]
+
+
+def test_an_optimum_is_drawn_when_given_and_needs_a_row_without_penalty(small):
     figure, caption = drawn("accuracy_vs_filters", {"runs": small["runs"]})
     assert "convex optimum" not in legend_of(figure)
     assert "optimum" not in caption
-    with pytest.raises(TableError, match=r"table 'optimum': 0 rows with penalty = 0, expected one; it has: 0\.001"):
+    with pytest.raises(TableError, match=r"0 rows with penalty = 0, expected one; it has: 0\.001, 0\.1"):
         drawn("accuracy_vs_filters", small | {"optimum": small["optimum"].query("penalty > 0")})
 
 

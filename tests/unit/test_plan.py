@@ -297,39 +297,8 @@ def test_needs_grow_with_the_starts_side_by_side():
     assert six.training_minutes(*need) - 10 == pytest.approx(6 * (one.training_minutes(*need) - 10), abs=4)
 
 
-def test_json_does_not_depend_on_the_order_of_keys_or_on_tuples():
-    assert as_json({"a": (1, 2), "b": 1}) == as_json({"b": 1, "a": [1, 2]})
-    assert digest({"a": (1, 2), "b": 1}) == digest({"b": 1, "a": [1, 2]})
-    assert digest({"a": 1}) != digest({"a": 2})
-
-
-def test_head_weights_are_those_of_the_dense_layers():
-    assert plan().head_weights("question", 4, 0, 1) == 26 * 28 * 4 * 10 * 2
-
-
-@pytest.mark.parametrize("quantity", ["training_mem_mb", "training_minutes", "head_weights"])
-def test_needs_grow_with_filters_and_seeds(quantity):
-    need = getattr(plan(), quantity)
-    assert need("question", 128, 0, 1) > need("question", 16, 0, 1) >= need("question", 1, 0, 1)
-    assert need("question", 128, 0, 19) > need("question", 128, 0, 1)
-    assert isinstance(need("question", 128, 0, 1), int)
-
-
-def test_time_grows_with_steps_and_epochs():
-    minutes = [plan(question={"steps": steps}).training_minutes("question", 64, 0, 1) for steps in (100, 10_000, 10**6)]
-    assert minutes[0] < minutes[1] < minutes[2]
-    in_epochs = plan(question={"steps": None, "epochs": 100}).training_minutes("question", 64, 0, 1)
-    assert in_epochs == plan(question={"steps": 60_000}).training_minutes("question", 64, 0, 1)
-    # 26 * 28 * 64 * 10 * 2 weights, 60,000 steps, 30 ns each
-    assert in_epochs == 10 + round(931_840 * 60_000 * 30e-9 / 60)
-
-
-def test_time_grows_with_the_batch():
-    small, large = (plan(question={"batch": batch, "steps": 10**6}) for batch in (512, 2048))
-    need = "question", 64, 0, 1
-    assert large.training_minutes(*need) - 10 == pytest.approx(4 * (small.training_minutes(*need) - 10), abs=2)
-
-
-def test_memory_holds_the_weights_several_times_over():
-    weights_mb = plan().head_weights("question", 128, 0, 9) * 4 / 1e6
-    assert plan().training_mem_mb("question", 128, 0, 9) > 1000 + 4 * weights_mb
+def test_json_keeps_the_order_of_the_config_and_a_condition_does_not_depend_on_it():
+    assert as_json({"b": (1, 2), "a": 1}) == '{"b": [1, 2], "a": 1}'
+    assert digest({"a": (1, 2)}) == digest({"a": [1, 2]}) != digest({"a": [2, 1]})
+    turned = plan(question=dict(reversed(QUESTION.items())), mnist=dict(reversed(MNIST.items())))
+    assert conditions(turned) == conditions(plan())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import yaml
 
+from filtertwins.plan import Plan
 from filtertwins.settings import load_settings
 
 NO_NETWORK = """\
@@ -28,11 +31,11 @@ socket.create_connection = socket.getaddrinfo = refuse
 
 def test_a_dry_run_of_the_default_study_lists_its_chunks_without_network(new_tree, tmp_path):
     config = yaml.safe_load((new_tree.folder / "config" / "config.yaml").read_text(encoding="utf-8"))
-    settings = load_settings(config)
-    conditions = sum(len(item.filters) for item in settings.studied.values())
-    chunks = conditions * len(settings.chunks())
-    assert settings.dataset == "mnist"
-    assert chunks > 40
+    plan = Plan(load_settings(config))
+    parts = [plan.study(), *(plan.experiment(name) for name in plan.experiments)]
+    chunks = sum(len(plan.chunk_files(Path("weights"), part)) for part in parts)
+    assert plan.settings.dataset == "mnist"
+    assert chunks > 60
 
     (tmp_path / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
     output = new_tree.snakemake("--dry-run", PYTHONPATH=str(tmp_path))

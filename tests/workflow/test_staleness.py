@@ -10,18 +10,41 @@ import struct
 
 import pytest
 
-TABLES = {"collect_runs": 1, "measure_redundancy": 1, "collect_kernels": 1, "merge_filters": 1}
-FIGURES = {
+OF_EXPERIMENTS = ("twins", "condensation", "one_fewer", "controls")  # which train their own networks
+TABLES_OF_THE_STUDY = {
+    "collect_runs": 1,
+    "measure_redundancy": 1,
+    "collect_kernels": 1,
+    "merge_filters": 1,
+    "measure_removal": 1,
+    "compare_filter_counts": 1,
+    "compare_with_chance": 1,
+    "check_claims": 1,
+}
+FIGURES_OF_THE_STUDY = {
     "plot_accuracy_vs_filters": 1,
+    "plot_excess_over_chance": 1,
     "plot_kernel_gallery": 1,
     "plot_lossless_merge": 1,
     "plot_redundancy_vs_accuracy": 1,
+    "plot_removal": 1,
     "plot_similarity_vs_chance": 1,
 }
-AFTER_TRAINING = TABLES | FIGURES | {"summarise_study": 1, "all": 1}
+FIGURES = FIGURES_OF_THE_STUDY | {f"plot_{name}": 1 for name in OF_EXPERIMENTS}
+AFTER_TRAINING_OF_THE_STUDY = TABLES_OF_THE_STUDY | FIGURES_OF_THE_STUDY | {"summarise_study": 1, "all": 1}
+AFTER_TRAINING = (
+    AFTER_TRAINING_OF_THE_STUDY
+    | FIGURES
+    | {f"measure_{name}": 1 for name in OF_EXPERIMENTS}
+    | {"measure_kernel_shapes": 1}
+)
 MERGING = ("merge_filters", "plot_lossless_merge")  # which only small kernels undergo
-AFTER_TRAINING_OF_LARGE_KERNELS = {rule: jobs for rule, jobs in AFTER_TRAINING.items() if rule not in MERGING}
-EVERYTHING = AFTER_TRAINING | {"train_chunk": 4, "fetch_dataset": 1}
+AFTER_TRAINING_OF_LARGE_KERNELS = {
+    rule: jobs for rule, jobs in AFTER_TRAINING_OF_THE_STUDY.items() if rule not in MERGING
+}
+CHUNKS = 4  # of the study's own architectures
+ALL_CHUNKS = CHUNKS + 7  # and of the experiments
+EVERYTHING = AFTER_TRAINING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
 NOTHING = {}
 MINUTE_S = 60
 
@@ -43,10 +66,12 @@ def scramble_times(paths):
         ("src/filtertwins/figures/kernel_gallery.py", {"plot_kernel_gallery": 1, "all": 1}),
         ("scripts/plot_kernel_gallery.py", {"plot_kernel_gallery": 1, "all": 1}),
         ("src/filtertwins/figures/style.py", FIGURES | {"all": 1}),
+        ("src/filtertwins/experiments/twins.py", {"measure_twins": 1, "plot_twins": 1, "check_claims": 1, "all": 1}),
+        ("src/filtertwins/claims/judging.py", {"check_claims": 1, "all": 1}),
         ("src/filtertwins/summary.py", {"summarise_study": 1, "all": 1}),
         ("src/filtertwins/tables.py", AFTER_TRAINING),
-        ("src/filtertwins/training/loop.py", AFTER_TRAINING | {"train_chunk": 4}),
-        ("scripts/train_chunk.py", AFTER_TRAINING | {"train_chunk": 4}),
+        ("src/filtertwins/training/loop.py", AFTER_TRAINING | {"train_chunk": ALL_CHUNKS}),
+        ("scripts/train_chunk.py", AFTER_TRAINING | {"train_chunk": ALL_CHUNKS}),
         ("src/filtertwins/datasets.py", EVERYTHING),
     ],
 )
@@ -58,9 +83,18 @@ def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(stud
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"architectures": {"question": {"steps": 7}}}, AFTER_TRAINING | {"train_chunk": 3}),
+        ({"architectures": {"question": {"steps": 7}}}, AFTER_TRAINING_OF_THE_STUDY | {"train_chunk": 3}),
         ({"architectures": {"relu_5x5": {"steps": 7}}}, AFTER_TRAINING_OF_LARGE_KERNELS | {"train_chunk": 1}),
-        ({"snapshots": 4}, AFTER_TRAINING | {"train_chunk": 4}),
+        (
+            {"experiments": {"twins": {"architectures": {"linear_sgd": {"steps": 7}}}}},
+            {"train_chunk": 1, "measure_twins": 1, "plot_twins": 1, "check_claims": 1, "all": 1},
+        ),
+        (
+            {"experiments": {"kernel_shapes": {"architectures": {"linear_5x5": {"steps": 7}}}}},
+            {"train_chunk": 1, "measure_kernel_shapes": 1, "compare_with_chance": 1, "check_claims": 1}
+            | {"plot_excess_over_chance": 1, "all": 1},
+        ),
+        ({"snapshots": 4}, AFTER_TRAINING | {"train_chunk": ALL_CHUNKS}),
     ],
 )
 def test_a_changed_condition_makes_its_training_stale(study, changes, expected):
@@ -73,6 +107,19 @@ def test_a_changed_measure_retrains_nothing(study):
     stale = study.stale()
     assert stale["measure_redundancy"] == 1
     assert not {"train_chunk", "collect_runs", "collect_kernels", "fetch_dataset"} & set(stale)
+
+
+def test_a_changed_claim_is_judged_again_and_nothing_else(study):
+    study.edit("config/claims.yaml", "fewest_seeds: 5", "fewest_seeds: 6")
+    assert study.stale() == {"check_claims": 1, "all": 1}
+
+
+@pytest.mark.parametrize("experiment", ["collapse", "kernel_shapes", "removal", "twins"])
+def test_an_experiment_switched_off_is_not_asked_for(study, experiment):
+    study.configure("changes.yaml", {"experiments": {experiment: None}})
+    own = {"plot_accuracy_vs_filters", "plot_excess_over_chance", "compare_with_chance"}  # which read optional tables
+    assert "check_claims" in study.stale()
+    assert set(study.stale()) <= {"check_claims", "all"} | own
 
 
 def test_a_changed_comment_or_docstring_makes_nothing_stale(study):
@@ -167,10 +214,11 @@ def test_a_fresh_clone_over_old_results_with_random_file_times_retrains_nothing(
 @pytest.mark.parametrize(
     ("changes", "new_chunks"),
     [
-        ({"seeds": 4}, 4),
-        ({"seeds": 6}, 8),
+        ({"seeds": 4}, 4 + 4),  # of the experiments, twins and condensation have seeds of their own
+        ({"seeds": 6}, 8 + 8),
         ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1),
-        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6),
+        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6 + 4),
+        ({"experiments": {"controls": {"architectures": {"frozen": {"filters": [2, 3]}}}}}, 1),
     ],
 )
 def test_widening_a_study_trains_only_what_is_new(study, changes, new_chunks):

@@ -12,6 +12,16 @@ from filtertwins.files import read_csv
 
 SEEDS, STAGES = 2, 2
 CONDITIONS = {("question", 1), ("question", 2), ("question", 3), ("relu_5x5", 2)}
+OF_EXPERIMENTS = {
+    ("twins/linear_sgd", 2),
+    ("twins/relu_dropout", 2),
+    ("condensation/linear", 3),
+    ("kernel_shapes/linear_5x5", 2),
+    ("one_fewer/relu_momentum", 2),
+    ("controls/frozen", 2),
+    ("controls/shuffled", 2),
+}
+SNAPSHOTS = 7  # of six steps, the first one before them
 FILTERS = sum(filters for _, filters in CONDITIONS)
 RUN = ["dataset", "architecture", "filters", "seed"]
 # Of the design's columns of runs.csv, `seconds` is left out: it would differ from run to run; benchmarks/ has it.
@@ -26,6 +36,23 @@ COLUMNS = {
     "kernels": "dataset architecture filters seed stage filter row column weight",
     "merging": "dataset architecture activation filters seed filters_kept largest_logit_change changed_predictions"
     " accuracy_before accuracy_after images",
+    "excess": "dataset architecture kernel_height kernel_width activation filters dimension equivalence"
+    " mean_nearest_cosine initial_excess redrawn_excess isotropic_excess redrawn_low redrawn_high redrawn_p_value"
+    " redrawn_p_fdr n",
+    "excess_by_threshold": "dataset architecture filters threshold fraction null_fraction excess low high p_fdr n",
+    "claims": "claim said_by statement verdict effect low high unit p_value n figure finding",
+    "optimum": "dataset penalty iterations gradient_norm converged train_loss test_loss test_accuracy test_images",
+    "equivalence": "dataset architecture filters other_filters difference low high margin p_holm equivalent n",
+    "twins": "dataset architecture activation optimizer dropout filters seed second_filter epsilon step separation"
+    " outgoing_separation equal cosine bound",
+    "condensation": "dataset architecture activation filters seed scale step mean_cosine isotropic_mean_cosine",
+    "kernel_shapes": "dataset architecture kernel_height kernel_width activation filters seed stage excess p_value",
+    "kernel_shapes_near_duplicates": "dataset architecture filters seed stage threshold pairs fraction null_fraction",
+    "kernel_shapes_clusters": "dataset architecture filters seed stage filter cluster nearest_filter nearest_cosine",
+    "one_fewer": "dataset architecture activation filters seed second_filter train_loss test_accuracy twins_equal",
+    "removal": "dataset architecture activation filters seed filter nearest_cosine near_duplicate never_active loss"
+    " loss_increase accuracy accuracy_decrease images",
+    "controls": "dataset architecture activation filters seed train_loss test_accuracy mean_nearest_cosine excess",
 }
 
 
@@ -48,7 +75,9 @@ def test_the_whole_study_leaves_every_table_figure_and_summary(finished_study, r
     names = [rule.removeprefix("plot_") for rule in plot_rules(root)]
     assert figures == {f"{name}.{suffix}" for name in names for suffix in ("pdf", "svg", "png", "rst")}
     weights = {path.relative_to(results / "weights").as_posix() for path in results.rglob("*.npz")}
-    assert weights == {f"{name}/filters-{filters:03d}_seeds-000-001.npz" for name, filters in CONDITIONS}
+    assert weights == {
+        f"{name}/filters-{filters:03d}_seeds-000-001.npz" for name, filters in CONDITIONS | OF_EXPERIMENTS
+    }
 
 
 def test_the_run_ends_with_the_summary(finished_study):
@@ -79,6 +108,16 @@ def test_tables_have_their_columns(tables, name):
         ("clusters", [*RUN, "stage", "filter"], FILTERS * SEEDS * STAGES),
         ("kernels", [*RUN, "stage", "filter", "row", "column"], STAGES * (2 * 3 + 2 * 25)),
         ("merging", [*RUN, "filters_kept"], SEEDS * (1 + 2 + 3)),  # of `question`: at most as many as were trained
+        ("excess", ["architecture", "filters"], 4),  # those of several filters
+        ("excess_by_threshold", ["architecture", "filters", "threshold"], 4 * 13),
+        ("optimum", ["penalty"], 4),
+        ("equivalence", ["architecture", "filters", "other_filters"], 3),
+        ("twins", [*RUN, "epsilon", "step"], 2 * SEEDS * 2 * SNAPSHOTS),
+        ("condensation", [*RUN, "scale", "step"], SEEDS * 2 * SNAPSHOTS),
+        ("kernel_shapes", [*RUN, "stage"], SEEDS * STAGES),
+        ("one_fewer", [*RUN, "second_filter"], SEEDS * 3),
+        ("removal", [*RUN, "filter"], SEEDS * (2 + 2)),
+        ("controls", RUN, SEEDS * 2),
     ],
 )
 def test_tables_have_one_row_for_each_of_their_units(tables, name, key, rows):
@@ -107,6 +146,23 @@ def test_a_linear_network_merges_without_loss(tables):
     assert (into_two["changed_predictions"] == 0).all()
 
 
+def test_twins_planted_in_the_workflow_stay_twins_without_dropout(tables):
+    twins = tables["twins"].query("epsilon == 0")
+    plain, dropped = twins.query("dropout == 0"), twins.query("dropout > 0 and step > 0")
+    assert plain["equal"].all()
+    assert plain["bound"].eq(0).all()
+    assert not dropped["equal"].any()
+
+
+def test_with_two_seeds_no_claim_is_decided(finished_study, tables):
+    study, output = finished_study
+    assert len(tables["claims"]) >= 10
+    assert (tables["claims"]["verdict"] == "inconclusive").all()
+    claims = (study.folder / "results" / "digits" / "claims.txt").read_text(encoding="utf-8")
+    assert claims in output
+    assert f"0 supported, 0 refuted, {len(tables['claims'])} inconclusive" in claims
+
+
 def test_a_second_run_does_nothing_and_is_quick(study, cpu_seconds):
     output = study.snakemake("--cores", "2")
     assert "Nothing to be done" in output
@@ -126,6 +182,6 @@ def test_figures_are_redrawn_to_the_byte_without_tensorflow(study, root, cpu_sec
     for path in (study.folder / "figures" / "digits").iterdir():
         path.write_bytes(b"to be redrawn")
     study.snakemake("figures", "--cores", "2", "--forcerun", *plot_rules(root))
-    assert cpu_seconds() < 20
+    assert cpu_seconds() < 40  # less than 20 s on two cores
     assert study.contents("figures") == before
     assert study.contents("results") == results

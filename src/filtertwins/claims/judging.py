@@ -114,6 +114,7 @@ def combine(parts: Sequence[Part], unit: Unit, **numbers: str) -> Outcome:
         numbers={
             "part": worst.name,
             "parts": str(len(parts)),
+            "held": str(sum(bool(part.holds) for part in parts)),
             "each": _each(parts, unit),
             **numbers,
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,9 @@ _OPTIMUM_COLUMNS = (
     "iterations",
     "gradient_norm",
     "converged",
+    "unbounded",
     "train_loss",
+    "validation_accuracy",
     "test_accuracy",
 )
 _EQUIVALENCE_COLUMNS = (
@@ -89,7 +91,10 @@ _ROOM_FOR_WILSON = 1.0
 
 _WILSON_ALPHA = 0.45
 
-_OPTIMUM_LINE: dict[str, Any] = {"color": REFERENCE_COLOR, "linewidth": 0.8, "linestyle": (0.0, (4.0, 2.0))}
+_OPTIMUM_LINES: dict[str, dict[str, Any]] = {
+    "convex optimum": {"color": REFERENCE_COLOR, "linewidth": 0.8, "linestyle": (0.0, (4.0, 2.0))},
+    "convex, penalised": {"color": REFERENCE_COLOR, "linewidth": 0.9, "linestyle": (0.0, (1.0, 1.5))},
+}
 
 _BETWEEN = (98.5, 97.5, 96.5, 95.5, 92.5, 91.5, 89, 88)
 _TICKS = (90, 98, 50, 80, 95, 99, 10, 99.5, 99.9, 70, 92, 97, 96, 94, 93, 91, 85, *_BETWEEN)
@@ -103,7 +108,8 @@ def draw(
 
     Args:
         runs: one row per run.
-        optimum: one row per penalty; the convex optimum of softmax regression without one is drawn as a line.
+        optimum: one row per penalty; the convex optimum of softmax regression is drawn as a line without penalty, and
+            as another with the penalty that is best on the validation split.
         equivalence: one row per architecture and pair of filter counts; the caption counts the equivalent ones.
 
     Returns:
@@ -113,7 +119,7 @@ def draw(
         TableError: a column is missing, there are no rows, or no optimum is without penalty.
     """
     rows = select(runs, "runs", _COLUMNS)
-    best = None if optimum is None else _without_penalty(optimum)
+    optima = {} if optimum is None else _optima(optimum)
     pairs = None if equivalence is None else _linear_pairs(equivalence)
     rows["percent"] = 100 * rows["test_accuracy"]
     names = in_order(rows["architecture"])
@@ -121,19 +127,19 @@ def draw(
     linear = in_order(rows.loc[rows["activation"] == "linear", "architecture"])
     zoom = 0 < len(linear) < len(names)  # the others take a scale on which these are one line
     with style():
-        handles = _legend(rows, names, best)
+        handles = _legend(rows, names, optima)
         above = 0.15 * math.ceil(len(handles) / 2)
         figure = new_figure(SINGLE_COLUMN_IN, (4.1 if zoom else 2.5) + above)
         panels = figure.subplots(2 if zoom else 1, squeeze=False, height_ratios=[1.35, 1] if zoom else None)[:, 0]
-        _draw_panel(panels[0], rows, summary, names, best)
+        _draw_panel(panels[0], rows, summary, names, optima)
         if zoom:
-            _draw_panel(panels[1], rows, summary, linear, best, means_alone=True)
+            _draw_panel(panels[1], rows, summary, linear, optima, means_alone=True)
             panels[0].set_xlabel("")
             label_panel(panels[0], 0, "all architectures")
             label_panel(panels[1], 1, "without an activation")
             figure.align_ylabels()
         legend_above(figure, handles, columns=2)
-    return figure, _caption(rows, summary, names, best, pairs, zoom=zoom)
+    return figure, _caption(rows, summary, names, optima, pairs, zoom=zoom)
 
 
 def _draw_panel(
@@ -141,7 +147,7 @@ def _draw_panel(
     rows: pd.DataFrame,
     summary: pd.DataFrame,
     names: list[str],
-    best: pd.Series[Any] | None,
+    optima: Mapping[str, pd.Series[Any]],
     *,
     means_alone: bool = False,
 ) -> None:
@@ -152,14 +158,14 @@ def _draw_panel(
         rows: all runs.
         summary: all means.
         names: the architectures of this panel.
-        best: the row of the convex optimum.
+        optima: rows of the convex optimum, by the name of their line.
         means_alone: single runs need not be in view.
     """
     looks = series_styles(in_order(rows["architecture"]))
     own, means = (table[table["architecture"].isin(names)] for table in (rows, summary))
     shown = [*(means["mean"] if means_alone else own["percent"]), *means["low"].dropna(), *means["high"].dropna()]
     shown += [limit for name in names for limit in _wilson_percent(rows, summary, name)]
-    shown += [100 * best["test_accuracy"]] if best is not None else []
+    shown += [100 * best["test_accuracy"] for best in optima.values()]
     filters_axis(axes, rows["filters"], room_right=_ROOM_FOR_WILSON)
     scale_by_error(axes, shown, finest=50 / int(rows["test_images"].max()))  # half an image
     axes.set_ylabel("Test accuracy (%)")
@@ -173,11 +179,11 @@ def _draw_panel(
     reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
     if reported is not None:
         axes.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
-    if best is not None:
-        axes.axhline(100 * best["test_accuracy"], **_OPTIMUM_LINE, zorder=1)
+    for name, best in optima.items():
+        axes.axhline(100 * best["test_accuracy"], **_OPTIMUM_LINES[name], zorder=1)
 
 
-def _legend(rows: pd.DataFrame, names: list[str], best: pd.Series[Any] | None) -> dict[str, Artist]:
+def _legend(rows: pd.DataFrame, names: list[str], optima: Iterable[str]) -> dict[str, Artist]:
     handles: dict[str, Artist] = {
         display_name(name): Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle)
         for name, look in series_styles(names).items()
@@ -186,19 +192,21 @@ def _legend(rows: pd.DataFrame, names: list[str], best: pd.Series[Any] | None) -
     reported = REPORTED_PERCENT.get(str(rows["dataset"].iloc[0]))
     if reported is not None:
         handles[f"reported, {reported[0]} to {reported[1]} %"] = Patch(color=NULL_BAND_COLOR, linewidth=0)
-    if best is not None:
-        handles["convex optimum"] = Line2D([], [], **_OPTIMUM_LINE)
+    for name in optima:
+        handles[name] = Line2D([], [], **_OPTIMUM_LINES[name])
     return handles
 
 
-def _without_penalty(optimum: pd.DataFrame) -> pd.Series[Any]:
-    """The row of the optimum that nothing but the data decides."""
+def _optima(optimum: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """The row that nothing but the training images decides, and the best one on the validation split, if another."""
     rows = select(optimum, "optimum", _OPTIMUM_COLUMNS)
     plain = rows[rows["penalty"] == 0]
     if len(plain) != 1:
         have = ", ".join(f"{penalty:g}" for penalty in rows["penalty"])
         raise TableError("optimum", f"{len(plain)} rows with penalty = 0, expected one; it has: {have}")
-    return plain.iloc[0]
+    best = rows.sort_values("validation_accuracy", kind="stable").iloc[-1]
+    found = [plain.iloc[0], best] if best["penalty"] > 0 else [plain.iloc[0]]
+    return dict(zip(_OPTIMUM_LINES, found, strict=False))
 
 
 def _linear_pairs(equivalence: pd.DataFrame) -> pd.DataFrame | None:
@@ -317,7 +325,7 @@ def _caption(
     rows: pd.DataFrame,
     summary: pd.DataFrame,
     names: list[str],
-    best: pd.Series[Any] | None,
+    optima: Mapping[str, pd.Series[Any]],
     pairs: pd.DataFrame | None,
     *,
     zoom: bool,
@@ -356,17 +364,23 @@ def _caption(
         if reported is None
         else f"""Grey band: the {reported[0]} to {reported[1]} % that the question reports for each of 1, 2,
         4, 8 and 16 filters.""",
-        "" if best is None else _about_optimum(best),
+        *(_about_optimum(best) for best in optima.values()),
         "" if pairs is None else _about_equivalence(pairs),
     )
 
 
 def _about_optimum(best: pd.Series[Any]) -> str:
-    """A sentence on the line of the convex optimum, and on how near to the optimum it is."""
+    """A sentence on a line of the convex optimum, and on how near to the optimum it is."""
+    reached = f"""{100 * best["test_accuracy"]:.2f} % at a training loss of {best["train_loss"]:.4f} nats, where the
+    largest absolute entry of the gradient is {best["gradient_norm"]:.1e} after {best["iterations"]:,} iterations"""
+    if best["penalty"] > 0:
+        return f"""Dotted grey line: the same with the penalty on squared weights, {best["penalty"]:g}, that is best on
+        the validation split: {reached}."""
+    about = "converged" if best["converged"] else "not converged"
+    if best["unbounded"]:
+        about = "there is no minimum, since some pixels tell classes apart without error; this is where the fit got to"
     return f"""Dashed grey line: the convex optimum of softmax regression (L-BFGS on the training images, no penalty),
-    {100 * best["test_accuracy"]:.2f} % at a training loss of {best["train_loss"]:.4f} nats;
-    {"converged" if best["converged"] else "not converged"} after {best["iterations"]:,} iterations, where the largest
-    absolute entry of the gradient is {best["gradient_norm"]:.1e}."""
+    {reached} ({about})."""
 
 
 def _about_equivalence(pairs: pd.DataFrame) -> str:

@@ -207,14 +207,20 @@ def _cosine_axis(axes: Axes, distances: pd.Series[float]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(farthest, nearest)  # the nearest to the right
     ticks: list[float] = []
+    across = math.log(farthest / nearest)
     for tick in _COSINE_TICKS:
-        place = math.log(farthest / (1 - tick)) / math.log(farthest / nearest)
-        apart = (abs(math.log((1 - other) / (1 - tick))) / math.log(farthest / nearest) for other in ticks)
-        if 0 <= place <= 0.94 and all(distance > 0.2 for distance in apart):
+        place = math.log(farthest / (1 - tick)) / across
+        apart = (abs(math.log((1 - other) / (1 - tick))) / across - _room(tick, other) for other in ticks)
+        if 0 <= place <= 0.94 and all(distance > 0 for distance in apart):
             ticks.append(tick)
     axes.xaxis.set_major_locator(FixedLocator([1 - tick for tick in ticks]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks([1 - tick for tick in ticks], [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
+
+
+def _room(tick: float, other: float) -> float:
+    """What the labels of neighbouring ticks need between their centres, as a part of a panel's width."""
+    return 0.03 + 0.04 * (len(f"{tick:g}") + len(f"{other:g}")) / 2
 
 
 def _cost_axis(axes: Axes, costs: npt.NDArray[np.float64]) -> None:
@@ -229,7 +235,8 @@ def _cost_axis(axes: Axes, costs: npt.NDArray[np.float64]) -> None:
     axes.set_yscale("symlog", linthresh=linear, linscale=0.6)
     axes.set_ylim(low, high)
     stop = math.ceil(math.log10(sizes.max()))
-    powers = [10.0**power for power in range(start, stop + 1, math.ceil((stop - start + 1) / 5))]
+    step = math.ceil((stop - start + 1) / 5)
+    powers = [10.0**power for power in range(start + step, stop + 1, step)] or [linear]  # the first is too near to 0
     ticks = [tick for tick in (*(-power for power in powers), 0.0, *powers) if low <= tick <= high]
     axes.set_yticks(ticks)
     axes.set_yticks([], minor=True)

@@ -89,6 +89,9 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+_SPELLINGS = {"relu": "ReLU", "adam": "Adam", "sgd": "SGD"}
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's settings for these figures, whatever the machine's own; restored on leaving.
@@ -129,7 +132,7 @@ def display_name(architecture: str) -> str:
     'ReLU wide'
     """
     words = re.sub(r"(\d+)x(\d+)", rf"\1{TIMES}\2", architecture).split("_")
-    return " ".join("ReLU" if word == "relu" else word for word in words)
+    return " ".join(_SPELLINGS.get(word, word) for word in words)
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

@@ -16,7 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 FilterCounts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
-COMMON_NUMBERS = ("effect", "low", "high", "n", "part", "parts", "each")
+COMMON_NUMBERS = ("effect", "low", "high", "n", "part", "parts", "held", "each")
 """What the sentence of any claim may mention; ``each`` lists all parts, ``part`` is the one that decides."""
 
 
