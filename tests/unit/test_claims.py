@@ -771,7 +771,8 @@ def changed(name="accuracy_if_episodes_are_steps", **changes):
 
 def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
     plain = copy.deepcopy(PLAIN) | {"fewest_seeds": 0, "levle": 0.05}
-    first, second, third = list(plain["claims"])[:3]
+    first, second = "accuracy_if_episodes_are_steps", "accuracy_if_episodes_are_epochs"
+    third = "one_model"
     plain["claims"][first] |= {"test": "accuracy_in_rage", "said_by": "qestion", "figure": "../figure"}
     plain["claims"][second]["parameters"] = {"architecture": "question", "filter": [1], "lowest": 2.0, "highest": 0.93}
     plain["claims"][second]["answers"] = {"supported": "{efect} {low:.2f}", "refuted": "{", "inconclusive": ""}
@@ -845,4 +846,6 @@ def test_a_file_names_itself_in_its_mistakes(tmp_path):
 def test_a_number_that_a_test_does_not_give_is_refused():
     assert all("pairs" in TESTS[name].numbers for name in ("exact_duplicates_occur", "near_duplicates_occur"))
     message = message_of(changed(answers={"supported": "{pairs}", "refuted": "no", "inconclusive": "so so"}))
-    assert "answers.supported: unknown number {pairs}; allowed: effect, low, high, n, part, parts, each" in message
+    assert (
+        "answers.supported: unknown number {pairs}; allowed: effect, low, high, n, part, parts, held, each" in message
+    )

@@ -155,7 +155,9 @@ def _compiled_loop(
         steps = indices.shape[0]
         losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
         moments = tf.TensorArray(tf.float32, size=steps, element_shape=(networks, size, size))
-        for step in tf.range(stop - first):
+        step = tf.zeros_like(first)
+        # Not "for step in tf.range(...)": XLA would compile anew for every number of steps, a third of a second each.
+        while step < stop - first:
             batch = tf.repeat(indices[step], len(starts), axis=0)  # (network, image)
             x = tf.cast(tf.gather(pixels, batch), tf.float32) / 255.0
             y = tf.cast(tf.gather(targets, batch, batch_dims=1), tf.int32)
@@ -164,6 +166,7 @@ def _compiled_loop(
             step_losses, gradients = stack.losses_and_gradients(x, y, first + step)
             optimizer.apply(gradients[trained], variables)
             losses = losses.write(step, step_losses)
+            step += 1
         return losses.stack(), moments.stack()
 
     return run_steps
