@@ -4,15 +4,17 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from filtertwins import datasets
-from filtertwins.settings import Architecture
-from filtertwins.training import DivergedError, networks, plain_model, train_chunk
+from filtertwins.settings import Architecture, Start
+from filtertwins.training import DivergedError, loop, networks, plain_model, train_chunk
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters, largest_divisor
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
@@ -172,7 +174,7 @@ def test_progress_lines_name_the_condition_the_step_and_the_loss(digits):
 TRAIN_AND_SAVE = """
 import pathlib, sys
 from filtertwins import datasets, training
-from filtertwins.settings import Architecture
+from filtertwins.settings import Architecture, Start
 from filtertwins.weights import save_chunk
 training.one_thread()
 setting = Architecture(
@@ -263,3 +265,19 @@ def test_segments_end_at_snapshots_and_at_report_steps():
 @pytest.mark.parametrize(("number", "expected"), [(512, 64), (48, 48), (7, 7), (101, 1), (100, 50)])
 def test_blocks_divide_the_batch(number, expected):
     assert largest_divisor(number, 64) == expected
+
+
+def test_a_linear_stack_is_compiled_once_whatever_the_number_of_steps(digits):
+    setting, seeds = architecture(), [0, 1]
+    stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE), seeds, IMAGE)
+    labels = np.tile(digits.train_labels, (2, 1))
+    run_steps = loop._compiled_loop(stack, setting, [Start()], digits.train_images, labels)
+    indices = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
+
+    def seconds(first, stop):
+        begin_s = time.monotonic()
+        run_steps(indices, tf.constant(first), tf.constant(stop))[0].numpy()
+        return time.monotonic() - begin_s
+
+    compiling_s = seconds(0, 1)
+    assert sum(seconds(first, first + steps) for first, steps in ((1, 2), (3, 3), (6, 4), (10, 5))) < compiling_s / 2
