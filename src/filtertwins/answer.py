@@ -29,9 +29,9 @@ def answer_section(claims: pd.DataFrame) -> str:
     lines += [
         "",
         f"**Every claim** of the question, of its accepted answer, and of this study: {_counts(claims)}. What decides"
-        " was fixed before the run, in [config/claims.yaml](config/claims.yaml). In parentheses: the 95 %"
-        " interval over seeds (90 % where the claim is that two things are equal), or the whole range where the claim"
-        " is about every single network.",
+        " was fixed before the run, after trial runs, in [config/claims.yaml](config/claims.yaml). In parentheses: the"
+        " 95 % interval over seeds, of the part that decides (90 % where it is tested that two accuracies or losses are"
+        " equal, and where networks are counted), or the whole range where the claim is about every single network.",
         "",
         "| Said by | Claim | Verdict | Found | |",
         "|---|---|---|---|---|",

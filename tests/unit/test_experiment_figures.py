@@ -336,7 +336,7 @@ def test_trainings_with_the_same_optimizer_are_told_apart():
     faster = rows.assign(architecture="linear_fast", learning_rate=0.2)
     other = rows.assign(architecture="linear_other_batch")
     assert legend(drawn("twins", {"twins": pd.concat([rows, faster])})[0])[:2] == ["SGD, rate 0.1", "SGD, rate 0.2"]
-    assert legend(drawn("twins", {"twins": pd.concat([rows, other])})[0])[:2] == ["linear sgd", "linear other batch"]
+    assert legend(drawn("twins", {"twins": pd.concat([rows, other])})[0])[:2] == ["linear SGD", "linear other batch"]
 
 
 def test_the_largest_networks_are_drawn_and_all_are_counted():

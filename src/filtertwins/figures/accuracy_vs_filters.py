@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -26,6 +25,7 @@ from filtertwins.figures.style import (
     label_panel,
     legend_above,
     new_figure,
+    scale_by_error,
     series_styles,
     style,
 )
@@ -95,10 +95,6 @@ _OPTIMUM_LINES: dict[str, dict[str, Any]] = {
     "convex optimum": {"color": REFERENCE_COLOR, "linewidth": 0.8, "linestyle": (0.0, (4.0, 2.0))},
     "convex, penalised": {"color": REFERENCE_COLOR, "linewidth": 0.9, "linestyle": (0.0, (1.0, 1.5))},
 }
-
-_BETWEEN = (98.5, 97.5, 96.5, 95.5, 92.5, 91.5, 89, 88)
-_TICKS = (90, 98, 50, 80, 95, 99, 10, 99.5, 99.9, 70, 92, 97, 96, 94, 93, 91, 85, *_BETWEEN)
-"""Places for ticks, the roundest first; those too near to one before them are left out."""
 
 
 def draw(
@@ -224,36 +220,6 @@ def rooms(counts: Iterable[int]) -> dict[int, float]:
     gaps = np.diff(np.log2(ordered))
     sides = zip(np.append(1.0, gaps), np.append(gaps, 1.0), strict=True)
     return {count: float(min(1.0, *pair)) for count, pair in zip(ordered, sides, strict=True)}
-
-
-def scale_by_error(axes: Axes, shown: Sequence[float], *, finest: float) -> None:
-    """An axis of accuracy that is logarithmic in the error, so that a network that learnt nothing flattens no other.
-
-    Args:
-        axes: the axes whose y is changed.
-        shown: all accuracies that must be in view, in percent.
-        finest: the smallest error told from none, in percent: a perfect accuracy is infinitely far.
-    """
-    best = 100 - finest
-
-    def forward(percent: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return np.asarray(-np.log10(100 - np.minimum(percent, best)))
-
-    def inverse(position: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return np.asarray(100 - 10 ** -np.asarray(position, dtype=float))
-
-    axes.set_yscale("function", functions=(forward, inverse))
-    bottom, top = float(forward(min(shown))), float(forward(max(shown)))
-    margin = 0.06 * max(top - bottom, 0.05)
-    bottom, top = bottom - margin, top + margin
-    axes.set_ylim(*inverse([bottom, top]))
-    ticks: list[float] = []
-    for tick in _TICKS:
-        place = (forward(tick) - bottom) / (top - bottom)
-        if 0 <= place <= 1 and all(abs(forward(other) - forward(tick)) > 0.075 * (top - bottom) for other in ticks):
-            ticks.append(tick)
-    axes.set_yticks(sorted(ticks), labels=[f"{tick:g}" for tick in sorted(ticks)])
-    axes.set_yticks([], minor=True)
 
 
 def _draw_series(

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.accuracy_vs_filters import scale_by_error
 from filtertwins.figures.style import (
     DOUBLE_COLUMN_IN,
     NULL_BAND_COLOR,
@@ -22,6 +21,7 @@ from filtertwins.figures.style import (
     label_panel,
     legend_above,
     new_figure,
+    scale_by_error,
     series_styles,
     style,
 )
@@ -157,7 +157,7 @@ def _legend(looks: dict[str, Series]) -> dict[str, Artist]:
         display_name(name): Line2D([], [], color=look.color, marker=look.marker, linestyle=look.linestyle)
         for name, look in looks.items()
     }
-    handles["chance"] = Line2D([], [], color=NULL_COLOR, linewidth=1.0)
+    handles["guessing, no excess"] = Line2D([], [], color=NULL_COLOR, linewidth=1.0)
     handles[f"chance: re-drawn initial (± {_NULL_SDS} sd)"] = Patch(color=NULL_BAND_COLOR, linewidth=0)
     return handles
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -43,6 +45,9 @@ _COLUMNS = (
     "changed_predictions",
     "images",
 )
+_LEGEND_COLUMNS = 2
+"""Of names as long as "question converged"."""
+
 _SPREAD = 0.3
 """The trained filter counts of one architecture stand side by side over this width, few to many."""
 
@@ -66,7 +71,8 @@ def draw(merging: pd.DataFrame) -> tuple[Figure, str]:
     looks = series_styles(in_order(merging["architecture"]))
     names = in_order(rows["architecture"])
     with style():
-        figure = new_figure(SINGLE_COLUMN_IN, 2.6)
+        lines = math.ceil(len(names) / _LEGEND_COLUMNS)
+        figure = new_figure(SINGLE_COLUMN_IN, 2.45 + 0.15 * lines)
         axes = figure.add_subplot()
         axes.set_yscale("log")
         axes.axhline(LOSSLESS, color=REFERENCE_COLOR, linewidth=0.8, linestyle=(0.0, (4.0, 2.0)), zorder=1)
@@ -83,7 +89,7 @@ def draw(merging: pd.DataFrame) -> tuple[Figure, str]:
         axes.set_xlabel("Filters kept")
         axes.set_ylabel("Largest change of a logit")
         axes.text(kept[0] - 0.47, 0.5 * LOSSLESS, "lossless", color=REFERENCE_COLOR, va="top", ha="left")
-        legend_above(figure, handles, columns=3)
+        legend_above(figure, handles, columns=_LEGEND_COLUMNS)
     return figure, _caption(rows, names)
 
 

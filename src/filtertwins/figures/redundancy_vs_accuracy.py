@@ -140,8 +140,8 @@ def _layout(architectures: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
         figure = new_figure(DOUBLE_COLUMN_IN, 2.7)
         axes = figure.subplots(1, 2)
         return figure, [(axes[0], axes[1])]
-    columns = min(_COLUMNS_PER_BLOCK, architectures)
-    blocks = math.ceil(architectures / columns)
+    blocks = math.ceil(architectures / _COLUMNS_PER_BLOCK)
+    columns = math.ceil(architectures / blocks)  # evenly: of four, two and two
     figure = new_figure(DOUBLE_COLUMN_IN, 0.3 + 3.9 * blocks)
     grid = figure.add_gridspec(2 * blocks, columns)
     return figure, [

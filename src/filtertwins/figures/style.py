@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
 from cycler import cycler
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -44,6 +46,10 @@ _LINESTYLES: tuple[LineStyle, ...] = (
     (0.0, (9.0, 2.0)),
     (0.0, (3.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
 )
+
+_TICKS_BETWEEN = (98.5, 97.5, 96.5, 95.5, 92.5, 91.5, 89, 88)
+_ACCURACY_TICKS = (90, 98, 50, 80, 95, 99, 10, 99.5, 99.9, 70, 92, 97, 96, 94, 93, 91, 85, *_TICKS_BETWEEN)
+"""Places for ticks, the roundest first; those too near to one before them are left out."""
 
 _SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # bundled with matplotlib: the same bytes on every machine
@@ -172,6 +178,36 @@ def _labels_with_room(axes: Axes, ticks: list[int]) -> list[str]:
             labels[index] = str(ticks[index])
             limit = x_pt[index] - half_pt[index]
     return labels
+
+
+def scale_by_error(axes: Axes, shown: Sequence[float], *, finest: float) -> None:
+    """An axis of accuracy that is logarithmic in the error, so that a network that learnt nothing flattens no other.
+
+    Args:
+        axes: the axes whose y is changed.
+        shown: all accuracies that must be in view, in percent.
+        finest: the smallest error told from none, in percent: a perfect accuracy is infinitely far.
+    """
+    best = 100 - finest
+
+    def forward(percent: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return np.asarray(-np.log10(100 - np.minimum(percent, best)))
+
+    def inverse(position: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return np.asarray(100 - 10 ** -np.asarray(position, dtype=float))
+
+    axes.set_yscale("function", functions=(forward, inverse))
+    bottom, top = float(forward(min(shown))), float(forward(max(shown)))
+    margin = 0.06 * max(top - bottom, 0.05)
+    bottom, top = bottom - margin, top + margin
+    axes.set_ylim(*inverse([bottom, top]))
+    ticks: list[float] = []
+    for tick in _ACCURACY_TICKS:
+        place = (forward(tick) - bottom) / (top - bottom)
+        if 0 <= place <= 1 and all(abs(forward(other) - forward(tick)) > 0.075 * (top - bottom) for other in ticks):
+            ticks.append(tick)
+    axes.set_yticks(sorted(ticks), labels=[f"{tick:g}" for tick in sorted(ticks)])
+    axes.set_yticks([], minor=True)
 
 
 def label_panel(axes: Axes, index: int, text: str) -> None:
