@@ -59,7 +59,7 @@ _REDUNDANCY_COLUMNS = (
     "excess",
 )
 _KEY = ["architecture", "filters", "seed"]
-_COLUMNS_PER_BLOCK = 3
+_MOST_ABREAST = 3
 _NULL_SDS = 2
 _LEADER = {"arrowstyle": "-", "linewidth": 0.4, "color": REFERENCE_COLOR, "shrinkA": 0, "shrinkB": 2}
 _LEADER_FROM_PT = 11.0
@@ -116,14 +116,14 @@ def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) 
         _draw_excess(axes, joined[joined["architecture"] == name], looks[name])
     left_panels[0].set_ylim(_lowest_shown(joined, initial), 1.02)
     for index, (left, right) in enumerate(pairs):
-        if index % _COLUMNS_PER_BLOCK == 0 or len(names) == 1:
+        if index % _columns(len(names)) == 0:
             left.set_ylabel("Redundancy (mean\nnearest cosine)")
             right.set_ylabel("Excess over chance\n(in sd of the null)")
         else:
             left.tick_params(labelleft=False)
             right.tick_params(labelleft=False)
-    for first in range(0, len(names), _COLUMNS_PER_BLOCK):  # letters in reading order
-        block = slice(first, first + _COLUMNS_PER_BLOCK)
+    for first in range(0, len(names), _columns(len(names))):  # letters in reading order
+        block = slice(first, first + _columns(len(names)))
         panels = [*left_panels[block], *right_panels[block]]
         for index, (axes, name) in enumerate(zip(panels, [*names[block], *names[block]], strict=True)):
             label_panel(axes, 2 * first + index, display_name(name))
@@ -134,14 +134,19 @@ def _draw_panels(joined: pd.DataFrame, initial: pd.DataFrame, names: list[str]) 
     return figure
 
 
+def _columns(architectures: int) -> int:
+    """How many stand abreast: at most three, and evenly, of four two and two."""
+    return math.ceil(architectures / math.ceil(architectures / _MOST_ABREAST))
+
+
 def _layout(architectures: int) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """For each architecture a pair of panels: one above the other, or side by side if it is the only one."""
     if architectures == 1:
         figure = new_figure(DOUBLE_COLUMN_IN, 2.7)
         axes = figure.subplots(1, 2)
         return figure, [(axes[0], axes[1])]
-    blocks = math.ceil(architectures / _COLUMNS_PER_BLOCK)
-    columns = math.ceil(architectures / blocks)  # evenly: of four, two and two
+    columns = _columns(architectures)
+    blocks = math.ceil(architectures / columns)
     figure = new_figure(DOUBLE_COLUMN_IN, 0.3 + 3.9 * blocks)
     grid = figure.add_gridspec(2 * blocks, columns)
     return figure, [
