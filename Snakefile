@@ -43,7 +43,7 @@ localrules:
 
 rule tables:
     input:
-        [RESULTS / f"{table}.csv" for table in TABLES],
+        [path_of(table) for table in TABLES],
     message:
         "all tables are there"
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from filtertwins.answer import as_text
-from filtertwins.claims import check_claims, read_claims
+from filtertwins.claims import check_claims, read_claims, tables_needed
 from filtertwins.errors import run_script
 from filtertwins.files import read_csv, write_csv
 
@@ -19,7 +19,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     claims = read_claims(arguments.claims)
-    table = check_claims(claims, {path.stem: read_csv(path) for path in arguments.tables})
+    needed = tables_needed(claims)
+    table = check_claims(claims, {path.stem: read_csv(path) for path in arguments.tables if path.stem in needed})
     write_csv(table, arguments.output)
     print(as_text(table), end="")
 

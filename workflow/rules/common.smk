@@ -36,12 +36,10 @@ BENCHMARKS = Path("benchmarks") / DATASET
 
 # Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
 TABLES = []  # names of tables in RESULTS
-FIGURE_SOURCES = (
-    {}
-)  # figure: the tables it reads, those it reads where they are made, and its options
-REDUNDANCY = [
-    ("redundancy", "near_duplicates")
-]  # tables of runs to compare with chance
+# Figure: the tables it reads, those it reads where they are made, and its options.
+FIGURE_SOURCES = {}
+# Tables of runs to compare with chance.
+REDUNDANCY = [("redundancy", "near_duplicates")]
 
 
 def path_of(table):

@@ -21,6 +21,7 @@ from filtertwins.figures.style import (
     TIMES,
     Series,
     display_name,
+    draw_runs,
     filters_axis,
     label_panel,
     legend_above,
@@ -241,16 +242,7 @@ def _draw_series(
         room: see :func:`rooms`; where counts are close, series are too.
     """
     run_room, mean_room = rows["filters"].map(room), summary["filters"].map(room)
-    axes.plot(
-        rows["filters"] * 2 ** ((place - _BESIDE) * run_room),
-        rows["percent"],
-        look.marker,
-        color=look.color,
-        markersize=2.0,
-        markeredgewidth=0,
-        alpha=0.4,
-        zorder=2,
-    )
+    draw_runs(axes, rows["filters"] * 2 ** ((place - _BESIDE) * run_room), rows["percent"], look)
     axes.errorbar(
         summary["filters"] * 2 ** (place * mean_room),
         summary["mean"],

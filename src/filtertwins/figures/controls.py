@@ -17,6 +17,7 @@ from filtertwins.figures.style import (
     NULL_COLOR,
     Series,
     display_name,
+    draw_runs,
     filters_axis,
     label_panel,
     legend_above,
@@ -127,16 +128,7 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, summary: pd.DataFrame, value: s
     for index, (name, look) in enumerate(looks.items()):
         shift = 2 ** (dodge * (index - (len(looks) - 1) / 2))
         own, means = (table[table["architecture"] == name] for table in (rows, summary))
-        axes.plot(
-            own["filters"] * shift * 2**-_BESIDE,
-            own[value],
-            look.marker,
-            color=look.color,
-            markersize=2.0,
-            markeredgewidth=0,
-            alpha=0.4,
-            zorder=2,
-        )
+        draw_runs(axes, own["filters"] * shift * 2**-_BESIDE, own[value], look)
         axes.errorbar(
             means["filters"] * shift,
             means["mean"],

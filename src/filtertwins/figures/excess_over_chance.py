@@ -22,6 +22,7 @@ from filtertwins.figures.style import (
     TIMES,
     Series,
     display_name,
+    draw_runs,
     filters_axis,
     label_panel,
     legend_above,
@@ -338,16 +339,7 @@ def _draw_widths(axes: Axes, main: pd.DataFrame, runs: pd.DataFrame, looks: dict
         own = main[main["architecture"] == name].sort_values("filters")
         shift = 2 ** (dodge * (index - (len(names) - 1) / 2))
         single = runs[runs["architecture"] == name]
-        axes.plot(
-            single["filters"] * shift,
-            single["excess"],
-            looks[name].marker,
-            color=looks[name].color,
-            markersize=2.0,
-            markeredgewidth=0,
-            alpha=0.35,
-            zorder=1.5,
-        )
+        draw_runs(axes, single["filters"] * shift, single["excess"], looks[name], alpha=0.35, zorder=1.5)
         _draw_means(axes, own["filters"] * shift, own, "redrawn", looks[name], join=True)
     _scale_by_power(axes)
 

@@ -21,6 +21,7 @@ from filtertwins.figures.style import (
     SINGLE_COLUMN_IN,
     Series,
     display_name,
+    draw_runs,
     label_panel,
     legend_above,
     new_figure,
@@ -143,16 +144,7 @@ def _draw_contrast(
 ) -> None:
     """Mean with interval for each filter count, and below it the single seeds."""
     line = {count: index + place for index, count in enumerate(counts)}
-    axes.plot(
-        differences["difference"],
-        differences["filters"].map(line) + _SEEDS_BELOW,
-        look.marker,
-        color=look.color,
-        markersize=2.0,
-        markeredgewidth=0,
-        alpha=0.4,
-        zorder=2,
-    )
+    draw_runs(axes, differences["difference"], differences["filters"].map(line) + _SEEDS_BELOW, look)
     axes.errorbar(
         summary["mean"],
         summary["filters"].map(line),

@@ -23,6 +23,7 @@ from filtertwins.figures.style import (
     SMALL_TEXT_PT,
     Series,
     display_name,
+    draw_runs,
     filters_axis,
     label_panel,
     legend_above,
@@ -211,16 +212,7 @@ def _draw_excess(axes: Axes, rows: pd.DataFrame, look: Series) -> None:
     accuracy, excess = _point_summaries(rows)
     axes.axhspan(-_NULL_SDS, _NULL_SDS, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.axhline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
-    axes.plot(
-        rows["percent"],
-        rows["standard_excess"],
-        look.marker,
-        color=look.color,
-        markersize=2.0,
-        markeredgewidth=0,
-        alpha=0.6,
-        zorder=2,
-    )
+    draw_runs(axes, rows["percent"], rows["standard_excess"], look, alpha=0.6)
     axes.errorbar(
         accuracy["mean"],
         excess["mean"],

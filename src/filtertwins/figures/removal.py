@@ -19,6 +19,7 @@ from filtertwins.figures.style import (
     REFERENCE_COLOR,
     Series,
     display_name,
+    draw_runs,
     filters_axis,
     label_panel,
     legend_above,
@@ -87,9 +88,10 @@ def draw(removal: pd.DataFrame, *, threshold: float = 0.95, filters: float | Non
     if rows.empty:
         raise TableError("removal", "column 'nearest_cosine' is empty everywhere: a nearest filter takes two")
     shown = _shown(rows, filters)
-    correlations = summarise(rank_correlations(rows), "correlation")
+    single = rank_correlations(rows)
+    correlations = summarise(single, "correlation")
     with style():
-        figure = _draw_panels(rows, shown, correlations, looks, threshold)
+        figure = _draw_panels(rows, shown, single, correlations, looks, threshold)
     return figure, _caption(rows, shown, correlations, threshold)
 
 
@@ -125,7 +127,12 @@ def rank_correlations(removal: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_panels(
-    rows: pd.DataFrame, shown: pd.DataFrame, correlations: pd.DataFrame, looks: dict[str, Series], threshold: float
+    rows: pd.DataFrame,
+    shown: pd.DataFrame,
+    single: pd.DataFrame,
+    correlations: pd.DataFrame,
+    looks: dict[str, Series],
+    threshold: float,
 ) -> Figure:
     names = in_order(shown["architecture"])
     abreast = min(_SCATTERS_ABREAST, len(names))
@@ -148,7 +155,7 @@ def _draw_panels(
             axes.set_xlabel("Cosine to the nearest filter")
     _cost_axis(panels[0], shown["loss_increase"].to_numpy(dtype=np.float64))
     last = figure.add_subplot(grid[:, -1])
-    _draw_correlations(last, rows, correlations, looks)
+    _draw_correlations(last, rows, single, correlations, looks)
     label_panel(last, len(names), "cosine with loss increase")
     legend_above(figure, handles, columns=4)
     return figure
@@ -242,25 +249,17 @@ def _cost_axis(axes: Axes, costs: npt.NDArray[np.float64]) -> None:
     axes.set_yticks([], minor=True)
 
 
-def _draw_correlations(axes: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, looks: dict[str, Series]) -> None:
+def _draw_correlations(
+    axes: Axes, rows: pd.DataFrame, single: pd.DataFrame, correlations: pd.DataFrame, looks: dict[str, Series]
+) -> None:
     axes.axhline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
     filters_axis(axes, rows["filters"] if correlations.empty else correlations["filters"])
     names = in_order(rows["architecture"])
     dodge = min(_DODGE, 0.75 / len(names))
-    single = rank_correlations(rows)
     for index, name in enumerate(names):
         look, shift = looks[name], 2 ** (dodge * (index - (len(names) - 1) / 2))
         own, means = (table[table["architecture"] == name] for table in (single, correlations))
-        axes.plot(
-            own["filters"] * shift,
-            own["correlation"],
-            look.marker,
-            color=look.color,
-            markersize=2.0,
-            markeredgewidth=0,
-            alpha=0.35,
-            zorder=2,
-        )
+        draw_runs(axes, own["filters"] * shift, own["correlation"], look, alpha=0.35)
         axes.errorbar(
             means["filters"] * shift,
             means["mean"],

@@ -210,6 +210,13 @@ def scale_by_error(axes: Axes, shown: Sequence[float], *, finest: float) -> None
     axes.set_yticks([], minor=True)
 
 
+def draw_runs(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, look: Series, *, alpha: float = 0.4, zorder: float = 2
+) -> None:
+    """Single runs, as small faint markers of their series; what they add up to is drawn over them."""
+    axes.plot(x, y, look.marker, color=look.color, markersize=2.0, markeredgewidth=0, alpha=alpha, zorder=zorder)
+
+
 def label_panel(axes: Axes, index: int, text: str) -> None:
     """Put a bold letter (a, b, ..., z, aa, ab, ...) and what the panel shows above the axes' left end."""
     letter = ascii_lowercase[index % 26]
