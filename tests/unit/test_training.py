@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from filtertwins import datasets
-from filtertwins.settings import Architecture, Start
+from filtertwins.settings import Architecture
 from filtertwins.training import DivergedError, loop, networks, plain_model, train_chunk
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters, largest_divisor
@@ -271,7 +271,7 @@ def test_a_linear_stack_is_compiled_once_whatever_the_number_of_steps(digits):
     setting, seeds = architecture(), [0, 1]
     stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE), seeds, IMAGE)
     labels = np.tile(digits.train_labels, (2, 1))
-    run_steps = loop._compiled_loop(stack, setting, [Start()], digits.train_images, labels)
+    run_steps = loop._compiled_loop(stack, setting, digits.train_images, labels)
     indices = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
 
     def seconds(first, stop):

@@ -2,7 +2,8 @@
 
 The only part of the library that imports TensorFlow.
 
-``streams`` says what a seed fixes, ``networks`` what a network computes, ``loop`` how a stack is trained.
+``streams`` says what a seed fixes, ``networks`` what a network computes, ``loop`` how a stack is trained;
+``chunks`` train from random initial weights, ``fine_tuning`` trains on what was pruned.
 """
 
 import os
@@ -10,9 +11,20 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up banners; failures come as exceptions
 
-from filtertwins.training.loop import DivergedError, train_chunk
+from filtertwins.training.chunks import train_chunk
+from filtertwins.training.fine_tuning import fine_tune
+from filtertwins.training.loop import DivergedError, Scores
 from filtertwins.training.networks import plain_model
 from filtertwins.training.runtime import one_thread
 from filtertwins.training.streams import snapshot_steps, total_steps
 
-__all__ = ["DivergedError", "one_thread", "plain_model", "snapshot_steps", "total_steps", "train_chunk"]
+__all__ = [
+    "DivergedError",
+    "Scores",
+    "fine_tune",
+    "one_thread",
+    "plain_model",
+    "snapshot_steps",
+    "total_steps",
+    "train_chunk",
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 
 from filtertwins.datasets import Dataset
 from filtertwins.errors import StudyError
-from filtertwins.settings import Architecture, Start
-from filtertwins.training.networks import CollapsedStack, Stack, build_stack, initial_parameters
-from filtertwins.training.starts import outgoing_separation, start_from
-from filtertwins.training.streams import batches, training_labels
-from filtertwins.weights import SPLITS, Chunk, stacked
+from filtertwins.settings import Architecture
+from filtertwins.training.networks import CollapsedStack, Stack, build_stack
+from filtertwins.training.starts import outgoing_separation
+from filtertwins.training.streams import Purpose, batches, training_labels
+from filtertwins.weights import SPLITS, Parameters
 
 SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
 EVALUATION_IMAGES = 250  # images at a time when scoring
@@ -28,44 +29,66 @@ class DivergedError(StudyError):
     """A run's loss is no longer a finite number."""
 
 
-def train_chunk(
+@dataclass(frozen=True)
+class Scores:
+    """How well the networks of a stack do on some splits of a dataset."""
+
+    losses: NDArray[np.float64]  # (split, network), mean cross-entropy in nats
+    correct: NDArray[np.int64]  # (split, network), right predictions
+    images: NDArray[np.int64]  # (split,)
+
+
+@dataclass(frozen=True)
+class TrainedStack:
+    """A stack after its training, and what was recorded on the way."""
+
+    stack: Stack
+    snapshots: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]  # kernels, biases, outgoing separation
+    growth: NDArray[np.float32]  # (step, network), or (0, network)
+    reported_steps: list[int]
+    reported_losses: list[NDArray[np.float32]]  # (network,) each
+
+
+def train_stack(
     dataset: Dataset,
     architecture: Architecture,
-    filters: int,
-    seeds: Sequence[int],
+    initial: Parameters,
+    seed_of_network: Sequence[int],
     snapshot_steps: Sequence[int],
-    condition: Mapping[str, Any],
-    starts: Sequence[Start] = (Start(),),
+    what: str,
+    *,
+    order: Purpose = Purpose.BATCHES,
+    trainable: Parameters | None = None,
+    growth_bound: bool = False,
     report: Callable[[str], None] = print,
-) -> Chunk:
-    """Train one network for each seed and start, together.
+) -> TrainedStack:
+    """Train networks together, from given weights.
 
     Args:
         dataset: images uint8; pixels are scaled to [0, 1] as they are gathered.
-        architecture: the network and its training; its ``filters`` are ignored for `filters`.
-        filters: the number of filters.
-        seeds: each fixes a run's initial weights and batch order.
+        architecture: the network and its training; its ``filters`` are ignored.
+        initial: the weights that training starts from.
+        seed_of_network: each network's seed, which fixes its batches; as many networks of every seed, side by side.
         snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
-        condition: kept with the result: all that it depends on.
-        starts: every seed is trained from each of these; only their initial weights differ, not their batches.
+        what: the networks' name in reports and errors.
+        order: the stream that the order of the training images is drawn from.
+        trainable: 1 for each weight that is trained, 0 for those held as they are; by default all are trained.
+        growth_bound: record what bounds the growth of twins' difference, where there is such a bound.
         report: gets a line of progress after every ``SEGMENT_STEPS`` steps.
 
     Raises:
         DivergedError: names the seed and the step.
     """
-    what, steps = f"{condition.get('architecture', '')} filters={filters}", snapshot_steps[-1]
-    image_shape: tuple[int, int] = dataset.train_images.shape[1:]
-    networks = [(seed, index) for seed in seeds for index in range(len(starts))]
-    seed_of_network = [seed for seed, _ in networks]
-    drawn = {seed: initial_parameters(architecture, filters, [seed], image_shape) for seed in seeds}
-    initial = stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks])
-    stack = build_stack(architecture, initial, seed_of_network, image_shape)
+    steps, image_shape = snapshot_steps[-1], dataset.train_images.shape[1:]
+    seeds = list(dict.fromkeys(seed_of_network))
+    stack = build_stack(architecture, initial, list(seed_of_network), image_shape)
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
-    run_steps = _compiled_loop(stack, architecture, starts, dataset.train_images, labels)
-    streams = [batches(seed, len(dataset.train_labels), architecture.batch) for seed in seeds]
+    masks = None if trainable is None else build_stack(architecture, trainable, seeds, image_shape).variables
+    run_steps = _compiled_loop(stack, architecture, dataset.train_images, labels, masks, growth_bound=growth_bound)
+    streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in seeds]
 
     snapshots = [_snapshot(stack)]
-    growth = [np.zeros((0, len(networks)))]
+    growth = [np.zeros((0, len(seed_of_network)))]
     reported_steps, reported_losses = [], []
     start_s, done = time.monotonic(), 0
     unreported: list[NDArray[np.float32]] = []
@@ -91,25 +114,8 @@ def train_chunk(
                 f"{what} seeds {seeds[0]}-{seeds[-1]} "
                 f"step {stop}/{steps} loss {reported_losses[-1].mean():.4f} eta {eta_s:.0f}s"
             )
-
-    kernels, biases, separations = zip(*snapshots, strict=True)
-    losses, correct, images = _scores(stack, dataset)
-    return Chunk(
-        condition=condition,
-        seeds=np.array(seed_of_network, np.int64),
-        starts=np.array([index for _, index in networks], np.int64),
-        parameters=stack.parameters(),
-        snapshot_steps=np.array(snapshot_steps, np.int64),
-        snapshot_kernels=np.stack(kernels),
-        snapshot_biases=np.stack(biases),
-        outgoing_separation=np.stack(separations),
-        growth=np.concatenate(growth).astype(np.float32),
-        reported_steps=np.array(reported_steps, np.int64),
-        reported_losses=np.stack(reported_losses),
-        losses=losses,
-        correct=correct,
-        images=images,
-    )
+    recorded = np.concatenate(growth).astype(np.float32)
+    return TrainedStack(stack, snapshots, recorded, reported_steps, reported_losses)
 
 
 def segment_ends(snapshot_steps: Sequence[int]) -> list[int]:
@@ -132,9 +138,11 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
 def _compiled_loop(
     stack: Stack,
     architecture: Architecture,
-    starts: Sequence[Start],
     images: NDArray[np.uint8],
     labels: NDArray[np.uint8],
+    masks: Sequence[tf.Tensor] | None = None,
+    *,
+    growth_bound: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
     """A function that trains the stack from one step to another, on given images.
 
@@ -148,34 +156,33 @@ def _compiled_loop(
     optimizer = _optimizer(architecture)
     optimizer.build(variables)
     networks = len(labels)
-    size = 1 + math.prod(architecture.kernel) if _growth_has_a_bound(stack, architecture, starts) else 0
+    plain_descent = architecture.optimizer == "sgd" and not architecture.momentum
+    size = 0
+    if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
+        size = 1 + math.prod(architecture.kernel)
 
     @tf.function(jit_compile=stack.compiled)  # type: ignore[untyped-decorator]
     def run_steps(indices: tf.Tensor, first: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        steps = indices.shape[0]
+        steps, seeds, _ = indices.shape
         losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
         moments = tf.TensorArray(tf.float32, size=steps, element_shape=(networks, size, size))
         step = tf.zeros_like(first)
         # Not "for step in tf.range(...)": XLA would compile anew for every number of steps, a third of a second each.
         while step < stop - first:
-            batch = tf.repeat(indices[step], len(starts), axis=0)  # (network, image)
+            batch = tf.repeat(indices[step], networks // seeds, axis=0)  # (network, image)
             x = tf.cast(tf.gather(pixels, batch), tf.float32) / 255.0
             y = tf.cast(tf.gather(targets, batch, batch_dims=1), tf.int32)
             if isinstance(stack, CollapsedStack) and size:
                 moments = moments.write(step, stack.growth_moments(x, y))
             step_losses, gradients = stack.losses_and_gradients(x, y, first + step)
+            if masks is not None:
+                gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
             optimizer.apply(gradients[trained], variables)
             losses = losses.write(step, step_losses)
             step += 1
         return losses.stack(), moments.stack()
 
     return run_steps
-
-
-def _growth_has_a_bound(stack: Stack, architecture: Architecture, starts: Sequence[Start]) -> bool:
-    """Whether twins are trained by plain gradient descent on a linear network."""
-    plain = architecture.optimizer == "sgd" and not architecture.momentum
-    return isinstance(stack, CollapsedStack) and plain and any(start.second_filter == "twin" for start in starts)
 
 
 def _snapshot(stack: Stack) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
@@ -191,19 +198,19 @@ def _check_finite(losses: NDArray[np.float32], seeds: Sequence[int], done: int, 
         )
 
 
-def _scores(stack: Stack, dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Mean cross-entropy (split, seed), correct predictions (split, seed) and images (split,)."""
+def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS) -> Scores:
+    """How well each network of a stack does on some splits of a dataset."""
 
     @tf.function(jit_compile=stack.compiled, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = stack.logits(tf.cast(images, tf.float32) / 255.0)  # (seed, image, class)
+    def score_block(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = stack.logits(tf.cast(images, tf.float32) / 255.0)  # (network, image, class)
         targets = tf.broadcast_to(labels, tf.shape(logits)[:2])
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         hits = tf.argmax(logits, axis=2, output_type=tf.int32) == labels
         return tf.reduce_sum(losses, axis=1), tf.reduce_sum(tf.cast(hits, tf.int32), axis=1)
 
     losses, correct, counts = [], [], []
-    for split in SPLITS:
+    for split in splits:
         images, labels = (
             getattr(dataset, f"{split}_images"),
             getattr(dataset, f"{split}_labels").astype(np.int32),
@@ -212,11 +219,11 @@ def _scores(stack: Stack, dataset: Dataset) -> tuple[NDArray[np.float64], NDArra
         parts = [
             [
                 part.numpy().astype(np.float64)
-                for part in score(images[i : i + EVALUATION_IMAGES], labels[i : i + EVALUATION_IMAGES])
+                for part in score_block(images[i : i + EVALUATION_IMAGES], labels[i : i + EVALUATION_IMAGES])
             ]
             for i in range(0, len(images), EVALUATION_IMAGES)
         ]
         losses.append(sum(part[0] for part in parts) / len(images))
         correct.append(sum(part[1] for part in parts))
         counts.append(len(images))
-    return np.stack(losses), np.stack(correct).astype(np.int64), np.array(counts, np.int64)
+    return Scores(np.stack(losses), np.stack(correct).astype(np.int64), np.array(counts, np.int64))

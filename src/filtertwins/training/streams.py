@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     PERTURBATION = 4
     LABELS = 5
     DROPOUT = 6
+    FINE_TUNING = 7
 
 
 def generator(seed: int, purpose: Purpose, block: int = 0) -> np.random.Generator:
@@ -41,16 +42,16 @@ def initializer_seed(seed: int, purpose: Purpose) -> int:
     return int(generator(seed, purpose).integers(2**31))
 
 
-def epoch_order(seed: int, epoch: int, images: int) -> NDArray[np.int32]:
-    """The order of the training images in one epoch.
+def epoch_order(seed: int, epoch: int, images: int, order: Purpose = Purpose.BATCHES) -> NDArray[np.int32]:
+    """The order of the training images in one epoch; `order` is the stream that it is drawn from.
 
     Returns:
         (images,) a permutation of 0 .. images - 1.
     """
-    return generator(seed, Purpose.BATCHES, epoch).permutation(images).astype(np.int32)
+    return generator(seed, order, epoch).permutation(images).astype(np.int32)
 
 
-def batches(seed: int, images: int, batch: int) -> Iterator[NDArray[np.int32]]:
+def batches(seed: int, images: int, batch: int, order: Purpose = Purpose.BATCHES) -> Iterator[NDArray[np.int32]]:
     """The image indices of every batch, for ever. Each epoch is shuffled anew; its incomplete last batch is dropped.
 
     Yields:
@@ -63,8 +64,8 @@ def batches(seed: int, images: int, batch: int) -> Iterator[NDArray[np.int32]]:
         raise BatchError(f"batch = {batch} is larger than the training split; allowed: 1 to {images}")
     epoch = 0
     while True:
-        order = epoch_order(seed, epoch, images)
-        yield from order[: images // batch * batch].reshape(-1, batch)
+        shuffled = epoch_order(seed, epoch, images, order)
+        yield from shuffled[: images // batch * batch].reshape(-1, batch)
         epoch += 1
 
 

@@ -1,0 +1,74 @@
+"""A chunk: networks of one condition from their random initial weights to their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from filtertwins.datasets import Dataset
+from filtertwins.settings import Architecture, Start
+from filtertwins.training.loop import score, train_stack
+from filtertwins.training.networks import initial_parameters
+from filtertwins.training.starts import start_from
+from filtertwins.weights import Chunk, stacked
+
+
+def train_chunk(
+    dataset: Dataset,
+    architecture: Architecture,
+    filters: int,
+    seeds: Sequence[int],
+    snapshot_steps: Sequence[int],
+    condition: Mapping[str, Any],
+    starts: Sequence[Start] = (Start(),),
+    report: Callable[[str], None] = print,
+) -> Chunk:
+    """Train one network for each seed and start, together.
+
+    Args:
+        dataset: images uint8; pixels are scaled to [0, 1] as they are gathered.
+        architecture: the network and its training; its ``filters`` are ignored for `filters`.
+        filters: the number of filters.
+        seeds: each fixes a run's initial weights and batch order.
+        snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
+        condition: kept with the result: all that it depends on.
+        starts: every seed is trained from each of these; only their initial weights differ, not their batches.
+        report: gets a line of progress at regular steps.
+
+    Raises:
+        DivergedError: names the seed and the step.
+    """
+    image_shape: tuple[int, int] = dataset.train_images.shape[1:]
+    networks = [(seed, index) for seed in seeds for index in range(len(starts))]
+    seed_of_network = [seed for seed, _ in networks]
+    drawn = {seed: initial_parameters(architecture, filters, [seed], image_shape) for seed in seeds}
+    trained = train_stack(
+        dataset,
+        architecture,
+        stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks]),
+        seed_of_network,
+        snapshot_steps,
+        f"{condition.get('architecture', '')} filters={filters}",
+        growth_bound=any(start.second_filter == "twin" for start in starts),
+        report=report,
+    )
+    kernels, biases, separations = zip(*trained.snapshots, strict=True)
+    scores = score(trained.stack, dataset)
+    return Chunk(
+        condition=condition,
+        seeds=np.array(seed_of_network, np.int64),
+        starts=np.array([index for _, index in networks], np.int64),
+        parameters=trained.stack.parameters(),
+        snapshot_steps=np.array(snapshot_steps, np.int64),
+        snapshot_kernels=np.stack(kernels),
+        snapshot_biases=np.stack(biases),
+        outgoing_separation=np.stack(separations),
+        growth=trained.growth,
+        reported_steps=np.array(trained.reported_steps, np.int64),
+        reported_losses=np.stack(trained.reported_losses),
+        losses=scores.losses,
+        correct=scores.correct,
+        images=scores.images,
+    )
