@@ -93,4 +93,5 @@ def _numbers(row: pd.Series[Any]) -> str:
     if pd.isna(row["effect"]):
         return ""
     effect, low, high = (in_words(row[name], row["unit"]) for name in ("effect", "low", "high"))
-    return f"*{effect} ({low} to {high}), {row['n']} seeds*"
+    over = "rounds" if row["unit"] == "ratio" and row["figure"] == "cost" else f"{row['n']} seeds"
+    return f"*{effect} ({low} to {high}), {over}*"

@@ -37,8 +37,10 @@ Unit = Literal[
     "correlation",
     "networks",
     "pairs",
+    "share",
+    "ratio",
 ]
-"""What an effect is measured in. Accuracies, and shares of networks and of pairs of filters, are in [0, 1]."""
+"""What an effect is measured in. Accuracies and shares, such as those of networks and of pairs, are in [0, 1]."""
 
 _IN_WORDS: dict[str, Callable[[float], str]] = {
     "accuracy": lambda x: f"{100 * x:.1f} %",
@@ -51,6 +53,8 @@ _IN_WORDS: dict[str, Callable[[float], str]] = {
     "correlation": lambda x: f"{x:.2f}",
     "networks": lambda x: f"{100 * x:.1f} %",
     "pairs": lambda x: f"{100 * x:.2f} %",
+    "share": lambda x: f"{100 * x:.1f} %",
+    "ratio": lambda x: f"{x:.2f}",
 }
 _LISTED = 6  # parts at most that a sentence lists one by one
 _BOOTSTRAP_SEED = 20200
