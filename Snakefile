@@ -31,6 +31,11 @@ for experiment in plan.experiments:
     include: EXPERIMENTS / f"{experiment}.smk"
 
 
+if settings.pruning:
+
+    include: "workflow/rules/pruning.smk"
+
+
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
 

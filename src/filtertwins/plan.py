@@ -11,8 +11,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from filtertwins.settings import Architecture, Experiment, Settings, Start
-from filtertwins.weights import chunk_name
+from filtertwins.settings import Architecture, Experiment, PrunedNetwork, Settings, Start
+from filtertwins.weights import chunk_name, seeds_name
 
 SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
 
@@ -50,6 +50,7 @@ class Plan:
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
+        self._trained |= {name: (item, plain_start) for name, (item, _) in self._from_scratch().items()}
 
     @property
     def experiments(self) -> dict[str, Experiment]:
@@ -110,6 +111,76 @@ class Plan:
         }
         return {"architectures": small, "chunks": whole["chunks"]}
 
+    @property
+    def pruned(self) -> dict[str, PrunedNetwork]:
+        """Which of each architecture's networks are pruned; none if pruning is switched off."""
+        return self.settings.pruning.pruned if self.settings.pruning else {}
+
+    def kept_counts(self) -> list[tuple[str, int, int]]:
+        """Architecture, filters and filters kept of all that is fine-tuned; the last of each keeps all its filters."""
+        return [(name, item.filters, kept) for name, item in self.pruned.items() for kept in (*item.kept, item.filters)]
+
+    def pruned_files(self, folder: Path) -> list[Path]:
+        """The scores of pruned networks: a file for each chunk and number of filters kept."""
+        return [
+            folder / name / f"filters-{filters:03d}" / f"kept-{kept:03d}_{seeds_name(first, seeds)}.csv"
+            for name, filters, kept in self.kept_counts()
+            for first, seeds in self.settings.chunks()
+        ]
+
+    def importance_files(self, folder: Path) -> list[Path]:
+        """The importances of filters: a file for each chunk that is pruned."""
+        return [
+            folder / name / f"filters-{network.filters:03d}" / f"importance_{seeds_name(first, seeds)}.csv"
+            for name, network in self.pruned.items()
+            for first, seeds in self.settings.chunks()
+        ]
+
+    def _from_scratch(self) -> dict[str, tuple[Architecture, Plain]]:
+        """Small networks to compare pruned ones with: how each is trained, and what it is compared with.
+
+        At equal epochs they see as many batches as the large network and its pruned one together. At equal compute
+        their training costs the same multiply-accumulates, which are in proportion to the filters.
+        """
+        found: dict[str, tuple[Architecture, Plain]] = {}
+        more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
+        for name, network in self.pruned.items():
+            architecture = self.settings.studied[name]
+            for kept in network.from_scratch:
+                steps = architecture.steps or 0
+                budgets = {"equal_epochs": steps, "equal_compute": round(steps * network.filters / kept)}
+                for budget, own in budgets.items():
+                    update = {"filters": (kept,), "steps": own + more}
+                    compared = {"architecture": name, "filters": network.filters, "budget": budget}
+                    place = f"pruning/{name}_{network.filters}_to_{kept}_{budget}"
+                    found[place] = architecture.model_copy(update=update), compared
+        return found
+
+    def from_scratch(self) -> Plain:
+        """The small networks as a study of their own, and what each is compared with."""
+        networks = self._from_scratch()
+        return {
+            "architectures": {name: list(item.filters) for name, (item, _) in networks.items()},
+            "chunks": self.settings.chunks(),
+            "compared": {name: compared for name, (_, compared) in networks.items()},
+        }
+
+    def costed_networks(self) -> list[Plain]:
+        """The networks whose size and latency are measured: each pruned one's layers, and the whole one's."""
+        return [
+            {"architecture": name, "filters": filters, "kept": kept}
+            | {key: getattr(self.settings.studied[name], key) for key in ("kernel", "activation")}
+            for name, filters, kept in self.kept_counts()
+        ]
+
+    def weight_deletion(self) -> Plain:
+        """The part of the study whose weights are deleted one by one."""
+        deletion = self.settings.pruning.weight_deletion if self.settings.pruning else None
+        return {
+            "architectures": {deletion.architecture: [deletion.filters]} if deletion else {},
+            "chunks": self.settings.chunks(),
+        }
+
     @staticmethod
     def chunk_files(folder: Path, study: Plain) -> list[Path]:
         """The files of a study's chunks."""
@@ -146,6 +217,16 @@ class Plan:
     def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Memory of a chunk: TensorFlow and the data, and twelve copies of its weights (Adam, gradients, blocks)."""
         return 1500 + self.head_weights(architecture, filters, first, last) * 4 * 12 // 10**6
+
+    def pruning_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Memory of pruning a chunk and training on: that of training as many networks as there are methods, each."""
+        methods = len(self.settings.pruning.methods) if self.settings.pruning else 1
+        return 1500 + methods * (self.training_mem_mb(architecture, filters, first, last) - 1500)
+
+    def pruning_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Time of the same, with the room that training has."""
+        methods = len(self.settings.pruning.methods) if self.settings.pruning else 1
+        return methods * self.training_minutes(architecture, filters, first, last)
 
     def training_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Time of a chunk, with room for a core of half the speed: 30 ns for each dense weight, step and 512 images.

@@ -60,6 +60,16 @@ TINY = {
             "architectures": {"trained": None, "frozen": SHORT | {"filters": [2]}, "shuffled": SHORT | {"filters": [2]}}
         },
     },
+    "pruning": {
+        "fine_tuning_steps": 3,
+        "images": 100,
+        "networks": {
+            "question": {"filters": 3, "kept": [2], "from_scratch": [2]},
+            "relu_3x1": None,
+            "relu_5x5": {"filters": 2, "kept": [1], "from_scratch": []},
+        },
+        "weight_deletion": {"filters": 2, "shares": [0.5], "retraining_steps": 2},
+    },
 }
 NOTHING: dict[str, int] = {}
 

@@ -9,6 +9,7 @@ sys.path.insert(0, str(SOURCE))
 
 from filtertwins.plan import Plan, as_json, digest
 from filtertwins.provenance import code_digest
+from filtertwins.pruning import criteria
 from filtertwins.settings import SettingsError, load_settings
 
 
@@ -20,7 +21,11 @@ def code(name):
 CLAIMS = ROOT / "config" / "claims.yaml"
 EXPERIMENTS = ROOT / "workflow" / "rules" / "experiments"
 try:
-    settings = load_settings(config, {path.stem for path in EXPERIMENTS.glob("*.smk")})
+    settings = load_settings(
+        config,
+        experiments={path.stem for path in EXPERIMENTS.glob("*.smk")},
+        methods=criteria.METHODS,
+    )
 except SettingsError as error:
     sys.exit(f"error: {error}")
 
