@@ -146,7 +146,7 @@ def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
 def _check_condition(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     for key, wanted, own in _differences(expected, found):
         raise WrongCondition(
-            f"{path}: networks of another condition: {key} = {own!r}, expected {wanted!r}; "
+            f"{path}: networks of another condition: {key} = {json.dumps(own)}, expected {json.dumps(wanted)}; "
             "delete the file and run again"
         )
 

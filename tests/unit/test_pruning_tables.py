@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.errors import StudyError
-from filtertwins.pruning.tables import compare_with_small, criteria_rows, importance_rows, require_condition
+from filtertwins.pruning.tables import compare_with_small, criteria_rows, importance_rows
 from filtertwins.statistics import holm, paired_equivalence
 
 RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
@@ -178,33 +177,3 @@ def test_nothing_to_compare_is_an_empty_table_with_its_columns(rng):
 def test_a_margin_of_nothing_is_refused(rng):
     with pytest.raises(ValueError, match="margin: 0"):
         compare_with_small(pruned_rows(rng), scratch_rows(rng), 0)
-
-
-# Conditions
-
-
-def test_weights_of_the_expected_networks_are_taken(make_chunk, tmp_path):
-    chunk = make_chunk(np.ones((2, 3, 1, 4)))
-    require_condition(chunk, chunk.condition, tmp_path / "chunk.npz")
-    require_condition(chunk, {"filters": 4, "model": {"kernel": (3, 1)}}, tmp_path / "chunk.npz")
-
-
-@pytest.mark.parametrize(
-    ("expected", "message"),
-    [
-        ({"filters": 8}, "filters = 4, expected 8"),
-        (
-            {"filters": 4, "model": {"kernel": [5, 5], "activation": "relu"}},
-            r"model.kernel = \[3, 1\], expected \[5, 5\]",
-        ),
-        ({"model": {"activation": "relu"}}, 'model.activation = "linear", expected "relu"'),
-        ({"images": 3}, "images = null, expected 3"),
-        ({"architecture": {"name": "question"}}, 'architecture = "question", expected {"name": "question"}'),
-    ],
-)
-def test_weights_of_another_architecture_are_refused_with_the_file_and_the_first_difference(
-    make_chunk, tmp_path, expected, message
-):
-    path = tmp_path / "filters-004_seeds-000-001.npz"
-    with pytest.raises(StudyError, match=f"filters-004_seeds-000-001.npz: weights of another architecture: {message};"):
-        require_condition(make_chunk(np.ones((2, 3, 1, 4))), expected, path)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from filtertwins.errors import StudyError
 from filtertwins.redundancy import Floats
 from filtertwins.statistics import EquivalenceTest, holm, paired_equivalence, rank_correlation
-from filtertwins.weights import Chunk
 
 Row = dict[str, Any]
 
@@ -118,25 +114,6 @@ def compare_with_small(
     return table.astype(_SMALL_OR_PRUNED_COLUMNS)
 
 
-def require_condition(chunk: Chunk, expected: Mapping[str, Any], path: Path) -> None:
-    """Refuse weights of other networks than the expected ones.
-
-    Args:
-        chunk: as read.
-        expected: what its condition should say; keys that are not here may say anything.
-        path: where it was read, for the message.
-
-    Raises:
-        StudyError: naming the file and the first key that differs.
-    """
-    plain = json.loads(json.dumps(expected, default=list))  # as the file holds it
-    for key, wanted, found in _differences(plain, chunk.condition):
-        raise StudyError(
-            f"{path}: weights of another architecture: {key} = {json.dumps(found)}, expected {json.dumps(wanted)}; "
-            "delete the file and run again"
-        )
-
-
 def _method_rows(pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
     """The rows of one network and method."""
     names = {name: pruned[name].iloc[0] for name in ("dataset", "architecture", "activation", "filters")}
@@ -171,13 +148,3 @@ def _selected_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], Any]:
     means = methods.groupby(["architecture", "filters", "kept", "method"], sort=False)["validation_accuracy"].mean()
     best = means.groupby(["architecture", "filters", "kept"], sort=False).idxmax()
     return {name[:-1]: name[-1] for name in best}
-
-
-def _differences(expected: Mapping[str, Any], found: Any, above: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Keys, dotted, with the wanted and the found value, where these differ."""
-    for key, wanted in expected.items():
-        name, value = f"{above}{key}", found.get(key) if isinstance(found, Mapping) else None
-        if isinstance(wanted, Mapping) and isinstance(value, Mapping):
-            yield from _differences(wanted, value, f"{name}.")
-        elif wanted != value:
-            yield name, wanted, value
