@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
 from studies import clean_environment
 
 PATIENCE_S = 90

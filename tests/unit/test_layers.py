@@ -13,7 +13,7 @@ import pytest
 PACKAGE = "filtertwins"
 # From the top: a room may import those of earlier lines.
 LAYERS = [
-    {"errors"},
+    {"errors", "interrupts"},
     {"files", "settings", "provenance"},
     {"weights", "idx"},
     {"plan", "downloads", "datasets"},

@@ -7,9 +7,12 @@ ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
+from filtertwins.interrupts import pass_on_interrupts
 from filtertwins.plan import Plan, as_json, digest
 from filtertwins.provenance import code_digest
 from filtertwins.settings import SettingsError, load_settings
+
+pass_on_interrupts()
 
 
 def code(name):
