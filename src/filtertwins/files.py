@@ -1,7 +1,6 @@
 """Files that are either whole or absent: atomic writing, checksums, tidy CSV and safe npz."""
 
 import csv
-import errno
 import hashlib
 import io
 import os
@@ -27,7 +26,6 @@ TEMPORARY_SUFFIX = ".filtertwins-tmp"
 """How the hidden temporary files of :func:`atomic_write` end; one that a kill left behind may be deleted."""
 
 _NAME_KEPT = 40  # characters of a file's name in that of its temporary file
-_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _ATOMIC_MODES = ("wb", "w", "w+b")
 _DELETE_AND_RERUN = "delete it and run again"
 
@@ -93,8 +91,8 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.replace(target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _DISK_FAULTS and error.filename is None:
-            raise OSError(error.errno, error.strerror, str(path)) from error  # which write did not say
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that a reader knows
         raise
 
 

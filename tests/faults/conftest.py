@@ -16,7 +16,7 @@ from studies import clean_environment
 PATIENCE_S = 90
 
 # Python runs a module of this name at its start. From the library's folder it reaches every script, but not Snakemake.
-PAUSE = '''
+IN_EVERY_SCRIPT = '''
 """Where a test says so, a script waits: as it prints a line, or just before a file takes its name."""
 import builtins, hashlib, os, pathlib, time
 
@@ -39,7 +39,16 @@ def pause_and_replace(path, target, replace=pathlib.Path.replace):
     return replace(path, target)
 
 builtins.print, pathlib.Path.replace = print_and_pause, pause_and_replace
+
+if LIMIT := os.environ.get("TEST_LARGEST_FILE"):  # a full disk, for this script alone
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(LIMIT), int(LIMIT)))
 '''
+
+
+def reach_every_script(study):
+    """Let the scripts of this copy of the tree do what the environment variables TEST_... say."""
+    (study.folder / "src" / "sitecustomize.py").write_text(IN_EVERY_SCRIPT, encoding="utf-8")
 
 
 class Running:
@@ -84,13 +93,24 @@ class Running:
 
 
 @pytest.fixture
+def on_a_full_disk():
+    """A function: run Snakemake where no script can write more than so many bytes into a file; its output."""
+
+    def run(study, *arguments, largest_file):
+        reach_every_script(study)
+        return study.snakemake(*arguments, exit_code=1, TEST_LARGEST_FILE=str(largest_file))
+
+    return run
+
+
+@pytest.fixture
 def running(tmp_path):
     """A function: start Snakemake in a study, and wait until a job of its is at a line or a file."""
     with suppress_at_end() as started:
 
         def start(study, *arguments, at, busy=False):
             number = len(started)
-            (study.folder / "src" / "sitecustomize.py").write_text(PAUSE, encoding="utf-8")
+            reach_every_script(study)
             printed, paused = tmp_path / f"printed-{number}.txt", tmp_path / f"paused-{number}"
             with printed.open("w") as stream:
                 process = subprocess.Popen(

@@ -13,8 +13,8 @@ import pytest
 PACKAGE = "filtertwins"
 # From the top: a room may import those of earlier lines.
 LAYERS = [
-    {"errors", "interrupts"},
-    {"files", "settings", "provenance"},
+    {"errors"},
+    {"guards", "files", "settings", "provenance"},
     {"weights", "idx"},
     {"plan", "downloads", "datasets"},
     {"redundancy"},

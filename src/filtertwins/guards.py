@@ -1,13 +1,18 @@
-"""An interrupt of Snakemake reaches its jobs too. For Snakemake's own process, not for jobs."""
+"""What Snakemake's own process, not a job's, guards against: interrupts that reach no job, folders it cannot write."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import psutil
+
+from filtertwins.errors import StudyError
 
 GRACE_S = 2.0  # Ctrl-C in a terminal has reached the jobs already: they get this long to tidy up
 
@@ -34,3 +39,14 @@ def _interrupt_until_gone(processes: list[psutil.Process]) -> None:
         for process in processes:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGINT)
+
+
+def require_writable(folders: Iterable[Path]) -> None:
+    """Check that files can be made in some folders, which need not exist yet.
+
+    Raises:
+        StudyError: names every folder where that is not so.
+    """
+    existing = {next(path for path in (folder, *folder.resolve().parents) if path.exists()) for folder in folders}
+    if refused := sorted(str(folder) for folder in existing if not os.access(folder, os.W_OK | os.X_OK)):
+        raise StudyError(f"not writable: {', '.join(refused)}; allow writing there, or run in another folder (--directory)")
