@@ -64,5 +64,16 @@ rule all:
         "the study is complete"
 
 
+onstart:
+    or_end(
+        require_writable,
+        {
+            Path(file).parent
+            for job in workflow.dag.needrun_jobs()
+            for file in job.products()
+        },
+    )
+
+
 onsuccess:
     print_summary()

@@ -9,6 +9,8 @@ import pytest
 
 from filtertwins.weights import Chunk, Parameters
 
+pytest_plugins = ["studies"]
+
 STARTS_FIRST = "test_environment.py"
 
 

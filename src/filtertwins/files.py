@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import secrets
 import struct
 import zipfile
@@ -24,6 +25,7 @@ Shape: TypeAlias = tuple[int | str | None, ...]
 TEMPORARY_SUFFIX = ".filtertwins-tmp"
 """How the hidden temporary files of :func:`atomic_write` end; one that a kill left behind may be deleted."""
 
+_NAME_KEPT = 40  # characters of a file's name in that of its temporary file
 _ATOMIC_MODES = ("wb", "w", "w+b")
 _DELETE_AND_RERUN = "delete it and run again"
 
@@ -60,7 +62,8 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
     The content goes to a hidden temporary file in the same folder, is synced to the disk, and then takes
     the name in one step. On any exception, a keyboard interrupt included, the temporary file is removed and
-    a file that had the name before stays as it was. A symbolic link is written through, as by ``open``.
+    a file that had the name before stays as it was. What a kill left of an earlier attempt is removed too.
+    A symbolic link is written through, as by ``open``.
 
     Args:
         path: The file to write. Its folder is created.
@@ -71,23 +74,36 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
     Raises:
         ValueError: On another mode.
-        OSError: When the file cannot be written.
+        OSError: When the file cannot be written; it names the file, also where the disk is full.
     """
     if mode not in _ATOMIC_MODES:
         raise ValueError(f"{path}: mode {mode!r} is not one of {', '.join(map(repr, _ATOMIC_MODES))}")
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(target)
     # The name is cut, so that a long one does not pass the file system's limit through our additions.
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    temporary = target.with_name(f".{target.name[:_NAME_KEPT]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         with _open_new(temporary, mode) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that a reader knows
         raise
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed processes left of this file. No other one can be writing it: Snakemake's lock sees to that."""
+    if len(target.name) > _NAME_KEPT:
+        return  # another file's name may begin alike
+    temporary = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}{re.escape(TEMPORARY_SUFFIX)}")
+    for path in target.parent.iterdir():
+        if temporary.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _open_new(path: Path, mode: str) -> IO[Any]:

@@ -14,7 +14,7 @@ PACKAGE = "filtertwins"
 # From the top: a room may import those of earlier lines.
 LAYERS = [
     {"errors"},
-    {"files", "settings", "provenance"},
+    {"guards", "files", "settings", "provenance"},
     {"weights", "idx"},
     {"plan", "downloads", "datasets"},
     {"redundancy"},

@@ -6,11 +6,28 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
+# On a full disk Python may write half a compiled module (fixed in 3.12.8), and from then on nothing would run.
+sys.dont_write_bytecode = True
 
+from filtertwins.errors import StudyError
+from filtertwins.guards import pass_on_interrupts, require_writable
 from filtertwins.plan import Plan, as_json, digest
 from filtertwins.provenance import code_digest
 from filtertwins.pruning import criteria
 from filtertwins.settings import SettingsError, load_settings
+
+pass_on_interrupts()
+
+
+def or_end(check, *arguments):
+    """The result of a check; its failure ends Snakemake with the message alone."""
+    try:
+        return check(*arguments)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+or_end(require_writable, [Path(".snakemake")])  # where Snakemake notes what it did
 
 
 def code(name):
@@ -67,7 +84,7 @@ in_conda = "conda" in {
 interpreter = "python" if in_conda else shlex.quote(sys.executable)
 preamble = f"""
 set -euo pipefail
-export PYTHONPATH={shlex.quote(str(SOURCE))}
+export PYTHONPATH={shlex.quote(str(SOURCE))} PYTHONDONTWRITEBYTECODE=1
 run_script() {{ {interpreter} {shlex.quote(str(ROOT / "scripts"))}/"$1".py "${{@:2}}"; }}
 mirrors=({shlex.join(getattr(settings.dataset_settings, "mirrors", ()))})
 claims={shlex.quote(str(CLAIMS))}

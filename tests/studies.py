@@ -53,7 +53,8 @@ TINY = {
             | dict.fromkeys(("relu_1x3", "relu_3x3", "relu_7x7")),
         },
         "one_fewer": {
-            "architectures": {"relu_momentum": SHORT | {"filters": [2]}}
+            # Longer than a report interval, so that a test can stop it half-way.
+            "architectures": {"relu_momentum": SHORT | {"filters": [2], "steps": 150}}
             | dict.fromkeys(("linear_momentum", "relu_adam"))
         },
         "controls": {
@@ -80,17 +81,22 @@ class Study:
 
     folder: Path
     overlays: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()  # a command that Snakemake is run by
 
     def configure(self, name, changes):
         """Give one more config file to all runs from now on."""
         (self.folder / "config" / name).write_text(yaml.safe_dump(changes), encoding="utf-8")
         self.overlays = (*self.overlays, f"config/{name}")
 
+    def command(self, *arguments):
+        """What a user types to run Snakemake."""
+        configured = ("--configfile", *self.overlays) if self.overlays else ()
+        return [*self.under, sys.executable, "-m", "snakemake", *arguments, *configured]
+
     def snakemake(self, *arguments, exit_code=0, **environment):
         """Run Snakemake as a user does; its output, both streams."""
-        configured = ("--configfile", *self.overlays) if self.overlays else ()
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, *configured],
+            self.command(*arguments),
             cwd=self.folder,
             env=clean_environment() | environment,
             stdout=subprocess.PIPE,
