@@ -33,6 +33,7 @@ for experiment in plan.experiments:
 
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/slurm_arrays.smk"
 
 
 localrules:
