@@ -38,6 +38,7 @@ if settings.pruning:
 
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/slurm_arrays.smk"
 
 
 localrules:

@@ -30,6 +30,19 @@ def digest(values: Any) -> str:
     return hashlib.sha256(as_json(values).encode()).hexdigest()[:12]
 
 
+def asked_mem_mb(need: int, attempt: int = 1) -> int:
+    """What a job asks a cluster for: twice as much at each further attempt, rounded up to half a gigabyte.
+
+    Rounded, so that many jobs ask for the same: those can be submitted together.
+    """
+    return 500 * math.ceil(need * 2 ** (attempt - 1) / 500)
+
+
+def asked_minutes(need: int, attempt: int = 1) -> int:
+    """The same for time, rounded up to 15, 30, 60, 120, ... minutes."""
+    return 15 * 2 ** (math.ceil(math.log2(max(15, need) / 15)) + attempt - 1)
+
+
 class Plan:
     """The jobs of a study.
 
@@ -210,30 +223,68 @@ class Plan:
 
     def head_weights(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Weights of a chunk's dense layers: what its memory and time grow with."""
-        model, starts = self._trained[architecture]
-        height, width = model.kernel
-        return (29 - height) * (29 - width) * filters * 10 * (last + 1 - first) * len(starts)
+        _, starts = self._trained[architecture]
+        return self._dense_weights(architecture, filters) * (last + 1 - first) * len(starts)
+
+    def _dense_weights(self, architecture: str, filters: int) -> int:
+        height, width = self._trained[architecture][0].kernel
+        return (29 - height) * (29 - width) * filters * 10
 
     def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Memory of a chunk: TensorFlow and the data, and twelve copies of its weights (Adam, gradients, blocks)."""
-        return 1500 + self.head_weights(architecture, filters, first, last) * 4 * 12 // 10**6
+        """Memory of a chunk, a quarter above the most of the MNIST study: TensorFlow, data, networks, their weights.
 
-    def pruning_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Memory of pruning a chunk and training on: that of training as many networks as there are methods, each."""
-        methods = len(self.settings.pruning.methods) if self.settings.pruning else 1
-        return 1500 + methods * (self.training_mem_mb(architecture, filters, first, last) - 1500)
-
-    def pruning_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Time of the same, with the room that training has."""
-        methods = len(self.settings.pruning.methods) if self.settings.pruning else 1
-        return methods * self.training_minutes(architecture, filters, first, last)
+        And, on a cluster, Snakemake twice. ``tools/check_resources.py`` compares it with the benchmark files.
+        """
+        _, starts = self._trained[architecture]
+        networks = (last + 1 - first) * len(starts)
+        return 2000 + 10 * networks + self.head_weights(architecture, filters, first, last) // 10_000
 
     def training_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Time of a chunk, with room for a core of half the speed: 30 ns for each dense weight, step and 512 images.
+        """Time of a chunk: ten minutes to start and compile, and three times what the MNIST study's steps took.
 
-        An epoch is taken for one of 60,000 images.
+        A step costs per image of each network and per dense weight. Linear networks touch their weights once a step,
+        others once for each block of images too. An epoch is taken for one of 60,000 images.
         """
-        item, _ = self._trained[architecture]
+        item, starts = self._trained[architecture]
         steps = item.steps or (item.epochs or 1) * 60_000 // item.batch
-        batches = max(1.0, item.batch / 512)
-        return 10 + round(self.head_weights(architecture, filters, first, last) * steps * batches * 30e-9 / 60)
+        return 10 + math.ceil(3 * steps * self._step_s(architecture, filters, (last + 1 - first) * len(starts)) / 60)
+
+    def _step_s(self, architecture: str, filters: int, networks: int) -> float:
+        """What a step of some networks took in the MNIST study."""
+        item, _ = self._trained[architecture]
+        images, weights = networks * item.batch, networks * self._dense_weights(architecture, filters)
+        if item.activation == "linear" and not item.dropout:
+            return images * 1.2e-6 + weights * 3e-9
+        return images * 6e-6 + weights * 30e-9 * max(1.0, item.batch / 128)
+
+    def pruning_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Memory of pruning a chunk and training on; a network of each method, but none of all its filters."""
+        networks = (last + 1 - first) * self._methods
+        weights = self._methods * self.head_weights(architecture, filters, first, last)
+        return 2000 + 10 * networks + weights // 20_000
+
+    def pruning_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Time of the same; to score all networks twice takes about as long as 300 steps."""
+        steps = 300 + (self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0)
+        networks = (last + 1 - first) * self._methods
+        return 10 + math.ceil(3 * steps * self._step_s(architecture, filters, networks) / 60)
+
+    @property
+    def _methods(self) -> int:
+        return len(self.settings.pruning.methods) if self.settings.pruning else 0
+
+    def measuring_mem_mb(self, study: Plain, base: int = 1500) -> int:
+        """Memory of measuring a study's networks, four times what the MNIST study's filters took."""
+        return base + self._filters_of(study) * 30 // 1000
+
+    def measuring_minutes(self, study: Plain, base: int = 15) -> int:
+        """Time of the same; removing a filter, the slowest, took 15 ms."""
+        return base + math.ceil(self._filters_of(study) * 0.06 / 60)
+
+    def _filters_of(self, study: Plain) -> int:
+        """All filters of all networks of a study."""
+        seeds = sum(seeds for _, seeds in study["chunks"])
+        return sum(
+            sum(counts) * seeds * len(self._trained[architecture][1])
+            for architecture, counts in study["architectures"].items()
+        )

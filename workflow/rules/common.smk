@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 
 from filtertwins.errors import StudyError
 from filtertwins.guards import pass_on_interrupts, require_writable
-from filtertwins.plan import Plan, as_json, digest
+from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes, digest
 from filtertwins.provenance import code_digest
 from filtertwins.pruning import criteria
 from filtertwins.settings import SettingsError, load_settings
@@ -108,9 +108,19 @@ def of_chunk(quantity):
     return value
 
 
-def on_retry(quantity):
-    """The same, for a resource: as many times more as the job was tried."""
-    return lambda wildcards, attempt: of_chunk(quantity)(wildcards) * attempt
+# Resources, of a number or of a function of the wildcards: twice as much at each further attempt.
+
+
+def mem_mb(need):
+    return lambda wildcards, attempt: asked_mem_mb(
+        need(wildcards) if callable(need) else need, attempt
+    )
+
+
+def minutes(need):
+    return lambda wildcards, attempt: asked_minutes(
+        need(wildcards) if callable(need) else need, attempt
+    )
 
 
 def print_summary():

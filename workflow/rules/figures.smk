@@ -49,6 +49,7 @@ for name, source in FIGURE_SOURCES.items():
             multiext(str(FIGURES / name), ".pdf", ".svg", ".rst"),
         log:
             LOGS / f"plot_{name}.log",
+        localrule: True  # seconds each, so no work for a cluster
         conda:
             "../../environment.yml"
         threads: 1

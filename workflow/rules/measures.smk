@@ -15,8 +15,8 @@ rule collect_runs:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.study())),
+        runtime=minutes(plan.measuring_minutes(plan.study())),
     params:
         study=as_json(plan.study()),
         weights=WEIGHTS,
@@ -43,8 +43,8 @@ rule measure_redundancy:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.study())),
+        runtime=minutes(plan.measuring_minutes(plan.study())),
     params:
         study=as_json(plan.study()),
         weights=WEIGHTS,
@@ -69,8 +69,8 @@ rule collect_kernels:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.gallery())),
+        runtime=minutes(plan.measuring_minutes(plan.gallery())),
     params:
         study=as_json(plan.gallery()),
         weights=WEIGHTS,
@@ -95,8 +95,8 @@ rule summarise_study:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
     params:
         figures=FIGURES,
         threshold=settings.measures.near_duplicate_threshold,

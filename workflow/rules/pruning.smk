@@ -47,8 +47,8 @@ rule measure_importance:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=mem_mb(4000),
+        runtime=minutes(60),
     params:
         condition=lambda wildcards: as_json(of_chunk(plan.condition)(wildcards)),
         criteria=CRITERIA,
@@ -87,8 +87,8 @@ rule prune_filters:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=on_retry(plan.pruning_mem_mb),
-        runtime=on_retry(plan.pruning_minutes),
+        mem_mb=mem_mb(of_chunk(plan.pruning_mem_mb)),
+        runtime=minutes(of_chunk(plan.pruning_minutes)),
     params:
         condition=lambda wildcards: as_json(of_chunk(plan.condition)(wildcards)),
         methods=settings.pruning.methods,
@@ -115,8 +115,8 @@ rule collect_pruning:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
     params:
         code=code("collect_pruning"),
     message:
@@ -137,8 +137,8 @@ rule compare_criteria:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
     params:
         code=code("compare_criteria"),
     message:
@@ -158,8 +158,8 @@ rule collect_from_scratch:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
     params:
         study=as_json(plan.from_scratch()),
         weights=WEIGHTS,
@@ -183,8 +183,8 @@ rule compare_with_small:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
     params:
         margin=settings.margins.accuracy,
         code=code("compare_with_small"),
@@ -208,8 +208,8 @@ rule measure_cost:
         "../../environment.yml"
     threads: workflow.cores or 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=mem_mb(3000),
+        runtime=minutes(20),
     params:
         networks=as_json(plan.costed_networks()),
         dataset_name=DATASET,
@@ -239,8 +239,8 @@ if settings.pruning.weight_deletion:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=mem_mb(4000),
+            runtime=minutes(60),
         params:
             study=as_json(plan.weight_deletion()),
             weights=WEIGHTS,

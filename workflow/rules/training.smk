@@ -22,8 +22,8 @@ rule train_chunk:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=on_retry(plan.training_mem_mb),
-        runtime=on_retry(plan.training_minutes),
+        mem_mb=mem_mb(of_chunk(plan.training_mem_mb)),
+        runtime=minutes(of_chunk(plan.training_minutes)),
     params:
         condition=lambda wildcards: as_json(of_chunk(plan.condition)(wildcards)),
         code=code("train_chunk"),

@@ -16,8 +16,8 @@ rule compare_with_chance:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=mem_mb(1500),
+        runtime=minutes(20),
     params:
         code=code("compare_with_chance"),
     message:
@@ -39,8 +39,8 @@ rule check_claims:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=mem_mb(1500),
+        runtime=minutes(10),
     params:
         declared=digest(CLAIMS.read_text(encoding="utf-8")),
         code=code("check_claims"),

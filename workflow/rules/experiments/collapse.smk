@@ -17,8 +17,8 @@ rule fit_optimum:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=mem_mb(3000),
+        runtime=minutes(60),
     params:
         dataset=DATASET,
         code=code("fit_optimum"),
@@ -39,8 +39,8 @@ rule compare_filter_counts:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
     params:
         margin=settings.margins.accuracy,
         code=code("compare_filter_counts"),

@@ -14,8 +14,8 @@ rule measure_condensation:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.experiment("condensation"))),
+        runtime=minutes(plan.measuring_minutes(plan.experiment("condensation"))),
     params:
         study=as_json(plan.experiment("condensation")),
         weights=WEIGHTS,

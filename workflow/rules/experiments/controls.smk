@@ -14,8 +14,8 @@ rule measure_controls:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.experiment("controls"))),
+        runtime=minutes(plan.measuring_minutes(plan.experiment("controls"))),
     params:
         study=as_json(plan.experiment("controls")),
         weights=WEIGHTS,

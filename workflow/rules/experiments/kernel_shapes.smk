@@ -18,8 +18,8 @@ rule measure_kernel_shapes:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.experiment("kernel_shapes"))),
+        runtime=minutes(plan.measuring_minutes(plan.experiment("kernel_shapes"))),
     params:
         study=as_json(plan.experiment("kernel_shapes")),
         weights=WEIGHTS,

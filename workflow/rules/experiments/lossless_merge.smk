@@ -19,8 +19,8 @@ rule merge_filters:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.merging(), base=3000)),
+        runtime=minutes(plan.measuring_minutes(plan.merging())),
     params:
         study=as_json(plan.merging()),
         weights=WEIGHTS,

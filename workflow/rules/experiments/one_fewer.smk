@@ -17,8 +17,8 @@ rule measure_one_fewer:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.experiment("one_fewer"))),
+        runtime=minutes(plan.measuring_minutes(plan.experiment("one_fewer"))),
     params:
         study=as_json(plan.experiment("one_fewer")),
         weights=WEIGHTS,

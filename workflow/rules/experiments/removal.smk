@@ -22,8 +22,8 @@ rule measure_removal:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.removal(), base=3000)),
+        runtime=minutes(plan.measuring_minutes(plan.removal())),
     params:
         study=as_json(plan.removal()),
         weights=WEIGHTS,
