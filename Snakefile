@@ -31,7 +31,7 @@ for experiment in plan.experiments:
     include: EXPERIMENTS / f"{experiment}.smk"
 
 
-if settings.pruning:
+if settings.pruned:
 
     include: "workflow/rules/pruning.smk"
 

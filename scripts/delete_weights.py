@@ -8,7 +8,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from filtertwins import datasets, files, training
-from filtertwins.errors import run_script
+from filtertwins.errors import interrupts_end_at_once, run_script
 from filtertwins.pruning.networks import chunk_deletions, obd_rows
 from filtertwins.settings import Architecture
 from filtertwins.weights import stacked, study_chunks
@@ -32,16 +32,17 @@ def main() -> None:
     for chunk in study_chunks(arguments.weights, arguments.study):
         with threadpool_limits(1):  # so that the last bits don't depend on how many cores there are
             deletions = chunk_deletions(chunk, images, labels, [0.0, *arguments.shares])
-        before, after = training.fine_tune(
-            dataset,
-            Architecture.model_validate(chunk.condition["model"] | {"filters": [chunk.condition["filters"]]}),
-            stacked([network for _, _, network in deletions]),
-            [name["seed"] for name, _, _ in deletions],
-            arguments.retraining_steps,
-            f"{chunk.condition['architecture']} filters={chunk.condition['filters']}",
-            trainable=stacked([deletion.kept for _, deletion, _ in deletions]),
-            report=lambda line: print(line, flush=True),
-        )
+        with interrupts_end_at_once():
+            before, after = training.fine_tune(
+                dataset,
+                Architecture.model_validate(chunk.condition["model"] | {"filters": [chunk.condition["filters"]]}),
+                stacked([network for _, _, network in deletions]),
+                [name["seed"] for name, _, _ in deletions],
+                arguments.retraining_steps,
+                f"{chunk.condition['architecture']} filters={chunk.condition['filters']}",
+                trainable=stacked([deletion.kept for _, deletion, _ in deletions]),
+                report=lambda line: print(line, flush=True),
+            )
         rows += obd_rows(deletions, arguments.retraining_steps, before, after)
     files.write_csv(pd.DataFrame(rows), arguments.output)
 

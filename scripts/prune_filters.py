@@ -8,7 +8,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from filtertwins import datasets, files, training
-from filtertwins.errors import run_script
+from filtertwins.errors import interrupts_end_at_once, run_script
 from filtertwins.pruning.networks import prune_chunk, pruning_rows
 from filtertwins.settings import Architecture
 from filtertwins.weights import load_chunk, stacked
@@ -32,15 +32,16 @@ def main() -> None:
     dataset = datasets.Dataset.from_arrays(files.read_npz(arguments.dataset, datasets.DATASET_SHAPES))
 
     training.one_thread()
-    before, after = training.fine_tune(
-        dataset,
-        Architecture.model_validate(chunk.condition["model"] | {"filters": [arguments.kept]}),
-        stacked([network for _, network in pruned]),
-        [name["seed"] for name, _ in pruned],
-        arguments.fine_tuning_steps,
-        f"{chunk.condition['architecture']} filters={chunk.condition['filters']} kept={arguments.kept}",
-        report=lambda line: print(line, flush=True),
-    )
+    with interrupts_end_at_once():
+        before, after = training.fine_tune(
+            dataset,
+            Architecture.model_validate(chunk.condition["model"] | {"filters": [arguments.kept]}),
+            stacked([network for _, network in pruned]),
+            [name["seed"] for name, _ in pruned],
+            arguments.fine_tuning_steps,
+            f"{chunk.condition['architecture']} filters={chunk.condition['filters']} kept={arguments.kept}",
+            report=lambda line: print(line, flush=True),
+        )
     names = [name for name, _ in pruned]
     rows = [*pruning_rows(names, 0, before), *pruning_rows(names, arguments.fine_tuning_steps, after)]
     files.write_csv(pd.DataFrame(rows), arguments.output)

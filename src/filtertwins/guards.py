@@ -49,4 +49,6 @@ def require_writable(folders: Iterable[Path]) -> None:
     """
     existing = {next(path for path in (folder, *folder.resolve().parents) if path.exists()) for folder in folders}
     if refused := sorted(str(folder) for folder in existing if not os.access(folder, os.W_OK | os.X_OK)):
-        raise StudyError(f"not writable: {', '.join(refused)}; allow writing there, or run in another folder (--directory)")
+        raise StudyError(
+            f"not writable: {', '.join(refused)}; allow writing there, or run in another folder (--directory)"
+        )

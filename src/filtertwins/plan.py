@@ -11,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from filtertwins.settings import Architecture, Experiment, PrunedNetwork, Settings, Start
+from filtertwins.settings import Architecture, Experiment, Settings, Start
 from filtertwins.weights import chunk_name, seeds_name
 
 SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
@@ -124,14 +124,13 @@ class Plan:
         }
         return {"architectures": small, "chunks": whole["chunks"]}
 
-    @property
-    def pruned(self) -> dict[str, PrunedNetwork]:
-        """Which of each architecture's networks are pruned; none if pruning is switched off."""
-        return self.settings.pruning.pruned if self.settings.pruning else {}
-
     def kept_counts(self) -> list[tuple[str, int, int]]:
         """Architecture, filters and filters kept of all that is fine-tuned; the last of each keeps all its filters."""
-        return [(name, item.filters, kept) for name, item in self.pruned.items() for kept in (*item.kept, item.filters)]
+        return [
+            (name, item.filters, kept)
+            for name, item in self.settings.pruned.items()
+            for kept in (*item.kept, item.filters)
+        ]
 
     def pruned_files(self, folder: Path) -> list[Path]:
         """The scores of pruned networks: a file for each chunk and number of filters kept."""
@@ -145,7 +144,7 @@ class Plan:
         """The importances of filters: a file for each chunk that is pruned."""
         return [
             folder / name / f"filters-{network.filters:03d}" / f"importance_{seeds_name(first, seeds)}.csv"
-            for name, network in self.pruned.items()
+            for name, network in self.settings.pruned.items()
             for first, seeds in self.settings.chunks()
         ]
 
@@ -157,7 +156,7 @@ class Plan:
         """
         found: dict[str, tuple[Architecture, Plain]] = {}
         more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
-        for name, network in self.pruned.items():
+        for name, network in self.settings.pruned.items():
             architecture = self.settings.studied[name]
             for kept in network.from_scratch:
                 steps = architecture.steps or 0
@@ -188,7 +187,7 @@ class Plan:
 
     def weight_deletion(self) -> Plain:
         """The part of the study whose weights are deleted one by one."""
-        deletion = self.settings.pruning.weight_deletion if self.settings.pruning else None
+        deletion = self.settings.weight_deletion
         return {
             "architectures": {deletion.architecture: [deletion.filters]} if deletion else {},
             "chunks": self.settings.chunks(),

@@ -286,11 +286,6 @@ class Pruning(_Model):
             raise PydanticCustomError("networks", "none is left; switch off pruning instead (pruning: null)")
         return value
 
-    @property
-    def pruned(self) -> dict[str, PrunedNetwork]:
-        """The networks that are switched on, by architecture."""
-        return _switched_on(self.networks)
-
 
 class Settings(_Model):
     """A whole study."""
@@ -345,14 +340,13 @@ class Settings(_Model):
     def _pruned_networks_are_trained(cls, value: Pruning | None, info: ValidationInfo) -> Pruning | None:
         if value is None or "architectures" not in info.data:
             return value
-        wanted = {f"networks.{name}": (name, item.filters) for name, item in value.pruned.items()}
-        if weights := value.weight_deletion:
-            wanted["weight_deletion"] = (weights.architecture, weights.filters)
-        architectures = _switched_on(info.data["architectures"])
+        wanted = {f"networks.{name}": (name, item.filters) for name, item in _switched_on(value.networks).items()}
+        if deletion := value.weight_deletion:
+            wanted["weight_deletion"] = (deletion.architecture, deletion.filters)
         mistakes = [
             f"{key}: {mistake}"
             for key, (name, filters) in wanted.items()
-            if (mistake := _why_not_pruned(name, filters, architectures))
+            if (mistake := _why_not_pruned(name, filters, info.data["architectures"]))
         ]
         if mistakes:
             raise PydanticCustomError("pruning", "{mistakes}", {"mistakes": "; ".join(mistakes)})
@@ -362,6 +356,18 @@ class Settings(_Model):
     def studied(self) -> dict[str, Architecture]:
         """The architectures that are switched on, by name."""
         return _switched_on(self.architectures)
+
+    @property
+    def pruned(self) -> dict[str, PrunedNetwork]:
+        """Which networks are pruned, by architecture; none of an architecture that is switched off."""
+        networks = _switched_on(self.pruning.networks) if self.pruning else {}
+        return {name: item for name, item in networks.items() if name in self.studied}
+
+    @property
+    def weight_deletion(self) -> WeightDeletion | None:
+        """Of which networks single weights are deleted, if of any."""
+        deletion = self.pruning.weight_deletion if self.pruning else None
+        return deletion if deletion and deletion.architecture in self.studied else None
 
     @property
     def dataset_settings(self) -> IdxDataset | EmbeddedDataset:
@@ -381,15 +387,17 @@ def _switched_on(items: Mapping[str, T | None]) -> dict[str, T]:
     return {name: item for name, item in items.items() if item is not None}
 
 
-def _why_not_pruned(name: str, filters: int, architectures: Mapping[str, Architecture]) -> str | None:
+def _why_not_pruned(name: str, filters: int, architectures: Mapping[str, Architecture | None]) -> str | None:
     """What is wrong with pruning an architecture's networks of some filter count, if anything."""
     if name not in architectures:
-        return f"{name} is no architecture of the study; allowed: {', '.join(architectures)}" + did_you_mean(
-            name, architectures
-        )
-    if filters not in (trained := architectures[name].filters):
-        return f"filters = {filters} is not trained; allowed: {', '.join(map(str, trained))}"
-    if architectures[name].steps is None:
+        hint = did_you_mean(name, architectures)
+        return f"{name} is no architecture of the study; allowed: {', '.join(architectures)}{hint}"
+    architecture = architectures[name]
+    if architecture is None:  # switched off, and with it what would be done to its networks
+        return None
+    if filters not in architecture.filters:
+        return f"filters = {filters} is not trained; allowed: {', '.join(map(str, architecture.filters))}"
+    if architecture.steps is None:
         return f"{name} is trained by epochs; give it steps, which fine-tuning's are added to"
     return None
 

@@ -598,8 +598,8 @@ def with_pruning(architecture=(), **changes):
 def test_the_default_study_prunes_at_five_points_or_more_by_methods_that_there_are(whole_config):
     settings = load_settings(whole_config, methods=METHODS)
     assert set(settings.pruning.methods) == set(METHODS)
-    assert len(settings.pruning.pruned) >= 2
-    assert all(len(network.kept) >= 5 for network in settings.pruning.pruned.values())
+    assert len(settings.pruned) >= 2
+    assert all(len(network.kept) >= 5 for network in settings.pruned.values())
 
 
 def test_pruning_of_null_is_switched_off_and_an_overlay_may_leave_networks_out(whole_config):
@@ -607,7 +607,17 @@ def test_pruning_of_null_is_switched_off_and_an_overlay_may_leave_networks_out(w
     assert load_settings(small_config()).pruning is None
     smaller = copy.deepcopy(whole_config)
     smaller["pruning"]["networks"]["relu_5x5"] = None
-    assert "relu_5x5" not in load_settings(smaller).pruning.pruned
+    assert "relu_5x5" not in load_settings(smaller).pruned
+
+
+def test_an_architecture_that_is_switched_off_is_not_pruned(whole_config):
+    without = copy.deepcopy(whole_config)
+    without["architectures"]["relu_5x5"] = None
+    settings = load_settings(without)
+    assert "relu_5x5" in load_settings(whole_config).pruned
+    assert set(settings.pruned) == {"question", "relu_3x1"}
+    assert settings.weight_deletion is None
+    assert load_settings(whole_config).weight_deletion.architecture == "relu_5x5"
 
 
 @pytest.mark.parametrize(

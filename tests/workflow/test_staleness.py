@@ -254,10 +254,10 @@ def test_a_fresh_clone_over_old_results_with_random_file_times_retrains_nothing(
 @pytest.mark.parametrize(
     ("changes", "new_chunks"),
     [
-        ({"seeds": 4}, 4 + 4),  # of the experiments, twins and condensation have seeds of their own
-        ({"seeds": 6}, 8 + 8),
+        ({"seeds": 4}, 4 + FROM_SCRATCH + 4),  # of the experiments, twins and condensation have seeds of their own
+        ({"seeds": 6}, 8 + 2 * FROM_SCRATCH + 8),
         ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1),
-        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6 + 4),
+        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6 + FROM_SCRATCH + 4),
         ({"experiments": {"controls": {"architectures": {"frozen": {"filters": [2, 3]}}}}}, 1),
     ],
 )

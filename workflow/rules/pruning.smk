@@ -14,7 +14,7 @@ if len(CRITERIA) > 1:
 if plan.from_scratch()["architectures"]:
     TABLES += ["from_scratch", "small_or_pruned"]
     FIGURE_SOURCES["small_or_pruned"] = {"tables": ["small_or_pruned"]}
-if settings.pruning.weight_deletion:
+if settings.weight_deletion:
     TABLES += ["obd"]
     FIGURE_SOURCES["obd"] = {"tables": ["obd"]}
 
@@ -221,7 +221,7 @@ rule measure_cost:
         " --networks {params.networks:q} --output {output:q} > {log:q} 2>&1"
 
 
-if settings.pruning.weight_deletion:
+if settings.weight_deletion:
 
     rule delete_weights:
         input:
@@ -244,9 +244,9 @@ if settings.pruning.weight_deletion:
         params:
             study=as_json(plan.weight_deletion()),
             weights=WEIGHTS,
-            shares=settings.pruning.weight_deletion.shares,
+            shares=settings.weight_deletion.shares,
             images=settings.pruning.images,
-            steps=settings.pruning.weight_deletion.retraining_steps,
+            steps=settings.weight_deletion.retraining_steps,
             code=code("delete_weights"),
         message:
             "delete weights as Optimal Brain Damage does"
