@@ -74,7 +74,13 @@ onstart:
             for file in job.products()
         },
     )
+    forget_records(RECORDS)
+
+
+onerror:
+    save_records(RECORDS, MADE)
 
 
 onsuccess:
+    save_records(RECORDS, MADE)
     print_summary()

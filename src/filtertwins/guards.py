@@ -1,10 +1,14 @@
-"""What Snakemake's own process, not a job's, guards against: interrupts that reach no job, folders it cannot write."""
+"""What Snakemake's own process, not a job's, guards against.
+
+Interrupts that reach no job, folders that it cannot write, and files from the future.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -35,10 +39,21 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_until_gone(processes: list[psutil.Process]) -> None:
-    while processes := psutil.wait_procs(processes, timeout=GRACE_S)[1]:
-        for process in processes:
-            with suppress(psutil.Error):
-                process.send_signal(signal.SIGINT)
+    # By hand, since psutil.wait_procs would take the exit status of a job away from Snakemake, which then saw success.
+    while processes:
+        time.sleep(GRACE_S)
+        processes = [process for process in processes if _interrupted(process)]
+
+
+def _interrupted(process: psutil.Process) -> bool:
+    """Interrupt a process; False if it has ended."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        process.send_signal(signal.SIGINT)
+    except psutil.Error:
+        return False
+    return True
 
 
 def require_writable(folders: Iterable[Path]) -> None:
@@ -52,3 +67,19 @@ def require_writable(folders: Iterable[Path]) -> None:
         raise StudyError(
             f"not writable: {', '.join(refused)}; allow writing there, or run in another folder (--directory)"
         )
+
+
+def date_back(folders: Iterable[Path]) -> None:
+    """Date files from the future, which a clock that goes wrong leaves, to now, in their order.
+
+    Snakemake refuses to make anything of an input from the future, and would take an output from there for newer than
+    whatever is made before that time comes.
+    """
+    now_ns = time.time_ns()
+    dates = {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*") if path.is_file()}
+    future = sorted({date for date in dates.values() if date > now_ns})
+    dates_now = {date: now_ns + place for place, date in enumerate(future)}
+    for path, date in dates.items():
+        if date in dates_now:
+            with suppress(OSError):  # not ours to change; Snakemake will say what is wrong
+                os.utime(path, ns=(dates_now[date], dates_now[date]))

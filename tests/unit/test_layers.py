@@ -15,7 +15,7 @@ PACKAGE = "filtertwins"
 LAYERS = [
     {"errors"},
     {"guards", "files", "settings", "provenance"},
-    {"weights", "idx"},
+    {"weights", "idx", "records"},
     {"plan", "downloads", "datasets"},
     {"redundancy"},
     {"forward"},

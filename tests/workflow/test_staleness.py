@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import random
 import struct
 
 import pytest
@@ -66,18 +64,6 @@ ALL_CHUNKS = CHUNKS + FROM_SCRATCH + 7  # and of the experiments
 TIMING = {"measure_cost": 1}  # of untrained networks
 EVERYTHING = AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
 NOTHING = {}
-MINUTE_S = 60
-
-
-def files_below(*folders):
-    return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-
-
-def scramble_times(paths):
-    rng = random.Random(5)
-    for path in paths:
-        time_s = rng.uniform(0, 2_000_000_000)
-        os.utime(path, (time_s, time_s))
 
 
 @pytest.mark.parametrize(
@@ -212,43 +198,6 @@ def test_a_changed_mirror_does_not_rename_the_dataset_that_it_serves(new_tree):
     new_tree.configure("changes.yaml", {"datasets": {"mnist": {"mirrors": ["https://mirror.example/mnist/"]}}})
     assert len(before) == 1
     assert dataset_files() == before
-
-
-def test_touched_files_make_nothing_stale(study):
-    touched = [
-        study.folder / "Snakefile",
-        *files_below(*(study.folder / name for name in ("data", "results", "scripts", "src", "workflow", "config"))),
-    ]
-    assert {path.suffix for path in touched} >= {"", ".npz", ".csv", ".py", ".smk", ".yaml"}
-    for path in touched:
-        os.utime(path)
-    assert study.stale() == NOTHING
-
-
-@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "*.csv"])
-def test_a_file_touched_alone_makes_nothing_stale(study, kind):
-    newest_s = max(path.stat().st_mtime for path in files_below(study.folder)) + MINUTE_S
-    paths = [path for path in files_below(study.folder) if path.match(kind)]
-    assert paths
-    for path in paths:
-        os.utime(path, (newest_s, newest_s))
-    assert study.stale() == NOTHING
-
-
-def test_random_file_times_make_nothing_stale(study):
-    scramble_times(files_below(study.folder / "data", study.folder / "results", study.folder / "figures"))
-    assert study.stale() == NOTHING
-
-
-def test_a_fresh_clone_over_old_results_has_nothing_to_do(fresh_clone):
-    assert not (fresh_clone.folder / ".snakemake").exists()
-    assert fresh_clone.stale() == NOTHING
-
-
-def test_a_fresh_clone_over_old_results_with_random_file_times_retrains_nothing(fresh_clone):
-    scramble_times(files_below(fresh_clone.folder / "data", fresh_clone.folder / "results"))
-    stale = fresh_clone.stale()
-    assert not {"train_chunk", "fetch_dataset"} & set(stale)
 
 
 @pytest.mark.parametrize(

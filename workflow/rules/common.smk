@@ -10,10 +10,11 @@ sys.path.insert(0, str(SOURCE))
 sys.dont_write_bytecode = True
 
 from filtertwins.errors import StudyError
-from filtertwins.guards import pass_on_interrupts, require_writable
+from filtertwins.guards import date_back, pass_on_interrupts, require_writable
 from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes, digest
 from filtertwins.provenance import code_digest
 from filtertwins.pruning import criteria
+from filtertwins.records import forget_records, restore_records, save_records
 from filtertwins.settings import SettingsError, load_settings
 
 pass_on_interrupts()
@@ -55,6 +56,13 @@ WEIGHTS = RESULTS / "weights"
 FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
+
+# What Snakemake compares: file times, and its notes on what made a file.
+MADE = [DATASET_FILE.parent, RESULTS, FIGURES]
+RECORDS = RESULTS / "records.json"
+if workflow.is_main_process:  # and not in a job's, on another machine
+    date_back(MADE)
+    restore_records(RECORDS, MADE)
 
 # Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
 TABLES = []  # names of tables in RESULTS
