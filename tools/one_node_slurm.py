@@ -23,6 +23,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")  # Debian's
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scontrol")
 SYSTEM = "/usr/sbin:/usr/local/sbin:/sbin"  # where daemons lie, and not on every user's path
 PATIENCE_S = 60
@@ -163,6 +164,7 @@ def one_node_slurm(folder, *, cpus=2, memory_mb=16_000):
         start(
             "munged",
             "--foreground",
+            "--force",  # the folder may be closed to other users, who need not reach it
             f"--key-file={key}",
             f"--socket={folder}/munge.socket",
             f"--pid-file={folder}/munged.pid",
