@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from one_node_slurm import PACKAGES, missing_programs, one_node_slurm
 
 

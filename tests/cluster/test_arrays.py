@@ -10,6 +10,8 @@ import pytest
 
 from studies import clean_environment
 
+OPTIONS = ("--executor", "slurm", "--slurm-status-command", "squeue", "--slurm-array-jobs", "work")
+OPTIONS += ("--slurm-init-seconds-before-status-checks", "2")
 MEMORY_MB = [1200, 1200, 1200, 1300, 1300]
 WORKFLOW = """
 rule all:
@@ -38,8 +40,7 @@ def snakemake(slurm, root, tmp_path):
 
     def run(*arguments):
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--executor", "slurm", "--slurm-status-command", "squeue"]
-            + ["--slurm-init-seconds-before-status-checks", "2", "--slurm-array-jobs", "work", *arguments],
+            [sys.executable, "-m", "snakemake", *OPTIONS, *arguments],
             cwd=tmp_path,
             env=clean_environment() | slurm,
             stdout=subprocess.PIPE,
@@ -58,14 +59,15 @@ def snakemake(slurm, root, tmp_path):
     [
         (["--jobs", "unlimited"], [2, 3]),
         (["--jobs", "unlimited", "--slurm-array-limit", "2"], [2, 2]),  # and one alone
-        (["--jobs", "1"], []),
+        (["--jobs", "3"], None),  # as places come free
     ],
 )
 def test_jobs_that_ask_for_the_same_are_one_array_and_each_runs_with_what_it_asks_for(
     snakemake, tmp_path, limits, arrays
 ):
     printed = snakemake(*limits)
-    assert sorted(map(int, re.findall(r"submitted as tasks 1 to (\d+) of", printed))) == arrays
+    sizes = sorted(map(int, re.findall(r"submitted as tasks 1 to (\d+) of", printed)))
+    assert arrays is None or sizes == arrays
     for job, memory_mb in enumerate(MEMORY_MB):
         written = (tmp_path / f"{job}.granted").read_text(encoding="utf-8")
         assert written.startswith(f"it$ is's {job}\n")
