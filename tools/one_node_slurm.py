@@ -3,8 +3,8 @@
     python tools/one_node_slurm.py -- snakemake --workflow-profile profiles/slurm ...
 
 To see a submission before trying a real cluster, and for the tests. Needs Debian's packages slurmctld, slurmd,
-slurm-client and munge, or another system's Slurm 22.05 or later. Nothing of the machine's own Slurm is touched: key, ports and folders are new, and only the
-processes started here are stopped.
+slurm-client and munge, or those of Slurm 22.05 or later elsewhere; not root. A Slurm that the machine may have is not
+touched: key, ports and folders are new, and only the processes started here are stopped.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import getpass
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scontrol")
-SYSTEM = "/usr/sbin:/usr/local/sbin:/sbin"  # where daemons lie, and not on every user's path
+PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")  # Debian's
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
+PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"  # daemons are not on every user's path
 PATIENCE_S = 60
 
 CONFIGURATION = """\
@@ -48,66 +49,97 @@ MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 AccountingStorageType=accounting_storage/none
-# Without control groups, memory is enforced by looking every second.
+# Without control groups, memory is enforced by a look every second.
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SlurmdParameters=config_overrides
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000
+SchedulerParameters=batch_sched_delay=0
 ReturnToService=2
 KillWait=5
-# Finished jobs are forgotten after this many seconds: squeue must have seen them by then.
 MinJobAge=300
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def missing_programs():
+def missing_programs() -> list[str]:
     """What of Slurm is not installed here."""
-    path = f"{os.environ.get('PATH', '')}:{SYSTEM}"
-    return [program for program in PROGRAMS if not shutil.which(program, path=path)]
-
-
-def free_ports(count):
-    """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    return [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
 
 
 @contextmanager
-def one_node_slurm(folder, *, cpus=2, memory_mb=16_000):
+def one_node_slurm(folder: Path, *, cpus: int, memory_mb: int) -> Iterator[dict[str, str]]:
     """A running cluster of one node.
 
     Args:
-        folder: a new or empty folder for its key, sockets, state and logs. Short: a socket's path has 107 characters at most.
-        cpus, memory_mb: what the node offers, whatever the machine has.
+        folder: a new or empty folder for its key, sockets, state and logs; its path has less than 90 characters, as a
+            socket's cannot have more than 107.
+        cpus: that the node offers, whatever the machine has.
+        memory_mb: likewise.
 
     Yields:
-        The environment in which sbatch, squeue and the like talk to it.
+        the environment in which sbatch, squeue and the like talk to it.
+
+    Raises:
+        RuntimeError: it did not start; with the logs.
     """
-    folder = Path(folder)
+    configuration = _configure(folder, cpus, memory_mb)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
+    environment |= {"SLURM_CONF": str(configuration), "PATH": f"{folder / 'bin'}:{PATH}"}
+
+    def output_of(*command: str) -> str:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        return done.stdout.strip()
+
+    def no_job_is_left() -> bool:
+        return not output_of("squeue", "--noheader", "--states=running,completing")
+
+    with ExitStack() as daemons:
+
+        def start(name: str, *options: str, until: Callable[[], bool]) -> None:
+            command = [shutil.which(name, path=PATH) or name, *options]
+            process = daemons.enter_context(_daemon(command, environment, folder / f"{name}.out"))
+            if not _comes_true(until, while_=lambda: process.poll() is None):
+                logs = [f"{log}:\n{log.read_text(errors='replace')[-3000:]}" for log in sorted(folder.glob("*.[ol]*"))]
+                raise RuntimeError("\n".join([f"{name} did not start", *logs]))
+
+        start(
+            "munged",
+            "--foreground",
+            "--force",  # the folder may be closed to other users, who need not reach it
+            f"--key-file={folder}/munge.key",
+            f"--socket={folder}/munge.socket",
+            f"--pid-file={folder}/munged.pid",
+            f"--log-file={folder}/munged.log",
+            f"--seed-file={folder}/munged.seed",
+            "--num-threads=2",
+            until=(folder / "munge.socket").exists,
+        )
+        start("slurmctld", "-D", "-f", str(configuration), until=lambda: "UP" in output_of("scontrol", "ping"))
+        start("slurmd", "-D", "-f", str(configuration), until=lambda: output_of("sinfo", "-ho", "%T") == "idle")
+        try:
+            yield environment
+        finally:
+            output_of("scancel", f"--user={getpass.getuser()}")
+            _comes_true(no_job_is_left)
+
+
+def _configure(folder: Path, cpus: int, memory_mb: int) -> Path:
+    """Write all that the cluster needs into its folder; the path of slurm.conf."""
     for name in ("bin", "state", "spool"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)  # munged insists
+        (folder / name).mkdir(parents=True)
     key = folder / "munge.key"
+    key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
-    key.chmod(0o400)
-    controller_port, node_port = free_ports(2)
+    controller_port, node_port = _free_ports(2)
     configuration = folder / "slurm.conf"
-    host = socket.gethostname().split(".")[0]
     configuration.write_text(
         CONFIGURATION.format(
             folder=folder,
-            host=host,
+            host=socket.gethostname().partition(".")[0],
             user=getpass.getuser(),
             cpus=cpus,
             memory_mb=memory_mb,
@@ -116,91 +148,71 @@ def one_node_slurm(folder, *, cpus=2, memory_mb=16_000):
         ),
         encoding="utf-8",
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
-    path = f"{environment.get('PATH', '')}:{SYSTEM}"
     # Snakemake's job step drops all variables of Slurm's, SLURM_CONF among them, before it calls srun.
     srun = folder / "bin" / "srun"
-    srun.write_text(
-        f"#!/bin/sh\nSLURM_CONF={shlex.quote(str(configuration))} exec {shutil.which('srun', path=path)} \"$@\"\n",
-        encoding="utf-8",
-    )
+    command = shlex.join(["env", f"SLURM_CONF={configuration}", shutil.which("srun", path=PATH) or "srun"])
+    srun.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
     srun.chmod(0o755)
-    environment |= {"SLURM_CONF": str(configuration), "PATH": f"{srun.parent}:{path}"}
-    processes = []
+    return configuration
 
-    def start(*command):
-        with (folder / f"{command[0]}.out").open("w") as output:
-            processes.append(
-                subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is for the command, which then still needs its cluster
-                )
-            )
 
-    def wait_until(ready, what):
-        deadline = time.monotonic() + PATIENCE_S
-        while not ready():
-            ended = [process for process in processes if process.poll() is not None]
-            if ended or time.monotonic() > deadline:
-                logs = [
-                    f"--- {path.name}\n{path.read_text(encoding='utf-8', errors='replace')[-3000:]}"
-                    for path in sorted(folder.glob("*.out")) + sorted(folder.glob("*.log"))
-                ]
-                raise RuntimeError("\n".join([f"the {what} did not start", *logs]))
-            time.sleep(0.1)
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
-    def node_is_idle():
-        shown = subprocess.run(
-            ["sinfo", "--noheader", "--format=%T"], env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+
+@contextmanager
+def _daemon(command: list[str], environment: dict[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is stopped in the end. In a session of its own: Ctrl-C is for the command that uses it."""
+    with output.open("w") as stream:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-        return shown.stdout.strip() == "idle"
-
     try:
-        start(
-            "munged",
-            "--foreground",
-            f"--key-file={key}",
-            f"--socket={folder}/munge.socket",
-            f"--pid-file={folder}/munged.pid",
-            f"--log-file={folder}/munged.log",
-            f"--seed-file={folder}/munged.seed",
-            "--num-threads=2",
-        )
-        wait_until((folder / "munge.socket").exists, "authentication service")
-        start("slurmctld", "-D", "-f", str(configuration))
-        start("slurmd", "-D", "-f", str(configuration))
-        wait_until(node_is_idle, "cluster")
-        yield environment
+        yield process
     finally:
-        subprocess.run(
-            ["scancel", f"--user={getpass.getuser()}", "--signal=KILL"],
-            env=environment, capture_output=True, timeout=PATIENCE_S, check=False,
-        )
-        for process in reversed(processes):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(timeout=PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        process.terminate()
+        try:
+            process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def main():
+def _comes_true(condition: Callable[[], bool], while_: Callable[[], bool] = lambda: True) -> bool:
+    """Wait for a condition, for a minute at most."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not (true := condition()) and while_() and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    return true
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cpus", type=int, default=os.cpu_count(), help="cores that the node offers")
-    parser.add_argument("--memory-mb", type=int, default=16_000, help="memory that the node offers")
+    parser.add_argument("--cpus", type=int, default=os.cpu_count(), help="cores that the node offers (all of these)")
+    parser.add_argument("--memory-mb", type=int, default=16_000, help="memory that the node offers (16000)")
     parser.add_argument("command", nargs="+", help="the command, after --")
     arguments = parser.parse_args()
-    missing = missing_programs()
-    if missing:
-        sys.exit(f"error: {', '.join(missing)} not found; on Debian: apt-get install slurmctld slurmd slurm-client munge")
-    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
-        with one_node_slurm(Path(folder), cpus=arguments.cpus, memory_mb=arguments.memory_mb) as environment:
-            sys.exit(subprocess.run(arguments.command, env=environment, check=False).returncode)
+    if missing := missing_programs():
+        sys.exit(f"error: {', '.join(missing)} not found; on Debian: apt-get install {' '.join(PACKAGES)}")
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as folder,
+        one_node_slurm(Path(folder), cpus=arguments.cpus, memory_mb=arguments.memory_mb) as environment,
+    ):
+        try:
+            exit_code = subprocess.run(arguments.command, env=environment, check=False).returncode
+        except KeyboardInterrupt:  # the command got it too, and has stopped
+            exit_code = 130
+    sys.exit(exit_code)
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ def asked_mem_mb(need: int, attempt: int = 1) -> int:
 
     Rounded, so that many jobs ask for the same: those can be submitted together.
     """
-    return 500 * math.ceil(need * 2 ** (attempt - 1) / 500)
+    return 500 * math.ceil(need * (1 << attempt - 1) / 500)
 
 
 def asked_minutes(need: int, attempt: int = 1) -> int:
     """The same for time, rounded up to 15, 30, 60, 120, ... minutes."""
-    return 15 * 2 ** (math.ceil(math.log2(max(15, need) / 15)) + attempt - 1)
+    return 15 << math.ceil(math.log2(max(15, need) / 15)) + attempt - 1
 
 
 class Plan:
