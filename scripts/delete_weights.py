@@ -11,14 +11,16 @@ from filtertwins import datasets, files, training
 from filtertwins.errors import interrupts_end_at_once, run_script
 from filtertwins.pruning.networks import chunk_deletions, obd_rows
 from filtertwins.settings import Architecture
-from filtertwins.weights import stacked, study_chunks
+from filtertwins.weights import load_chunk, stacked
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="folder of the chunks")
-    parser.add_argument("--study", type=json.loads, required=True, help="which chunks, as JSON")
+    parser.add_argument("--chunks", nargs="+", type=Path, required=True, help="trained networks")
+    parser.add_argument(
+        "--conditions", nargs="+", type=json.loads, required=True, help="what each chunk must be, as JSON"
+    )
     parser.add_argument("--shares", nargs="+", type=float, required=True, help="of the weights, that are deleted")
     parser.add_argument("--images", type=int, required=True, help="how many training images, the first ones")
     parser.add_argument("--retraining-steps", type=int, required=True)
@@ -29,7 +31,8 @@ def main() -> None:
     images, labels = dataset.train_images[: arguments.images], dataset.train_labels[: arguments.images]
     training.one_thread()
     rows = []
-    for chunk in study_chunks(arguments.weights, arguments.study):
+    for path, condition in zip(arguments.chunks, arguments.conditions, strict=True):
+        chunk = load_chunk(path, condition)
         with threadpool_limits(1):  # so that the last bits don't depend on how many cores there are
             deletions = chunk_deletions(chunk, images, labels, [0.0, *arguments.shares])
         with interrupts_end_at_once():

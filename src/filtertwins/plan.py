@@ -193,6 +193,16 @@ class Plan:
             "chunks": self.settings.chunks(),
         }
 
+    def weight_deletion_conditions(self) -> list[Plain]:
+        """The condition of each chunk of these, in the order of their files."""
+        study = self.weight_deletion()
+        return [
+            self.condition(architecture, filters, first, first + seeds - 1)
+            for architecture, counts in study["architectures"].items()
+            for filters in counts
+            for first, seeds in study["chunks"]
+        ]
+
     @staticmethod
     def chunk_files(folder: Path, study: Plain) -> list[Path]:
         """The files of a study's chunks."""

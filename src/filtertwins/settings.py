@@ -221,7 +221,7 @@ class Gallery(_Model):
 class PrunedNetwork(_Model):
     """Which of an architecture's networks are pruned, and how far."""
 
-    filters: PositiveInt = Field(description="the filter count that is pruned, one of the architecture's")
+    filters: int = Field(ge=2, description="the filter count that is pruned, one of the architecture's")
     kept: tuple[PositiveInt, ...] = Field(min_length=1, description="how many filters are kept; each below `filters`")
     from_scratch: tuple[PositiveInt, ...] = Field(
         default=(), description="kept counts at which small networks are trained from scratch, to compare"
@@ -277,6 +277,8 @@ class Pruning(_Model):
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
             raise PydanticCustomError("methods", "each method once")
+        if set(value) == {"random"}:
+            raise PydanticCustomError("methods", "at least one method beside random, to choose from")
         return value
 
     @field_validator("networks")
@@ -397,6 +399,8 @@ def _why_not_pruned(name: str, filters: int, architectures: Mapping[str, Archite
         return None
     if filters not in architecture.filters:
         return f"filters = {filters} is not trained; allowed: {', '.join(map(str, architecture.filters))}"
+    if architecture.shuffle_labels:
+        return f"{name} has shuffle_labels; criteria ask what networks know of the true labels"
     if architecture.steps is None:
         return f"{name} is trained by epochs; give it steps, which fine-tuning's are added to"
     return None

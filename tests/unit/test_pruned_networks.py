@@ -99,8 +99,17 @@ def test_an_unknown_method_is_refused(chunk, importance):
 
 
 def test_importances_of_other_networks_are_refused(chunk, importance):
-    with pytest.raises(ValueError, match="importance"):
-        prune_chunk(chunk, importance[importance["seed"] == 5], METHODS, 2)
+    for others, parts in (
+        (importance[importance["seed"] == 5], ["0 rows", "seed = 7", "criterion = l1"]),
+        (importance[importance["criterion"] == "l1"], ["0 rows", "criterion = oracle"]),
+        (importance.assign(architecture="relu_5x5"), ["0 rows", "architecture = question"]),
+        (importance.assign(dataset="digits"), ["0 rows", "dataset = mnist"]),
+        (importance[importance["filter"] > 0], ["3 rows"]),
+        (pd.DataFrame({"seed": [5]}), ["no column dataset, architecture, filters, criterion, filter, importance"]),
+    ):
+        with pytest.raises(StudyError) as caught:
+            prune_chunk(chunk, others, METHODS, 2)
+        assert all(part in str(caught.value) for part in parts), caught.value
 
 
 def test_weights_of_another_condition_are_refused(chunk, tmp_path):

@@ -642,6 +642,7 @@ def test_an_architecture_that_is_switched_off_is_not_pruned(whole_config):
         ({"networks": {"question": None}}, ["networks", "none is left"]),
         ({"methods": []}, ["methods", "at least 1"]),
         ({"methods": ["l1", "l1"]}, ["methods", "each method once"]),
+        ({"methods": ["random"]}, ["methods", "at least one method beside random"]),
         ({"methods": ["tailor"]}, ["methods.tailor: unknown method; allowed: random, l1", "did you mean 'taylor'?"]),
         ({"fine_tuning_steps": 0}, ["fine_tuning_steps = 0", "greater than 0"]),
         (
@@ -667,3 +668,7 @@ def test_a_mistake_in_pruning_is_named_before_anything_is_trained(changes, parts
 def test_networks_that_are_pruned_are_trained_by_steps():
     message = message_of(with_pruning(architecture={"steps": None, "epochs": 2}))
     assert "question is trained by epochs" in message
+
+
+def test_networks_that_are_pruned_have_learnt_the_labels():
+    assert "question has shuffle_labels" in message_of(with_pruning(architecture={"shuffle_labels": True}))

@@ -10,7 +10,7 @@ import pytest
 from filtertwins.errors import StudyError
 from filtertwins.forward import logits
 from filtertwins.pruning import shrinking
-from filtertwins.pruning.cost import NetworkCost, equal_compute_steps, network_cost
+from filtertwins.pruning.cost import NetworkCost, network_cost
 from filtertwins.pruning.criteria import CRITERIA, METHODS
 from filtertwins.pruning.shrinking import check_method, merge_by_cosine, prune, remove_filters
 from filtertwins.weights import Parameters, stacked
@@ -300,12 +300,3 @@ def test_the_questions_network_has_ten_classes():
 def test_a_network_that_cannot_be_has_no_cost(kernel, filters):
     with pytest.raises(ValueError, match="allowed: 1 or more"):
         network_cost(kernel, filters, IMAGE)
-
-
-def test_equal_compute_is_equal_multiply_accumulates():
-    large, small = network_cost(KERNEL, 12, IMAGE), network_cost(KERNEL, 5, IMAGE)
-    steps = equal_compute_steps(large, small, 1000, 200)
-    assert steps == 2400 + 200
-    assert steps * small.macs == 1000 * large.macs + 200 * small.macs
-    assert equal_compute_steps(large, large, 1000, 200) == 1200
-    assert equal_compute_steps(network_cost(KERNEL, 4, IMAGE), network_cost(KERNEL, 3, IMAGE), 100, 0) == 133

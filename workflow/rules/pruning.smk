@@ -203,6 +203,8 @@ rule measure_cost:
         report(RESULTS / "cost.csv", category="tables"),
     log:
         LOGS / "measure_cost.log",
+    benchmark:
+        BENCHMARKS / "measure_cost.tsv"
     priority: 10**9  # first, and alone on the machine: it measures time
     conda:
         "../../environment.yml"
@@ -242,8 +244,9 @@ if settings.weight_deletion:
             mem_mb=mem_mb(4000),
             runtime=minutes(60),
         params:
-            study=as_json(plan.weight_deletion()),
-            weights=WEIGHTS,
+            conditions=[
+                as_json(condition) for condition in plan.weight_deletion_conditions()
+            ],
             shares=settings.weight_deletion.shares,
             images=settings.pruning.images,
             steps=settings.weight_deletion.retraining_steps,
@@ -251,6 +254,6 @@ if settings.weight_deletion:
         message:
             "delete weights as Optimal Brain Damage does"
         shell:
-            "run_script delete_weights --dataset {input.dataset:q} --weights {params.weights:q} --study {params.study:q}"
-            " --shares {params.shares} --images {params.images} --retraining-steps {params.steps}"
+            "run_script delete_weights --dataset {input.dataset:q} --chunks {input.chunks:q}"
+            " --conditions {params.conditions:q} --shares {params.shares} --images {params.images} --retraining-steps {params.steps}"
             " --output {output:q} > {log:q} 2>&1"

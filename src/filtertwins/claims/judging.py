@@ -74,7 +74,7 @@ class Outcome:
     low: float
     high: float
     unit: Unit
-    p_value: float  # NaN where an interval or every single network decides
+    p_value: float  # NaN where an interval or every single network decides, and where the unit is no sample
     n: int  # seeds, of the part that has the fewest
     numbers: Mapping[str, str] = field(default_factory=dict)  # for the sentence
 
@@ -226,6 +226,21 @@ def equivalence_parts(tests: Mapping[str, EquivalenceTest], p_holm: ArrayLike, l
         holds = _told(p < level, within(low, high, -test.margin, test.margin) is False)
         room = test.margin - abs(test.difference)
         parts.append(Part(name, test.difference, test.low, test.high, test.n, holds, room, float(p)))
+    return parts
+
+
+def no_more_parts(tests: Mapping[str, EquivalenceTest], level: float) -> list[Part]:
+    """Is each mean difference no more than its margin? By one end of its interval; how low it is does not matter.
+
+    Args:
+        tests: of each part by name, with intervals of confidence 90 %.
+        level: chance that the claim is allowed of a wrong verdict, on each side.
+    """
+    parts = []
+    for name, test in tests.items():
+        (_, high), (low, _) = (_widened(test, 1 - 2 * level / of_parts) for of_parts in (1, len(tests)))
+        holds = _told(high < test.margin, low > test.margin)
+        parts.append(Part(name, test.difference, test.low, test.high, test.n, holds, test.margin - test.difference))
     return parts
 
 

@@ -16,12 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from filtertwins.figures.methods import UNPRUNED, method_name
+from filtertwins.figures.labels import Label, label_points
+from filtertwins.figures.methods import CHANCE, UNPRUNED, method_name
 from filtertwins.figures.style import (
     DOUBLE_COLUMN_IN,
     NULL_COLOR,
     REFERENCE_COLOR,
     SMALL_TEXT_PT,
+    TEXT_PT,
     LineStyle,
     Series,
     display_name,
@@ -68,9 +70,6 @@ _PRUNING_COLUMNS = (
     "test_accuracy",
     "test_images",
 )
-_CHANCE = "random"
-"""The method that nobody would select."""
-
 _FROM, _TO = 0.1, 0.9
 """The quantiles over rounds between which latencies are drawn as bars."""
 
@@ -84,22 +83,28 @@ _INK = 0.7
 _LOGARITHMIC_FROM = 3.0
 """Latencies whose largest is this many times the smallest get a logarithmic axis."""
 
-_STEPS: dict[float, tuple[float, ...]] = {10.0: (1, 1.5, 2, 3, 5, 7), 100.0: (1, 2, 5), math.inf: (1,)}
-"""Where such an axis has ticks, in each power of ten, by how many times the largest may be the smallest."""
+_STEPS: tuple[tuple[float, ...], ...] = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+"""Where such an axis may have ticks, in each power of ten: the first of these whose numbers have room."""
 
 _BATCH_LOOKS: tuple[tuple[str, LineStyle], ...] = (("o", "solid"), ("s", (0.0, (4.0, 1.5))), ("^", (0.0, (1.0, 1.0))))
 """Marker and line of each batch, the smallest first, in the panels of one network."""
 
 
+_MARKER_PT, _RING_PT = 3.4, 8.0
+"""Diameters of markers."""
+
+_CLEAR_PT = 0.7
+"""Between the edge of a marker without a ring and the numbers."""
+
 _RING: dict[str, Any] = {
     "color": REFERENCE_COLOR,
     "marker": "o",
-    "markersize": 8.0,
+    "markersize": _RING_PT,
     "markerfacecolor": "none",
     "markeredgewidth": 0.7,
     "linestyle": "none",
 }
-_OPEN: dict[str, Any] = {"marker": "o", "markersize": 3.4, "markerfacecolor": "white", "linestyle": "none"}
+_OPEN: dict[str, Any] = {"marker": "o", "markersize": _MARKER_PT, "markerfacecolor": "white", "linestyle": "none"}
 _SIZES: dict[str, dict[str, Any]] = {
     "relative_parameters": {
         "color": REFERENCE_COLOR,
@@ -178,10 +183,10 @@ def _relative(costs: pd.DataFrame) -> pd.DataFrame:
 
 def _fine_tuned_best(networks: pd.DataFrame) -> pd.DataFrame:
     """The fine-tuned networks of the method with the highest mean validation accuracy at each number of filters."""
-    tuned = networks[(networks["fine_tuning_steps"] > 0) & (networks["method"] != _CHANCE)]
+    tuned = networks[(networks["fine_tuning_steps"] > 0) & (networks["method"] != CHANCE)]
     tuned = tuned[tuned["fine_tuning_steps"] == tuned["fine_tuning_steps"].max()]
     if tuned.empty:
-        raise TableError("pruning", f"no row with fine_tuning_steps > 0 and a method other than {_CHANCE!r}")
+        raise TableError("pruning", f"no row with fine_tuning_steps > 0 and a method other than {CHANCE!r}")
     means = tuned.groupby([*_SHAPE, "method"], sort=False)["validation_accuracy"].mean().reset_index()
     best: pd.DataFrame = means.loc[
         means.groupby(_SHAPE, sort=False)["validation_accuracy"].idxmax(), [*_SHAPE, "method"]
@@ -231,7 +236,8 @@ def _draw_panels(points: pd.DataFrame, relative: pd.DataFrame, *, finest: float)
     figure = new_figure(DOUBLE_COLUMN_IN, legends_in + sum(heights_in))
     grid = figure.add_gridspec(lines, columns, height_ratios=heights_in)
     panels = [figure.add_subplot(grid[line, columns]) for line, columns in cells]
-    _draw_fronts(panels[: len(batches)], points, batches, looks, finest)
+    fronts = panels[: len(batches)]
+    _draw_fronts(fronts, points, batches, looks, finest)
     sizes = panels[len(batches) :]
     _size_axes(sizes, relative)
     for index, (axes, network) in enumerate(zip(sizes, networks, strict=True), start=len(batches)):
@@ -242,6 +248,9 @@ def _draw_panels(points: pd.DataFrame, relative: pd.DataFrame, *, finest: float)
         axes.set_ylabel("Relative to unpruned" if first else "")
     legend_above(figure, upper, columns=_LEGEND_COLUMNS)
     figure.legend(list(lower.values()), list(lower), loc="outside lower center", ncols=_LEGEND_COLUMNS)
+    figure.draw_without_rendering()  # the layout settles, and with it where the numbers have room
+    for axes, batch in zip(fronts, batches, strict=True):
+        _number_points(axes, points[points["batch"] == batch], looks)
     return figure
 
 
@@ -266,13 +275,12 @@ def _draw_fronts(
     ends = points[["mean", "low", "high"]].to_numpy()
     largest, smallest = 100 - np.nanmin(ends), 100 - np.nanmax(ends)
     shown = [100 - min(_ROOM * largest, 100.0), 100 - smallest / _ROOM]
-    best = points.iloc[points["mean"].argmax()]
     for index, (axes, batch) in enumerate(zip(panels, batches, strict=True)):
         own = points[points["batch"] == batch]
         _latency_axis(axes, own)
         scale_by_error(axes, shown, finest=finest)
         for network, look in looks.items():
-            _draw_front(axes, _of(own, network), look, numbers_above=network == (best["architecture"], best["filters"]))
+            _draw_front(axes, _of(own, network), look)
         label_panel(axes, index, _batch_name(batch))
         axes.tick_params(labelleft=index == 0)
     panels[0].set_ylabel("Test accuracy (%)")
@@ -283,9 +291,7 @@ def _latency_axis(axes: Axes, points: pd.DataFrame) -> None:
     if slowest > _LOGARITHMIC_FROM * fastest:
         axes.set_xscale("log")
         axes.set_xlim(fastest / 1.15, slowest * 1.3)
-        powers = 10.0 ** np.arange(math.floor(math.log10(fastest)) - 1, math.ceil(math.log10(slowest)) + 1)
-        steps = next(steps for most, steps in _STEPS.items() if slowest <= most * fastest)
-        ticks = [tick for tick in np.outer(powers, steps).ravel() if fastest / 1.15 <= tick <= slowest * 1.3]
+        ticks = _round_numbers_with_room(axes)
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -296,10 +302,25 @@ def _latency_axis(axes: Axes, points: pd.DataFrame) -> None:
     axes.set_xlabel("Latency (ms a call)")
 
 
-def _draw_front(axes: Axes, points: pd.DataFrame, look: Series, *, numbers_above: bool) -> None:
-    """The shapes of one network: those on its front are filled and joined; each with its number of filters."""
-    ink = tuple(_INK * part for part in to_rgb(look.color))
-    side = 1 if numbers_above else -1  # left above or right below a line that rises to the right, it covers none
+def _round_numbers_with_room(axes: Axes) -> list[float]:
+    """Ticks of a logarithmic x axis, as many as can be labelled without touching."""
+    low, high = axes.get_xlim()
+    powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 (axes made by a figure)
+    width_pt = axes.get_position().width * figure.get_size_inches()[0] * 72
+    ticks: list[float] = []
+    for steps in _STEPS:
+        ticks = [float(tick) for tick in np.outer(powers, steps).ravel() if low <= tick <= high]
+        middle = width_pt * np.log(np.divide(ticks, low)) / math.log(high / low)
+        half = np.array([0.32 * TEXT_PT * len(f"{tick:g}") for tick in ticks])
+        if np.all(middle[1:] - half[1:] > middle[:-1] + half[:-1] + TEXT_PT / 2):
+            break
+    return ticks
+
+
+def _draw_front(axes: Axes, points: pd.DataFrame, look: Series) -> None:
+    """The shapes of one network: those on its front are filled and joined."""
     points = points.sort_values(["latency", "kept"], kind="stable")
     front = points[points["front"]]
     axes.plot(front["latency"], front["mean"], color=look.color, linestyle=look.linestyle, linewidth=0.8, zorder=2)
@@ -314,24 +335,33 @@ def _draw_front(axes: Axes, points: pd.DataFrame, look: Series, *, numbers_above
             marker=look.marker,
             markerfacecolor=face,
             linestyle="none",
-            markersize=3.4,
+            markersize=_MARKER_PT,
             elinewidth=0.6,
             zorder=3,
         )
     whole = points[points["kept"] == points["filters"]]
     axes.plot(whole["latency"], whole["mean"], **_RING, zorder=4)
-    for _, point in points.iterrows():
-        axes.annotate(
-            str(point["kept"]),
-            xy=(point["latency"], point["mean"]),
-            xytext=(-3.0 * side, 3.0 * side),
-            textcoords="offset points",
-            fontsize=SMALL_TEXT_PT,
-            color=ink,
-            ha="right" if numbers_above else "left",
-            va="bottom" if numbers_above else "top",
-            zorder=5,
-        )
+
+
+def _number_points(axes: Axes, points: pd.DataFrame, looks: dict[_Network, Series]) -> None:
+    """Write the filters kept beside each point, clear of all networks' bars and fronts."""
+    labels: list[Label] = []
+    lines: list[npt.NDArray[np.float64]] = []  # from x, y to x, y
+    for network, look in looks.items():
+        own = _of(points, network).sort_values(["latency", "kept"], kind="stable")
+        red, green, blue = (_INK * part for part in to_rgb(look.color))
+        dispensable = ~own["front"] & ~own["kept"].isin([own["kept"].min(), own["kept"].max()])
+        radii = np.where(own["kept"] == own["filters"], _RING_PT / 2, _MARKER_PT / 2 + _CLEAR_PT)
+        for x, y, kept, radius, optional in zip(
+            own["latency"], own["mean"], own["kept"], radii, dispensable, strict=True
+        ):
+            labels.append(Label(x, y, str(kept), (red, green, blue), radius, optional))
+        for x_end, y_end in (("fast", "mean"), ("slow", "mean"), ("latency", "low"), ("latency", "high")):
+            lines.append(own[["latency", "mean", x_end, y_end]].to_numpy())
+        front = own.loc[own["front"], ["latency", "mean"]].to_numpy()
+        lines.append(np.hstack([front[:-1], front[1:]]))
+    starts, ends = np.hsplit(np.concatenate(lines), 2)
+    label_points(axes, sorted(labels, key=lambda label: label.optional), starts, ends)
 
 
 def _draw_sizes(axes: Axes, rows: pd.DataFrame, batches: list[int], look: Series) -> None:
@@ -356,7 +386,7 @@ def _draw_sizes(axes: Axes, rows: pd.DataFrame, batches: list[int], look: Series
                 marker=marker,
                 markerfacecolor=face,
                 linestyle="none",
-                markersize=3.4,
+                markersize=_MARKER_PT,
                 elinewidth=0.8,
                 capsize=1.4,
                 zorder=4,
@@ -413,7 +443,9 @@ def _size_legend(batches: list[int]) -> dict[str, Artist]:
     handles |= {_SIZE_NAMES[column]: Line2D([], [], **drawn) for column, drawn in _SIZES.items()}
     for batch, (marker, linestyle) in zip(batches, cycle(_BATCH_LOOKS), strict=False):
         words = f"latency, {_batch_name(batch)}"
-        handles[words] = Line2D([], [], color=ink, marker=marker, linestyle=linestyle, linewidth=0.8, markersize=3.4)
+        handles[words] = Line2D(
+            [], [], color=ink, marker=marker, linestyle=linestyle, linewidth=0.8, markersize=_MARKER_PT
+        )
     handles["no faster than the next larger"] = Line2D([], [], color=ink, **_OPEN)
     return handles
 

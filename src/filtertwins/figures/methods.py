@@ -10,6 +10,9 @@ from filtertwins.figures.style import REFERENCE_COLOR, LineStyle, Series, displa
 UNPRUNED = "none"
 """The method of networks from which nothing is removed, the reference of all others."""
 
+CHANCE = "random"
+"""The method that nobody would select."""
+
 _NAMES = {
     "l1": "L1",
     "fpgm": "FPGM",
@@ -32,7 +35,7 @@ _MEANINGS = {
 # What every method is held against is without colour: chance, the measured best, the whole network. Paul Tol's
 # high-contrast set goes to the two cosines and L1, the most compared; the others are of his vibrant and muted ones.
 _LOOKS = {
-    "random": Series("0.6", "x", (0.0, (1.0, 1.2))),
+    CHANCE: Series("0.6", "x", (0.0, (1.0, 1.2))),
     "l1": Series("#004488", "o", "solid"),
     "fpgm": Series("#33AADD", "s", (0.0, (5.0, 1.5))),
     "nearest_cosine": Series("#DDAA33", "^", (0.0, (5.0, 1.5, 1.0, 1.5))),

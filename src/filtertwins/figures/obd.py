@@ -299,7 +299,9 @@ def _caption(rows: pd.DataFrame, networks: list[pd.DataFrame], looks: dict[str, 
         error unchanged after retraining, {_RETRAINED_WELL_PERCENT} %.""",
         """What differs: the paper's network is deeper, of 2,578 parameters, trained on handwritten zip-code digits with
         a squared error, and its recipe deletes in rounds with training in between; here a network of one convolutional
-        and one dense layer loses its weights at once, the error is the cross-entropy, and h is exact.""",
+        and one dense layer loses its weights at once, the error is the cross-entropy, and h is exact. The paper judges
+        the prediction by the loss itself, this figure by its increase, which is harder to meet: the diagonal leaves out
+        how weights that go together add to each other's effect.""",
         f"Increase in nats, predicted (by the recursion of 1990) and actual: {'; '.join(foretold)}.",
         f"Accuracy after retraining minus that of the undeleted network, paired by seed, in points: {'; '.join(kept)}.",
     )

@@ -224,7 +224,8 @@ def _caption(rows: pd.DataFrame, means: pd.DataFrame) -> str:
     return paragraph(
         f"""Test accuracy of pruned networks against the number of filters kept on {dataset_name(rows)} ({images} test
         images): {join_words(described)}; k is the number of filters before. One series for each method of
-        choosing what goes; those of one number of filters stand side by side.""",
+        choosing what goes; those of one number of filters stand side by side. Criteria rate each filter in the whole
+        network, once; what is left is not rated anew, so that even the oracle can be beaten.""",
         f"Methods: {explained}." if explained else "",
         f"""As pruned: nothing is trained after the removal. Fine-tuned: trained on for {tuned}, on the same
         batches for all methods of a seed."""

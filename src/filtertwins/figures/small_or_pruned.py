@@ -189,7 +189,9 @@ def _caption(rows: pd.DataFrame, names: list[str], budgets: list[str]) -> str:
         f"""Pruned networks against small ones on {dataset_name(rows)}: mean test accuracy of networks trained with many
         filters, pruned to few and fine-tuned, minus that of networks trained from scratch with as few, of the same
         seeds (many {_ARROW} few), for {join_words(described)}. Right of the grey line the pruned ones are better.""",
-        f"The small network is trained {join_words(trained, 'or')}." if trained else "",
+        f"The small network is trained {join_words(trained, 'or')}. What the criteria compute is not counted."
+        if trained
+        else "",
         """Named at the right: the method of pruning, of all but chance the one of the highest mean validation accuracy
         after fine-tuning; the test images had no say.""",
         _about_intervals(rows),

@@ -37,18 +37,3 @@ def network_cost(
     elements, inputs = kernel[0] * kernel[1], rows * columns * filters
     parameters = filters * (elements + 1) + (inputs + 1) * classes
     return NetworkCost(parameters, parameters * _BYTES, convolution_macs=inputs * elements, dense_macs=inputs * classes)
-
-
-def equal_compute_steps(large: NetworkCost, small: NetworkCost, steps: int, fine_tuning_steps: int) -> int:
-    """How many steps of the small network cost as much as training the large one, and fine-tuning the small one.
-
-    In multiply-accumulates of the forward pass, with batches of one size; those of the backward pass are taken for
-    proportional.
-
-    Args:
-        large: the network that is trained, and then pruned.
-        small: the pruned one, and the one trained from scratch instead.
-        steps: of the large network.
-        fine_tuning_steps: of the pruned one.
-    """
-    return round(steps * large.macs / small.macs) + fine_tuning_steps

@@ -82,9 +82,7 @@ CRITERIA: dict[str, Criterion] = {}
 """By name, in the order of this module."""
 
 COSINE_MERGE = "cosine_merge"
-COSINE_MERGE_PAPER = Paper(
-    "Srinivas & Babu", 2015, "Data-free parameter pruning for deep neural networks", "BMVC", "1507.06149"
-)
+"""The method that removes no filter by its importance: see :func:`filtertwins.pruning.shrinking.merge_by_cosine`."""
 
 
 def criterion(
@@ -102,7 +100,7 @@ def criterion(
 @criterion(paper=None)
 def random(trained: TrainedNetwork) -> Floats:
     """Chance, fixed by the seed: what every other criterion has to beat."""
-    return np.random.default_rng([trained.seed, trained.filters]).random(trained.filters)
+    return np.random.default_rng([trained.seed, *trained.network.kernels.shape]).random(trained.filters)
 
 
 @criterion(Paper("Li et al.", 2017, "Pruning filters for efficient ConvNets", "ICLR", "1608.08710"))

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from filtertwins.errors import StudyError
 from filtertwins.forward import Images, Labels
 from filtertwins.pruning.cost import network_cost
 from filtertwins.pruning.criteria import COSINE_MERGE, TrainedNetwork, importances
@@ -51,16 +52,12 @@ def prune_chunk(
         The name and the weights (with a seed axis of length 1) of each, network by network.
 
     Raises:
-        StudyError: for a method or a number of filters that can't be.
+        StudyError: for a method or a number of filters that can't be, and importances that are of other networks.
     """
     filters, activation = chunk.parameters.kernels.shape[-1], chunk.condition["model"]["activation"]
     check_kept(kept, filters)
     for method in methods:
         check_method(method)
-    by_method = {
-        key: rows.sort_values("filter")["importance"].to_numpy()
-        for key, rows in importance.groupby(["criterion", "seed"])
-    }
     pruned: list[tuple[Row, Parameters]] = []
     for index, run in enumerate(run_names(chunk)):
         network = chunk.parameters.of_seed(index)
@@ -69,9 +66,21 @@ def prune_chunk(
             pruned.append((name | {"method": UNPRUNED, "kept": kept}, network))
             continue
         for method in methods:
-            own: Floats | None = None if method == COSINE_MERGE else by_method.get((method, run["seed"]))
+            own = None if method == COSINE_MERGE else _importance(importance, run, method)
             pruned.append((name | {"method": method, "kept": kept}, prune(network, method, kept, activation, own)))
     return pruned
+
+
+def _importance(importance: pd.DataFrame, run: Row, criterion: str) -> Floats:
+    """The importances of one network's filters, (filter,)."""
+    wanted = run | {"criterion": criterion}
+    if missing := [name for name in (*wanted, "filter", "importance") if name not in importance]:
+        raise StudyError(f"the table of importances has no column {', '.join(missing)}")
+    own = importance[(importance[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("filter")
+    if own["filter"].tolist() != list(range(run["filters"])):
+        what = ", ".join(f"{name} = {value}" for name, value in wanted.items())
+        raise StudyError(f"the table of importances has {len(own)} rows with {what}; needed: one for each filter")
+    return own["importance"].to_numpy()
 
 
 def pruning_rows(names: Sequence[Row], fine_tuning_steps: int, scores: Scores) -> list[Row]:
