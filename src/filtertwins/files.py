@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -50,6 +51,7 @@ _UNREADABLE_ARCHIVE = (
     SyntaxError,
     TypeError,
     ValueError,
+    tokenize.TokenError,
 )
 
 
@@ -248,6 +250,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
     path = Path(path)
     arrays = {}
     with _open_existing(path) as file:
+        file_size = os.fstat(file.fileno()).st_size
         try:
             archive = _open_archive(file)
         except _UNREADABLE_ARCHIVE as error:
@@ -257,7 +260,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
         with archive:
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(archive, member, f"{path}: array {name!r}")
+                arrays[name] = _read_member(archive, member, file_size, f"{path}: array {name!r}")
     if not arrays:
         raise DamagedFile(f"{path}: found no array, expected at least one; {_DELETE_AND_RERUN}")
     _check_shapes(path, arrays, shapes or {})
@@ -275,10 +278,12 @@ def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     return archive
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> np.ndarray:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file_size: int, where: str) -> np.ndarray:
     try:
         if member.compress_type != zipfile.ZIP_STORED:
             raise zipfile.BadZipFile("compressed")  # not by write_npz: it could take any amount of memory
+        if max(member.compress_size, member.file_size) > file_size:
+            raise zipfile.BadZipFile("longer than the file")  # zipfile would first take the memory
         # The whole member first: its CRC is compared before anything in it is believed, its shape above all.
         stream = io.BytesIO(archive.read(member))
         shape, column_by_column, dtype = _read_header(stream)
