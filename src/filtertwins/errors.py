@@ -20,10 +20,9 @@ def run_script(main: Callable[[], None]) -> None:
     Such are a ``StudyError``, and an ``OSError`` that names a file: the disk is full, or a folder read-only. An
     interrupt ends the script the same way, so that files being written are tidied up; a second one ends it at once.
     """
-    for interrupt in _INTERRUPTS:
-        signal.signal(interrupt, _stop)
     try:
-        main()
+        with _interrupts_handled_by(_stop):
+            main()
     except StudyError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
@@ -32,23 +31,24 @@ def run_script(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error.filename}: {error.strerror}")
 
 
+@contextmanager
+def interrupts_end_at_once() -> Iterator[None]:
+    """Within, an interrupt ends the process as if killed: for long compiled calls, where Python handles no signal."""
+    with _interrupts_handled_by(signal.SIG_DFL):
+        yield
+
+
 def _stop(number: int, _frame: object) -> None:
-    _end_at_once_from_now_on()
+    for interrupt in _INTERRUPTS:
+        signal.signal(interrupt, signal.SIG_DFL)
     sys.exit(f"stopped by {signal.Signals(number).name}")
 
 
 @contextmanager
-def interrupts_end_at_once() -> Iterator[None]:
-    """Within, an interrupt ends the process as if killed: for long compiled calls, where Python handles no signal."""
-    before = [signal.getsignal(interrupt) for interrupt in _INTERRUPTS]
-    _end_at_once_from_now_on()
+def _interrupts_handled_by(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[None]:
+    before = {interrupt: signal.signal(interrupt, handler) for interrupt in _INTERRUPTS}
     try:
         yield
     finally:
-        for interrupt, handler in zip(_INTERRUPTS, before, strict=True):
-            signal.signal(interrupt, handler)
-
-
-def _end_at_once_from_now_on() -> None:
-    for interrupt in _INTERRUPTS:
-        signal.signal(interrupt, signal.SIG_DFL)
+        for interrupt, earlier in before.items():
+            signal.signal(interrupt, earlier)

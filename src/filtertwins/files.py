@@ -3,10 +3,12 @@
 import csv
 import hashlib
 import io
+import math
 import os
 import re
 import secrets
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -49,6 +51,7 @@ _UNREADABLE_ARCHIVE = (
     SyntaxError,
     TypeError,
     ValueError,
+    tokenize.TokenError,
 )
 
 
@@ -247,6 +250,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
     path = Path(path)
     arrays = {}
     with _open_existing(path) as file:
+        file_size = os.fstat(file.fileno()).st_size
         try:
             archive = _open_archive(file)
         except _UNREADABLE_ARCHIVE as error:
@@ -256,7 +260,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
         with archive:
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(archive, member, f"{path}: array {name!r}")
+                arrays[name] = _read_member(archive, member, file_size, f"{path}: array {name!r}")
     if not arrays:
         raise DamagedFile(f"{path}: found no array, expected at least one; {_DELETE_AND_RERUN}")
     _check_shapes(path, arrays, shapes or {})
@@ -274,21 +278,39 @@ def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     return archive
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> np.ndarray:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file_size: int, where: str) -> np.ndarray:
     try:
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise zipfile.BadZipFile("compressed")  # not by write_npz: it could take any amount of memory
+        if max(member.compress_size, member.file_size) > file_size:
+            raise zipfile.BadZipFile("longer than the file")  # zipfile would first take the memory
         # The whole member first: its CRC is compared before anything in it is believed, its shape above all.
         stream = io.BytesIO(archive.read(member))
-        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+        shape, column_by_column, dtype = _read_header(stream)
+        elements = stream.read()
+        expected = math.prod(shape) * dtype.itemsize  # in Python's integers, which do not overflow
+        if len(elements) != expected:
+            raise ValueError(f"{len(elements):,} bytes for {expected:,} of shape {shape}")
+        return np.frombuffer(elements, dtype).reshape(shape, order="F" if column_by_column else "C").copy()
     except _UNREADABLE_ARCHIVE as error:
         raise DamagedFile(
             f"{where}: found bytes that are not a whole array ({error}), expected a plain array with a "
             f"matching checksum; {_DELETE_AND_RERUN}"
         ) from error
-    if stream.read(1):
-        raise DamagedFile(
-            f"{where}: found bytes after the end of shape {array.shape}, expected none; {_DELETE_AND_RERUN}"
-        )
-    return array
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in columns, and dtype of an array in numpy's format: nothing is allocated for it yet."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of numpy's format")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, column_by_column, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("object arrays are pickled, and never loaded")
+    if not dtype.itemsize:
+        raise ValueError(f"elements of no size, {dtype}")
+    return shape, column_by_column, dtype
 
 
 def _check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]) -> None:

@@ -483,7 +483,9 @@ def json_schema() -> dict[str, Any]:
 
 def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     """One line for a person who wrote the YAML, from one of pydantic's errors."""
-    location = [part for part in error["loc"] if part not in ("idx", "embedded")]
+    location = list(error["loc"])
+    if location[:1] == ["datasets"] and location[2:3] in (["idx"], ["embedded"]):
+        del location[2]  # after a dataset's name, its kind, which is no key
     key = ".".join(str(part) for part in location)
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":

@@ -139,8 +139,23 @@ def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
         raise DamagedFile(f"{path}: array 'condition' is not JSON ({error}); delete the file and run again") from None
     if expected is not None:
         _check_condition(path, condition, expected)
+    _check_networks(path, condition, arrays["kernels"].shape)
     parameters = Parameters(*(arrays.pop(name) for name in ("kernels", "biases", "head", "head_bias")))
     return Chunk(condition=condition, parameters=parameters, **arrays)
+
+
+def _check_networks(path: Path, condition: Any, found: tuple[int, ...]) -> None:
+    """Check the kernels' shape (network, row, column, filter) against what the file itself says was trained."""
+    try:
+        networks = len(condition["seeds"]) * len(condition["starts"])
+        expected = (networks, *condition["model"]["kernel"], condition["filters"])
+    except (KeyError, TypeError) as error:
+        raise DamagedFile(f"{path}: array 'condition' lacks what was trained; delete the file and run again") from error
+    if found != expected:
+        raise DamagedFile(
+            f"{path}: array 'kernels': found shape {found}, expected {expected}, as its condition says; "
+            "delete the file and run again"
+        )
 
 
 def _check_condition(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -188,8 +203,14 @@ def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
 
     Raises:
         DamagedFile: a file can't be read.
+        WrongCondition: a file holds other networks than its name says.
     """
     for architecture, counts in study["architectures"].items():
         for filters in counts:
             for first, seeds in study["chunks"]:
-                yield load_chunk(folder / architecture / chunk_name(filters, first, seeds))
+                expected = {
+                    "architecture": architecture.rpartition("/")[2],
+                    "filters": filters,
+                    "seeds": list(range(first, first + seeds)),
+                }
+                yield load_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)
