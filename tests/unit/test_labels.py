@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from filtertwins.figures.labels import Label, label_points
-from filtertwins.figures.style import new_figure, style
+from filtertwins.figures.style import SMALL_TEXT_PT, new_figure, style
 
 NO_LINES = np.empty((0, 2))
 
@@ -17,6 +18,7 @@ def written(labels, starts=NO_LINES, ends=NO_LINES, scale="linear"):
     """The figure's axes, an inch and a half wide, with these labels."""
     with style():
         figure = new_figure(2.0, 2.0)
+        figure.set_layout_engine("none")
         axes = figure.add_axes((0.125, 0.125, 0.75, 0.75))
         axes.set_xscale(scale)
         axes.set_xlim(1, 100)
@@ -27,8 +29,9 @@ def written(labels, starts=NO_LINES, ends=NO_LINES, scale="linear"):
 
 
 def boxes(axes):
-    """Left, bottom, right and top of each text, in pixels."""
-    return {text.get_text(): np.asarray(text.get_window_extent().extents) for text in axes.texts}
+    """Left, bottom, right and top of each number, in pixels, without its line to the point."""
+    below = [0, 0.2 * SMALL_TEXT_PT * axes.figure.dpi / 72, 0, 0]  # a line of text has room for a p, digits need none
+    return {text.get_text(): Text.get_window_extent(text).extents + below for text in axes.texts}
 
 
 def touch(one, other):
