@@ -44,7 +44,7 @@ Unit = Literal[
 
 _IN_WORDS: dict[str, Callable[[float], str]] = {
     "accuracy": lambda x: f"{100 * x:.1f} %",
-    "points of accuracy": lambda x: f"{100 * x:.2f} points",
+    "points of accuracy": lambda x: f"{100 * x:z.2f} points",
     "nats": lambda x: f"{x:.4f}",
     "cosine": lambda x: f"{x:.3f}",
     "change of cosine": lambda x: f"{x:+.3f}",
@@ -137,6 +137,8 @@ def in_words(value: float, unit: str) -> str:
 
     >>> in_words(0.9243, "accuracy")
     '92.4 %'
+    >>> in_words(-1e-5, "points of accuracy")
+    '0.00 points'
     """
     return _IN_WORDS[unit](value) if np.isfinite(value) else "unknown"
 

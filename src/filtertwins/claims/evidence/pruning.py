@@ -239,7 +239,8 @@ def small_is_as_good(
     """Is a small network trained from scratch no less accurate than a pruned one by more than a margin, at each count?
 
     To be better is no fault. Pruned by the method that the table says was selected on the validation split. The effect
-    is pruned minus small. The sentence can say which one is better by the table's interval.
+    is pruned minus small. The sentence can say where the small one is better by the table's interval; and where the
+    pruned one is, of those where the claim is not shown to hold.
     """
     tests = {}
     for name in architectures:
@@ -252,12 +253,12 @@ def small_is_as_good(
                 row["difference"], row["low"], row["high"], margin, row["p_value"], None, int(row["n"])
             )
     parts = no_more_parts(tests, level)
-    better = [f"{part.name} ({in_words(part.effect, 'points of accuracy')})" for part in parts if part.low > 0]
+    better = [part for part in parts if part.low > 0 and not part.holds]
     return combine(
         parts,
         "points of accuracy",
         margin=in_words(margin, "points of accuracy"),
-        pruned_better=listed(better),
+        pruned_better=listed([f"{part.name} ({in_words(part.effect, 'points of accuracy')})" for part in better]),
         small_better=str(sum(part.high < 0 for part in parts)),
     )
 
