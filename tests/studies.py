@@ -102,7 +102,7 @@ class Study:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=300,
+            timeout=900,
         )
         assert done.returncode == exit_code, done.stdout
         return done.stdout

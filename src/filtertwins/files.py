@@ -250,7 +250,6 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
     path = Path(path)
     arrays = {}
     with _open_existing(path) as file:
-        file_size = os.fstat(file.fileno()).st_size
         try:
             archive = _open_archive(file)
         except _UNREADABLE_ARCHIVE as error:
@@ -260,7 +259,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
         with archive:
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(archive, member, file_size, f"{path}: array {name!r}")
+                arrays[name] = _read_member(archive, member, f"{path}: array {name!r}")
     if not arrays:
         raise DamagedFile(f"{path}: found no array, expected at least one; {_DELETE_AND_RERUN}")
     _check_shapes(path, arrays, shapes or {})
@@ -275,15 +274,14 @@ def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     (members,) = struct.unpack("<H", file.read(2))
     if members != len(archive.infolist()):
         raise zipfile.BadZipFile(f"{len(archive.infolist())} of {members} members")
+    # Not in a file of write_npz, which does not compress; and it could take any amount of memory.
+    if sum(max(member.file_size, member.compress_size) for member in archive.infolist()) > file.seek(0, os.SEEK_END):
+        raise zipfile.BadZipFile("compressed, or members longer than the file")
     return archive
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file_size: int, where: str) -> np.ndarray:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> np.ndarray:
     try:
-        if member.compress_type != zipfile.ZIP_STORED:
-            raise zipfile.BadZipFile("compressed")  # not by write_npz: it could take any amount of memory
-        if max(member.compress_size, member.file_size) > file_size:
-            raise zipfile.BadZipFile("longer than the file")  # zipfile would first take the memory
         # The whole member first: its CRC is compared before anything in it is believed, its shape above all.
         stream = io.BytesIO(archive.read(member))
         shape, column_by_column, dtype = _read_header(stream)

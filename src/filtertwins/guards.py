@@ -76,7 +76,12 @@ def date_back(folders: Iterable[Path]) -> None:
     whatever is made before that time comes.
     """
     now_ns = time.time_ns()
-    dates = {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*") if path.is_file()}
+    dates = {}
+    for folder in folders:
+        for path in folder.rglob("*"):
+            with suppress(OSError):  # of a job that runs beside this, a temporary file that is gone by now
+                if path.is_file():
+                    dates[path] = path.stat().st_mtime_ns
     future = sorted({date for date in dates.values() if date > now_ns})
     dates_now = {date: now_ns + place for place, date in enumerate(future)}
     for path, date in dates.items():

@@ -80,8 +80,8 @@ def _notes_on(folders: Iterable[Path], notes: Path) -> Iterator[tuple[str, Note]
                 path = urlsafe_b64decode("".join([*parents, name])).decode()
                 if _lies_in(path, folders):
                     yield path, json.loads(Path(folder, name).read_text(encoding="utf-8"))
-            except ValueError:
-                continue  # no note of Snakemake's, or one that a kill cut off
+            except (ValueError, OSError):
+                continue  # no note of Snakemake's, or one that a kill cut off, or that is gone by now
 
 
 def _note_file(path: str, notes: Path) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from studies import clean_environment
 
-PATIENCE_S = 90
+PATIENCE_S = 300
 
 # Python runs a module of this name at its start. From the library's folder it reaches every script, but not Snakemake.
 IN_EVERY_SCRIPT = '''
