@@ -71,6 +71,7 @@ class Study:
 
     folder: Path
     overlays: tuple[str, ...] = ()
+    patience_s: float = 300
 
     def configure(self, name, changes):
         """Give one more config file to all runs from now on."""
@@ -91,7 +92,7 @@ class Study:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=300,
+            timeout=self.patience_s,
         )
         assert done.returncode == exit_code, done.stdout
         return done.stdout
