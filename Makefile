@@ -53,7 +53,8 @@ test: $(INSTALLED) ## the whole test suite
 	python -m pytest --numprocesses auto --durations 10
 
 .PHONY: lint
-lint: $(INSTALLED) ## formatting, style, types, workflow
+lint: $(INSTALLED) ## formatting, style, security, types, workflow
+	# Its rules S are the security linter's, bandit's.
 	ruff check
 	ruff format --check
 	mypy

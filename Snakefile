@@ -31,6 +31,11 @@ for experiment in plan.experiments:
     include: EXPERIMENTS / f"{experiment}.smk"
 
 
+if settings.pruned:
+
+    include: "workflow/rules/pruning.smk"
+
+
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/slurm_arrays.smk"
@@ -60,5 +65,22 @@ rule all:
         "the study is complete"
 
 
+onstart:
+    or_end(
+        require_writable,
+        {
+            Path(file).parent
+            for job in workflow.dag.needrun_jobs()
+            for file in job.products()
+        },
+    )
+    forget_records(RECORDS)
+
+
+onerror:
+    save_records(RECORDS, MADE)
+
+
 onsuccess:
+    save_records(RECORDS, MADE)
     print_summary()

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from filtertwins import datasets, files, training
-from filtertwins.errors import run_script
+from filtertwins.errors import interrupts_end_at_once, run_script
 from filtertwins.settings import Architecture, Start
 from filtertwins.weights import save_chunk
 
@@ -23,16 +23,17 @@ def main() -> None:
     steps = training.total_steps(model.steps, model.epochs, len(dataset.train_labels), model.batch)
 
     training.one_thread()
-    chunk = training.train_chunk(
-        dataset,
-        model,
-        condition["filters"],
-        condition["seeds"],
-        training.snapshot_steps(steps, condition["snapshots"]),
-        condition,
-        [Start.model_validate(start) for start in condition["starts"]],
-        report=lambda line: print(line, flush=True),
-    )
+    with interrupts_end_at_once():
+        chunk = training.train_chunk(
+            dataset,
+            model,
+            condition["filters"],
+            condition["seeds"],
+            training.snapshot_steps(steps, condition["snapshots"]),
+            condition,
+            [Start.model_validate(start) for start in condition["starts"]],
+            report=lambda line: print(line, flush=True),
+        )
     save_chunk(chunk, arguments.output)
 
 

@@ -61,6 +61,16 @@ TINY = {
             "architectures": {"trained": None, "frozen": SHORT | {"filters": [2]}, "shuffled": SHORT | {"filters": [2]}}
         },
     },
+    "pruning": {
+        "fine_tuning_steps": 3,
+        "images": 100,
+        "networks": {
+            "question": {"filters": 3, "kept": [2], "from_scratch": [2]},
+            "relu_3x1": None,
+            "relu_5x5": {"filters": 2, "kept": [1], "from_scratch": []},
+        },
+        "weight_deletion": {"filters": 2, "shares": [0.5], "retraining_steps": 2},
+    },
 }
 NOTHING: dict[str, int] = {}
 
@@ -71,7 +81,7 @@ class Study:
 
     folder: Path
     overlays: tuple[str, ...] = ()
-    patience_s: float = 300
+    under: tuple[str, ...] = ()  # a command that Snakemake is run by
 
     def configure(self, name, changes):
         """Give one more config file to all runs from now on."""
@@ -81,7 +91,7 @@ class Study:
     def command(self, *arguments):
         """What a user types to run Snakemake."""
         configured = ("--configfile", *self.overlays) if self.overlays else ()
-        return [sys.executable, "-m", "snakemake", *arguments, *configured]
+        return [*self.under, sys.executable, "-m", "snakemake", *arguments, *configured]
 
     def snakemake(self, *arguments, exit_code=0, **environment):
         """Run Snakemake as a user does; its output, both streams."""
@@ -92,7 +102,7 @@ class Study:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=self.patience_s,
+            timeout=900,
         )
         assert done.returncode == exit_code, done.stdout
         return done.stdout

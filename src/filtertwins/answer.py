@@ -29,9 +29,10 @@ def answer_section(claims: pd.DataFrame) -> str:
     lines += [
         "",
         f"**Every claim** of the question, of its accepted answer, and of this study: {_counts(claims)}. What decides"
-        " was fixed before the run, after trial runs, in [config/claims.yaml](config/claims.yaml). In parentheses: the"
-        " 95 % interval over seeds, of the part that decides (90 % where it is tested that two accuracies or losses are"
-        " equal, and where networks are counted), or the whole range where the claim is about every single network.",
+        " was fixed before the run, after trial runs, in [config/claims.yaml](config/claims.yaml); what was changed in"
+        " view of results says so there. In parentheses: the 95 % interval over seeds (for latency over rounds), of the"
+        " part that decides (90 % where it is tested that two accuracies or losses are equal or that one is no lower,"
+        " and where networks are counted), or the whole range where the claim is about every single network.",
         "",
         "| Said by | Claim | Verdict | Found | |",
         "|---|---|---|---|---|",
@@ -93,4 +94,5 @@ def _numbers(row: pd.Series[Any]) -> str:
     if pd.isna(row["effect"]):
         return ""
     effect, low, high = (in_words(row[name], row["unit"]) for name in ("effect", "low", "high"))
-    return f"*{effect} ({low} to {high}), {row['n']} seeds*"
+    over = "rounds" if row["unit"] == "ratio" and row["figure"] == "cost" else f"{row['n']} seeds"
+    return f"*{effect} ({low} to {high}), {over}*"

@@ -64,6 +64,31 @@ def cluster_filters(vectors: Numbers, equivalence: Equivalence, threshold: float
     return _among_all(vectors, labels)
 
 
+def cluster_filters_into(vectors: Numbers, equivalence: Equivalence, clusters: int) -> Labels:
+    """Average-linkage clusters of filters, as in :func:`cluster_filters`, for a number of clusters.
+
+    Args:
+        vectors: ``(filter, dimension)``.
+        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        clusters: how many, from 1 to the live filters.
+
+    Returns:
+        ``(filter,)``: clusters counted from 0 by first appearance, -1 for dead filters.
+
+    Raises:
+        ValueError: for a number of clusters that the live filters can't form.
+    """
+    units = directions(vectors)
+    if not 1 <= clusters <= len(units):
+        raise ValueError(f"clusters = {clusters}; allowed: 1 to the live filters, {len(units)}")
+    labels = np.arange(2 * len(units) - clusters)  # of the filters, then of each merger
+    if clusters < len(units):
+        merges = linkage(_distances(units, equivalence), method="average")[: len(units) - clusters, :2].astype(int)
+        for merge in reversed(range(len(merges))):  # what went into a cluster gets its label, from the top down
+            labels[merges[merge]] = labels[len(units) + merge]
+    return _among_all(vectors, labels[: len(units)])
+
+
 def redundant_filters(labels: Labels) -> int:
     """Live filters beyond the first of each cluster, filters - clusters (Ayinde & Zurada 2019, TNNLS 30(9)).
 

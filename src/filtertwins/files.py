@@ -3,9 +3,12 @@
 import csv
 import hashlib
 import io
+import math
 import os
+import re
 import secrets
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,6 +27,7 @@ Shape: TypeAlias = tuple[int | str | None, ...]
 TEMPORARY_SUFFIX = ".filtertwins-tmp"
 """How the hidden temporary files of :func:`atomic_write` end; one that a kill left behind may be deleted."""
 
+_NAME_KEPT = 40  # characters of a file's name in that of its temporary file
 _ATOMIC_MODES = ("wb", "w", "w+b")
 _DELETE_AND_RERUN = "delete it and run again"
 
@@ -47,6 +51,7 @@ _UNREADABLE_ARCHIVE = (
     SyntaxError,
     TypeError,
     ValueError,
+    tokenize.TokenError,
 )
 
 
@@ -60,7 +65,8 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
     The content goes to a hidden temporary file in the same folder, is synced to the disk, and then takes
     the name in one step. On any exception, a keyboard interrupt included, the temporary file is removed and
-    a file that had the name before stays as it was. A symbolic link is written through, as by ``open``.
+    a file that had the name before stays as it was. What a kill left of an earlier attempt is removed too.
+    A symbolic link is written through, as by ``open``.
 
     Args:
         path: The file to write. Its folder is created.
@@ -71,23 +77,36 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
     Raises:
         ValueError: On another mode.
-        OSError: When the file cannot be written.
+        OSError: When the file cannot be written; it names the file, also where the disk is full.
     """
     if mode not in _ATOMIC_MODES:
         raise ValueError(f"{path}: mode {mode!r} is not one of {', '.join(map(repr, _ATOMIC_MODES))}")
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(target)
     # The name is cut, so that a long one does not pass the file system's limit through our additions.
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    temporary = target.with_name(f".{target.name[:_NAME_KEPT]}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
     try:
         with _open_new(temporary, mode) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the name that a reader knows
         raise
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed processes left of this file. No other one can be writing it: Snakemake's lock sees to that."""
+    if len(target.name) > _NAME_KEPT:
+        return  # another file's name may begin alike
+    temporary = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}{re.escape(TEMPORARY_SUFFIX)}")
+    for path in target.parent.iterdir():
+        if temporary.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _open_new(path: Path, mode: str) -> IO[Any]:
@@ -255,6 +274,9 @@ def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     (members,) = struct.unpack("<H", file.read(2))
     if members != len(archive.infolist()):
         raise zipfile.BadZipFile(f"{len(archive.infolist())} of {members} members")
+    # Not in a file of write_npz, which does not compress; and it could take any amount of memory.
+    if sum(max(member.file_size, member.compress_size) for member in archive.infolist()) > file.seek(0, os.SEEK_END):
+        raise zipfile.BadZipFile("compressed, or members longer than the file")
     return archive
 
 
@@ -262,17 +284,31 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) 
     try:
         # The whole member first: its CRC is compared before anything in it is believed, its shape above all.
         stream = io.BytesIO(archive.read(member))
-        array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
+        shape, column_by_column, dtype = _read_header(stream)
+        elements = stream.read()
+        expected = math.prod(shape) * dtype.itemsize  # in Python's integers, which do not overflow
+        if len(elements) != expected:
+            raise ValueError(f"{len(elements):,} bytes for {expected:,} of shape {shape}")
+        return np.frombuffer(elements, dtype).reshape(shape, order="F" if column_by_column else "C").copy()
     except _UNREADABLE_ARCHIVE as error:
         raise DamagedFile(
             f"{where}: found bytes that are not a whole array ({error}), expected a plain array with a "
             f"matching checksum; {_DELETE_AND_RERUN}"
         ) from error
-    if stream.read(1):
-        raise DamagedFile(
-            f"{where}: found bytes after the end of shape {array.shape}, expected none; {_DELETE_AND_RERUN}"
-        )
-    return array
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in columns, and dtype of an array in numpy's format: nothing is allocated for it yet."""
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version} of numpy's format")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, column_by_column, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("object arrays are pickled, and never loaded")
+    if not dtype.itemsize:
+        raise ValueError(f"elements of no size, {dtype}")
+    return shape, column_by_column, dtype
 
 
 def _check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]) -> None:

@@ -7,47 +7,14 @@ of this holds; :func:`merge_filters` can still be asked to do it, to show that i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from filtertwins.forward import in_float64
+from filtertwins.redundancy import Floats
 from filtertwins.weights import Parameters
-
-Floats = NDArray[np.float64]
-_BLOCK_IMAGES = 100  # feature maps of 128 filters then take 75 MB
-
-ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
-    "linear": lambda maps: maps,
-    "relu": lambda maps: np.maximum(maps, 0.0),
-    "tanh": np.tanh,
-}
-
-
-def logits(parameters: Parameters, images: NDArray[np.uint8], activation: str) -> Floats:
-    """What the networks answer, in float64 and straight from the definition of the layers.
-
-    Args:
-        parameters: S networks.
-        images: (image, row, column), bytes; the networks see them in [0, 1].
-        activation: linear, relu or tanh.
-
-    Returns:
-        (seed, image, class).
-    """
-    activate = ACTIVATIONS[activation]
-    windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
-    blocks = [windows[start : start + _BLOCK_IMAGES] / 255.0 for start in range(0, len(images), _BLOCK_IMAGES)]
-    answers = []
-    for kernels, biases, head, head_bias in zip(*_float64(parameters), strict=True):
-        of_blocks = []
-        for patches in blocks:  # (image, row, column, kernel row, kernel column)
-            maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
-            of_blocks.append(maps.reshape(len(patches), -1) @ head + head_bias)
-        answers.append(np.concatenate(of_blocks))
-    return np.stack(answers)
 
 
 @dataclass(frozen=True)
@@ -99,7 +66,7 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
         raise ValueError(f"filters = {filters}; allowed: 1 to the kernel's length, {height * width}")
     rows, columns = image_shape[0] - height + 1, image_shape[1] - width + 1
     merged: dict[str, list[Floats]] = {"kernels": [], "head": [], "head_bias": []}
-    for kernels, biases, head, head_bias in zip(*_float64(parameters), strict=True):
+    for kernels, biases, head, head_bias in zip(*in_float64(parameters), strict=True):
         matrix = kernels.reshape(height * width, -1)  # (kernel element, filter)
         by_filter = head.reshape(rows, columns, -1, head.shape[-1])  # (row, column, filter, class)
         basis, sizes, mixture = np.linalg.svd(matrix, full_matrices=False)
@@ -119,11 +86,6 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
         head=np.stack(merged["head"]),
         head_bias=np.stack(merged["head_bias"]),
     )
-
-
-def _float64(parameters: Parameters) -> tuple[Floats, ...]:
-    arrays = (parameters.kernels, parameters.biases, parameters.head, parameters.head_bias)
-    return tuple(array.astype(np.float64) for array in arrays)
 
 
 def _effect_on_pixels(kernels: Floats, by_filter: Floats) -> Floats:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from filtertwins.settings import Architecture, Experiment, Settings, Start
-from filtertwins.weights import chunk_name
+from filtertwins.weights import chunk_name, seeds_name
 
 SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
 
@@ -63,6 +63,7 @@ class Plan:
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
+        self._trained |= {name: (item, plain_start) for name, (item, _) in self._from_scratch().items()}
 
     @property
     def experiments(self) -> dict[str, Experiment]:
@@ -123,6 +124,85 @@ class Plan:
         }
         return {"architectures": small, "chunks": whole["chunks"]}
 
+    def kept_counts(self) -> list[tuple[str, int, int]]:
+        """Architecture, filters and filters kept of all that is fine-tuned; the last of each keeps all its filters."""
+        return [
+            (name, item.filters, kept)
+            for name, item in self.settings.pruned.items()
+            for kept in (*item.kept, item.filters)
+        ]
+
+    def pruned_files(self, folder: Path) -> list[Path]:
+        """The scores of pruned networks: a file for each chunk and number of filters kept."""
+        return [
+            folder / name / f"filters-{filters:03d}" / f"kept-{kept:03d}_{seeds_name(first, seeds)}.csv"
+            for name, filters, kept in self.kept_counts()
+            for first, seeds in self.settings.chunks()
+        ]
+
+    def importance_files(self, folder: Path) -> list[Path]:
+        """The importances of filters: a file for each chunk that is pruned."""
+        return [
+            folder / name / f"filters-{network.filters:03d}" / f"importance_{seeds_name(first, seeds)}.csv"
+            for name, network in self.settings.pruned.items()
+            for first, seeds in self.settings.chunks()
+        ]
+
+    def _from_scratch(self) -> dict[str, tuple[Architecture, Plain]]:
+        """Small networks to compare pruned ones with: how each is trained, and what it is compared with.
+
+        At equal epochs they see as many batches as the large network and its pruned one together. At equal compute
+        their training costs the same multiply-accumulates, which are in proportion to the filters.
+        """
+        found: dict[str, tuple[Architecture, Plain]] = {}
+        more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
+        for name, network in self.settings.pruned.items():
+            architecture = self.settings.studied[name]
+            for kept in network.from_scratch:
+                steps = architecture.steps or 0
+                budgets = {"equal_epochs": steps, "equal_compute": round(steps * network.filters / kept)}
+                for budget, own in budgets.items():
+                    update = {"filters": (kept,), "steps": own + more}
+                    compared = {"architecture": name, "filters": network.filters, "budget": budget}
+                    place = f"pruning/{name}_{network.filters}_to_{kept}_{budget}"
+                    found[place] = architecture.model_copy(update=update), compared
+        return found
+
+    def from_scratch(self) -> Plain:
+        """The small networks as a study of their own, and what each is compared with."""
+        networks = self._from_scratch()
+        return {
+            "architectures": {name: list(item.filters) for name, (item, _) in networks.items()},
+            "chunks": self.settings.chunks(),
+            "compared": {name: compared for name, (_, compared) in networks.items()},
+        }
+
+    def costed_networks(self) -> list[Plain]:
+        """The networks whose size and latency are measured: each pruned one's layers, and the whole one's."""
+        return [
+            {"architecture": name, "filters": filters, "kept": kept}
+            | {key: getattr(self.settings.studied[name], key) for key in ("kernel", "activation")}
+            for name, filters, kept in self.kept_counts()
+        ]
+
+    def weight_deletion(self) -> Plain:
+        """The part of the study whose weights are deleted one by one."""
+        deletion = self.settings.weight_deletion
+        return {
+            "architectures": {deletion.architecture: [deletion.filters]} if deletion else {},
+            "chunks": self.settings.chunks(),
+        }
+
+    def weight_deletion_conditions(self) -> list[Plain]:
+        """The condition of each chunk of these, in the order of their files."""
+        study = self.weight_deletion()
+        return [
+            self.condition(architecture, filters, first, first + seeds - 1)
+            for architecture, counts in study["architectures"].items()
+            for filters in counts
+            for first, seeds in study["chunks"]
+        ]
+
     @staticmethod
     def chunk_files(folder: Path, study: Plain) -> list[Path]:
         """The files of a study's chunks."""
@@ -152,9 +232,12 @@ class Plan:
 
     def head_weights(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Weights of a chunk's dense layers: what its memory and time grow with."""
-        model, starts = self._trained[architecture]
-        height, width = model.kernel
-        return (29 - height) * (29 - width) * filters * 10 * (last + 1 - first) * len(starts)
+        _, starts = self._trained[architecture]
+        return self._dense_weights(architecture, filters) * (last + 1 - first) * len(starts)
+
+    def _dense_weights(self, architecture: str, filters: int) -> int:
+        height, width = self._trained[architecture][0].kernel
+        return (29 - height) * (29 - width) * filters * 10
 
     def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Memory of a chunk, a quarter above the most of the MNIST study: TensorFlow, data, networks, their weights.
@@ -173,13 +256,31 @@ class Plan:
         """
         item, starts = self._trained[architecture]
         steps = item.steps or (item.epochs or 1) * 60_000 // item.batch
-        images = (last + 1 - first) * len(starts) * item.batch
-        weights = self.head_weights(architecture, filters, first, last)
+        return 10 + math.ceil(3 * steps * self._step_s(architecture, filters, (last + 1 - first) * len(starts)) / 60)
+
+    def _step_s(self, architecture: str, filters: int, networks: int) -> float:
+        """What a step of some networks took in the MNIST study."""
+        item, _ = self._trained[architecture]
+        images, weights = networks * item.batch, networks * self._dense_weights(architecture, filters)
         if item.activation == "linear" and not item.dropout:
-            step_s = images * 1.2e-6 + weights * 3e-9
-        else:
-            step_s = images * 6e-6 + weights * 30e-9 * max(1.0, item.batch / 128)
-        return 10 + math.ceil(3 * steps * step_s / 60)
+            return images * 1.2e-6 + weights * 3e-9
+        return images * 6e-6 + weights * 30e-9 * max(1.0, item.batch / 128)
+
+    def pruning_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Memory of pruning a chunk and training on; a network of each method, but none of all its filters."""
+        networks = (last + 1 - first) * self._methods
+        weights = self._methods * self.head_weights(architecture, filters, first, last)
+        return 2000 + 10 * networks + weights // 20_000
+
+    def pruning_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
+        """Time of the same; to score all networks twice takes about as long as 300 steps."""
+        steps = 300 + (self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0)
+        networks = (last + 1 - first) * self._methods
+        return 10 + math.ceil(3 * steps * self._step_s(architecture, filters, networks) / 60)
+
+    @property
+    def _methods(self) -> int:
+        return len(self.settings.pruning.methods) if self.settings.pruning else 0
 
     def measuring_mem_mb(self, study: Plain, base: int = 1500) -> int:
         """Memory of measuring a study's networks, four times what the MNIST study's filters took."""

@@ -218,6 +218,77 @@ class Gallery(_Model):
     _filters_increase = field_validator("filters")(_increasing)
 
 
+class PrunedNetwork(_Model):
+    """Which of an architecture's networks are pruned, and how far."""
+
+    filters: int = Field(ge=2, description="the filter count that is pruned, one of the architecture's")
+    kept: tuple[PositiveInt, ...] = Field(min_length=1, description="how many filters are kept; each below `filters`")
+    from_scratch: tuple[PositiveInt, ...] = Field(
+        default=(), description="kept counts at which small networks are trained from scratch, to compare"
+    )
+
+    _counts_increase = field_validator("kept", "from_scratch")(_increasing)
+
+    @field_validator("kept")
+    @classmethod
+    def _fewer_than_there_are(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        filters = info.data.get("filters", math.inf)
+        if value[-1] >= filters:
+            raise PydanticCustomError("kept", f"each must be fewer than filters; allowed: 1 to {filters - 1}")
+        return value
+
+    @field_validator("from_scratch")
+    @classmethod
+    def _some_of_kept(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        kept = info.data.get("kept", value)
+        if not set(value) <= set(kept):
+            raise PydanticCustomError("from_scratch", f"allowed: counts that are in kept, {', '.join(map(str, kept))}")
+        return value
+
+
+class WeightDeletion(_Model):
+    """Optimal Brain Damage weight by weight, as in its paper: on one small network."""
+
+    architecture: str
+    filters: PositiveInt
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], AfterValidator(_increasing)] = Field(
+        min_length=1, description="of all weights, that are deleted"
+    )
+    retraining_steps: PositiveInt
+
+
+class Pruning(_Model):
+    """Filters removed from trained networks, by several methods; and what that costs and saves."""
+
+    methods: tuple[str, ...] = Field(
+        min_length=1, description="criteria by which filters are removed, and cosine_merge, which merges them"
+    )
+    fine_tuning_steps: PositiveInt = Field(description="steps that pruned networks, and whole ones, are trained on")
+    images: PositiveInt = Field(
+        default=10_000, description="training images, the first ones, over which criteria average"
+    )
+    networks: dict[Name, PrunedNetwork | None] = Field(
+        description="by architecture; null switches off one that an earlier config file names"
+    )
+    weight_deletion: WeightDeletion | None = None
+
+    @field_validator("methods")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise PydanticCustomError("methods", "each method once")
+        if set(value) == {"random"}:
+            raise PydanticCustomError("methods", "at least one method beside random, to choose from")
+        return value
+
+    @field_validator("networks")
+    @classmethod
+    def _some_network(cls, value: dict[str, PrunedNetwork | None]) -> dict[str, PrunedNetwork | None]:
+        if not _switched_on(value):
+            raise PydanticCustomError("networks", "none is left; switch off pruning instead (pruning: null)")
+        return value
+
+
 class Settings(_Model):
     """A whole study."""
 
@@ -235,6 +306,7 @@ class Settings(_Model):
     experiments: dict[Name, Experiment | None] = Field(
         default={}, description="null switches off an experiment that an earlier config file defines"
     )
+    pruning: Pruning | None = Field(default=None, description="null: nothing is pruned")
 
     @field_validator("dataset")
     @classmethod
@@ -265,10 +337,39 @@ class Settings(_Model):
             raise PydanticCustomError("gallery", f"gallery.seed must be a trained seed, 0 to {seeds - 1}")
         return value
 
+    @field_validator("pruning")
+    @classmethod
+    def _pruned_networks_are_trained(cls, value: Pruning | None, info: ValidationInfo) -> Pruning | None:
+        if value is None or "architectures" not in info.data:
+            return value
+        wanted = {f"networks.{name}": (name, item.filters) for name, item in _switched_on(value.networks).items()}
+        if deletion := value.weight_deletion:
+            wanted["weight_deletion"] = (deletion.architecture, deletion.filters)
+        mistakes = [
+            f"{key}: {mistake}"
+            for key, (name, filters) in wanted.items()
+            if (mistake := _why_not_pruned(name, filters, info.data["architectures"]))
+        ]
+        if mistakes:
+            raise PydanticCustomError("pruning", "{mistakes}", {"mistakes": "; ".join(mistakes)})
+        return value
+
     @property
     def studied(self) -> dict[str, Architecture]:
         """The architectures that are switched on, by name."""
         return _switched_on(self.architectures)
+
+    @property
+    def pruned(self) -> dict[str, PrunedNetwork]:
+        """Which networks are pruned, by architecture; none of an architecture that is switched off."""
+        networks = _switched_on(self.pruning.networks) if self.pruning else {}
+        return {name: item for name, item in networks.items() if name in self.studied}
+
+    @property
+    def weight_deletion(self) -> WeightDeletion | None:
+        """Of which networks single weights are deleted, if of any."""
+        deletion = self.pruning.weight_deletion if self.pruning else None
+        return deletion if deletion and deletion.architecture in self.studied else None
 
     @property
     def dataset_settings(self) -> IdxDataset | EmbeddedDataset:
@@ -288,17 +389,40 @@ def _switched_on(items: Mapping[str, T | None]) -> dict[str, T]:
     return {name: item for name, item in items.items() if item is not None}
 
 
-def load_settings(config: Mapping[str, Any], experiments: Iterable[str] | None = None) -> Settings:
+def _why_not_pruned(name: str, filters: int, architectures: Mapping[str, Architecture | None]) -> str | None:
+    """What is wrong with pruning an architecture's networks of some filter count, if anything."""
+    if name not in architectures:
+        hint = did_you_mean(name, architectures)
+        return f"{name} is no architecture of the study; allowed: {', '.join(architectures)}{hint}"
+    architecture = architectures[name]
+    if architecture is None:  # switched off, and with it what would be done to its networks
+        return None
+    if filters not in architecture.filters:
+        return f"filters = {filters} is not trained; allowed: {', '.join(map(str, architecture.filters))}"
+    if architecture.shuffle_labels:
+        return f"{name} has shuffle_labels; criteria ask what networks know of the true labels"
+    if architecture.steps is None:
+        return f"{name} is trained by epochs; give it steps, which fine-tuning's are added to"
+    return None
+
+
+def load_settings(
+    config: Mapping[str, Any], experiments: Iterable[str] | None = None, methods: Iterable[str] | None = None
+) -> Settings:
     """Validate a configuration.
 
     Args:
         config: the merged YAML files and command-line overrides, as plain data.
         experiments: the experiments there are; by default all that the configuration names.
+        methods: the methods of pruning there are; by default all that the configuration names.
 
     Raises:
         SettingsError: lists every mistake: key, value, what is allowed, and the nearest known name.
     """
-    mistakes = _unknown_experiments(config, experiments)
+    pruning = config.get("pruning")
+    mistakes = _unknown("experiments", config.get("experiments"), "experiment", experiments and sorted(experiments))
+    if isinstance(pruning, Mapping):
+        mistakes += _unknown("pruning.methods", pruning.get("methods"), "method", methods)
     try:
         settings = Settings.model_validate(config)
     except ValidationError as error:
@@ -328,15 +452,15 @@ def list_mistakes(subject: str, mistakes: Sequence[str]) -> str:
     return f"{subject} has {count}:\n" + "\n".join(f"  - {mistake}" for mistake in mistakes)
 
 
-def _unknown_experiments(config: Mapping[str, Any], experiments: Iterable[str] | None) -> list[str]:
-    named = config.get("experiments")
-    if experiments is None or not isinstance(named, Mapping):
+def _unknown(section: str, named: Any, noun: str, known: Iterable[str] | None) -> list[str]:
+    """A mistake for each name in a section that names nothing there is."""
+    if known is None or not isinstance(named, Mapping | list | tuple):
         return []
-    known = sorted(experiments)
+    names = list(known)
     return [
-        f"experiments.{name}: unknown experiment; allowed: {', '.join(known)}{did_you_mean(str(name), known)}"
+        f"{section}.{name}: unknown {noun}; allowed: {', '.join(names)}{did_you_mean(str(name), names)}"
         for name in named
-        if name not in known
+        if name not in names
     ]
 
 
@@ -359,7 +483,9 @@ def json_schema() -> dict[str, Any]:
 
 def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     """One line for a person who wrote the YAML, from one of pydantic's errors."""
-    location = [part for part in error["loc"] if part not in ("idx", "embedded")]
+    location = list(error["loc"])
+    if location[:1] == ["datasets"] and location[2:3] in (["idx"], ["embedded"]):
+        del location[2]  # after a dataset's name, its kind, which is no key
     key = ".".join(str(part) for part in location)
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     if kind == "extra_forbidden":

@@ -37,7 +37,7 @@ from filtertwins.redundancy import (
     never_active_filters,
 )
 from filtertwins.settings import Measures
-from filtertwins.weights import SPLITS, Chunk, study_chunks
+from filtertwins.weights import Chunk, Scores, study_chunks
 
 Row = dict[str, Any]
 
@@ -73,7 +73,7 @@ def run_rows(chunk: Chunk) -> list[Row]:
             "parameters": chunk.parameters.count,
         }
         | scores
-        for run, scores in zip(run_names(chunk), network_scores(chunk), strict=True)
+        for run, scores in zip(run_names(chunk), network_scores(chunk.scores), strict=True)
     ]
 
 
@@ -229,21 +229,19 @@ def run_names(chunk: Chunk) -> Iterator[Row]:
         yield {name: condition[name] for name in ("dataset", "architecture", "filters")} | {"seed": seed}
 
 
-def network_scores(chunk: Chunk) -> Iterator[Row]:
-    """How well each network of a chunk does, in order. Losses are mean cross-entropies in nats."""
-    for index in range(len(chunk.seeds)):
-        loss = dict(zip(SPLITS, chunk.losses[:, index].tolist(), strict=True))
-        correct = dict(zip(SPLITS, chunk.correct[:, index].tolist(), strict=True))
-        images = dict(zip(SPLITS, chunk.images.tolist(), strict=True))
-        yield {
-            "train_loss": loss["train"],
-            "validation_loss": loss["validation"],
-            "validation_accuracy": correct["validation"] / images["validation"],
-            "test_loss": loss["test"],
-            "test_accuracy": correct["test"] / images["test"],
-            "test_correct": correct["test"],
-            "test_images": images["test"],
-        }
+def network_scores(scores: Scores) -> Iterator[Row]:
+    """How well each network does, in order. Losses are mean cross-entropies in nats, accuracies in [0, 1]."""
+    for index in range(scores.losses.shape[1]):
+        row: Row = {}
+        for place, split in enumerate(scores.splits):
+            loss, correct = float(scores.losses[place, index]), int(scores.correct[place, index])
+            images = int(scores.images[place])
+            row[f"{split}_loss"] = loss
+            if split != "train":
+                row[f"{split}_accuracy"] = correct / images
+            if split == "test":
+                row |= {"test_correct": correct, "test_images": images}
+        yield row
 
 
 def _stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:

@@ -14,9 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.errors import StudyError
 from filtertwins.files import DamagedFile, read_npz, write_npz
 
 SPLITS = ("train", "validation", "test")
+
+
+class WrongCondition(StudyError, ValueError):  # noqa: N818 - the name says what is wrong
+    """A file holds networks of another condition than it should."""
+
 
 _SHAPES: dict[str, tuple[int | str | None, ...]] = {
     "condition": (),
@@ -69,6 +75,16 @@ def stacked(networks: Sequence[Parameters]) -> Parameters:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """How well networks do on some splits of a dataset."""
+
+    splits: tuple[str, ...]
+    losses: NDArray[np.float64]  # (split, network), mean cross-entropy in nats
+    correct: NDArray[np.int64]  # (split, network), right predictions
+    images: NDArray[np.int64]  # (split,)
+
+
+@dataclass(frozen=True)
 class Chunk:
     """A chunk of trained runs: S networks of one condition, a network for each seed and start.
 
@@ -92,6 +108,11 @@ class Chunk:
     correct: NDArray[np.int64]  # (split, seed)
     images: NDArray[np.int64]  # (split,)
 
+    @property
+    def scores(self) -> Scores:
+        """How well its networks do on all splits."""
+        return Scores(SPLITS, self.losses, self.correct, self.images)
+
 
 def save_chunk(chunk: Chunk, path: Path) -> None:
     """Write a chunk atomically; equal chunks give equal bytes."""
@@ -100,19 +121,59 @@ def save_chunk(chunk: Chunk, path: Path) -> None:
     write_npz(path, {"condition": condition, **vars(chunk.parameters), **fields})
 
 
-def load_chunk(path: Path) -> Chunk:
+def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
     """Read a chunk.
+
+    Args:
+        path: the file.
+        expected: the condition that it must hold; by default any.
 
     Raises:
         DamagedFile: the file is not a chunk, or its arrays do not fit each other.
+        WrongCondition: it holds networks of another condition.
     """
     arrays = read_npz(path, _SHAPES)
     try:
         condition = json.loads(str(arrays.pop("condition")))
     except json.JSONDecodeError as error:
         raise DamagedFile(f"{path}: array 'condition' is not JSON ({error}); delete the file and run again") from None
+    if expected is not None:
+        _check_condition(path, condition, expected)
+    _check_networks(path, condition, arrays["kernels"].shape)
     parameters = Parameters(*(arrays.pop(name) for name in ("kernels", "biases", "head", "head_bias")))
     return Chunk(condition=condition, parameters=parameters, **arrays)
+
+
+def _check_networks(path: Path, condition: Any, found: tuple[int, ...]) -> None:
+    """Check the kernels' shape (network, row, column, filter) against what the file itself says was trained."""
+    try:
+        networks = len(condition["seeds"]) * len(condition["starts"])
+        expected = (networks, *condition["model"]["kernel"], condition["filters"])
+    except (KeyError, TypeError) as error:
+        raise DamagedFile(f"{path}: array 'condition' lacks what was trained; delete the file and run again") from error
+    if found != expected:
+        raise DamagedFile(
+            f"{path}: array 'kernels': found shape {found}, expected {expected}, as its condition says; "
+            "delete the file and run again"
+        )
+
+
+def _check_condition(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    for key, wanted, own in _differences(expected, found):
+        raise WrongCondition(
+            f"{path}: networks of another condition: {key} = {json.dumps(own)}, expected {json.dumps(wanted)}; "
+            "delete the file and run again"
+        )
+
+
+def _differences(expected: Mapping[str, Any], found: Any, above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Keys, dotted, with the wanted and the found value, where these differ."""
+    for key, wanted in expected.items():
+        name, value = f"{above}{key}", found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(wanted, Mapping) and isinstance(value, Mapping):
+            yield from _differences(wanted, value, f"{name}.")
+        elif wanted != value:
+            yield name, wanted, value
 
 
 def chunk_name(filters: int, first_seed: int, seeds: int) -> str:
@@ -121,7 +182,16 @@ def chunk_name(filters: int, first_seed: int, seeds: int) -> str:
     >>> chunk_name(16, 0, 10)
     'filters-016_seeds-000-009.npz'
     """
-    return f"filters-{filters:03d}_seeds-{first_seed:03d}-{first_seed + seeds - 1:03d}.npz"
+    return f"filters-{filters:03d}_{seeds_name(first_seed, seeds)}.npz"
+
+
+def seeds_name(first_seed: int, seeds: int) -> str:
+    """A chunk's seeds in a file name.
+
+    >>> seeds_name(0, 10)
+    'seeds-000-009'
+    """
+    return f"seeds-{first_seed:03d}-{first_seed + seeds - 1:03d}"
 
 
 def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
@@ -133,8 +203,14 @@ def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
 
     Raises:
         DamagedFile: a file can't be read.
+        WrongCondition: a file holds other networks than its name says.
     """
     for architecture, counts in study["architectures"].items():
         for filters in counts:
             for first, seeds in study["chunks"]:
-                yield load_chunk(folder / architecture / chunk_name(filters, first, seeds))
+                expected = {
+                    "architecture": architecture.rpartition("/")[2],
+                    "filters": filters,
+                    "seeds": list(range(first, first + seeds)),
+                }
+                yield load_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)

@@ -21,7 +21,6 @@ def submit(slurm):
 
     def run(study, *arguments, exit_code=0):
         profile = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
-        study.patience_s = 900  # most of it is waiting
         return study.snakemake(*profile, *arguments, exit_code=exit_code, **slurm)
 
     return run

@@ -466,7 +466,7 @@ def test_a_silent_mirror_is_not_asked_for_every_file(folder, server, good_mirror
     fetch(folder, server.address, good_mirror, files=(FILE, OTHER), timeout_s=0.3)
     assert_verified(folder, FILE.name, OTHER.name)
     assert len(server.paths) == 1
-    assert time.monotonic() - started_s < 3
+    assert time.monotonic() - started_s < 9  # while the server would be silent for 10 s
 
 
 def test_when_all_fail_one_error_tells_everything(folder, server, tmp_path):

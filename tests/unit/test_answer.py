@@ -60,6 +60,8 @@ def test_every_claim_is_in_the_table_with_its_numbers(claims):
     )
     assert rows[4].endswith("| **inconclusive** | Not measured: no. | [figure](figures/mnist/small.png) |")
     assert "nan" not in section
+    assert "95 % interval over seeds (for latency over rounds)" in section
+    assert "changed in view of results" in section
 
 
 def test_the_terminal_gets_one_short_line_a_claim(claims):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import test_claims_pruning
 import yaml
+from claims_checks import CLAIMS, NOISE, PLAIN, SEEDS, around, by_seed, few, table, verdict_of, with_parameters
 from scipy import stats
 
 from filtertwins.claims import VERDICTS, ClaimsError, check_claims, in_words, load_claims, read_claims, tables_needed
@@ -30,28 +31,7 @@ from filtertwins.files import read_csv, write_csv
 from filtertwins.settings import load_settings
 from filtertwins.statistics import paired_equivalence
 
-SEEDS = 10
-# Ten values of mean 0 and standard deviation near 1, in no order.
-NOISE = np.array([0.3, -1.2, 0.9, -0.4, 1.6, -0.7, -1.5, 0.5, 1.2, -0.7])
-PLAIN = yaml.safe_load((Path(__file__).parents[2] / "config" / "claims.yaml").read_text(encoding="utf-8"))
-CLAIMS = load_claims(PLAIN)
-
-
 # Tables that decide, for each test: from a claim's parameters and the verdict that is wanted
-
-
-def around(mean, spread=1e-4):
-    """One value a seed, of a given mean."""
-    return mean + spread * NOISE
-
-
-def by_seed(values, **columns):
-    return pd.DataFrame({"dataset": "mnist", **columns, "seed": range(len(values))} | {"value": values})
-
-
-def table(*parts, value=None):
-    rows = pd.concat(parts, ignore_index=True)
-    return rows if value is None else rows.rename(columns={"value": value})
 
 
 def accuracy_in_range(p, verdict):
@@ -284,7 +264,7 @@ def small_weights_align(p, verdict):
     return {"condensation": table(*parts, value="mean_cosine").assign(isotropic_mean_cosine=0.16)}
 
 
-BUILDERS = {
+BUILDERS = test_claims_pruning.BUILDERS | {
     function.__name__: function
     for function in (
         accuracy_in_range,
@@ -307,29 +287,12 @@ BUILDERS = {
     )
 }
 # What is exact is never unclear; it is inconclusive when there are too few seeds.
-EXACT = {"logits_change_when_merged", "twins_stay_equal", "twins_separate"}
-
-
-def few(rows, verdict):
-    return rows[rows["seed"] < 4].reset_index(drop=True) if verdict == "inconclusive" else rows
+EXACT = {"logits_change_when_merged", "twins_stay_equal", "twins_separate", "head_takes_most"}
 
 
 def evidence_for(claim, verdict):
     """Tables from which a claim of the YAML gets a verdict."""
     return BUILDERS[claim.test](claim.parameters, verdict)
-
-
-def verdict_of(claim_or_name, tables, **changes):
-    """The only row of the table of one claim."""
-    claim = CLAIMS.claims[claim_or_name] if isinstance(claim_or_name, str) else claim_or_name
-    one = CLAIMS.model_copy(update={"claims": {"it": claim}} | changes)
-    (_, row), *_ = check_claims(one, tables).iterrows()
-    return row
-
-
-def with_parameters(name, **changes):
-    claim = CLAIMS.claims[name]
-    return claim.model_copy(update={"parameters": claim.parameters | changes})
 
 
 # Every claim, every verdict
@@ -408,7 +371,7 @@ def test_a_missing_condition_leaves_a_claim_open_and_is_named(name):
         replaced = {"second_filter": "own"}
     for key, rows in rows_of.items():
         changes = {column: value for column, value in replaced.items() if column in rows}
-        row = verdict_of(name, {key: rows.assign(**changes)})
+        row = verdict_of(name, rows_of | {key: rows.assign(**changes)})
         assert row["verdict"] == "inconclusive"
         assert row["finding"].startswith("Not measured: "), row["finding"]
         assert f"{key}.csv" in row["finding"]

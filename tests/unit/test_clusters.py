@@ -16,6 +16,7 @@ from filtertwins import clusters, redundancy
 from filtertwins.clusters import (
     cluster_filters,
     cluster_filters_by_density,
+    cluster_filters_into,
     count_clusters,
     gap_statistic,
     redundant_filters,
@@ -124,6 +125,31 @@ def test_clusters_do_not_depend_on_the_order_or_the_scale_of_filters(seed, equiv
     together = labels[:, np.newaxis] == labels
     np.testing.assert_array_equal(changed[:, np.newaxis] == changed, together[np.ix_(order, order)])
     assert list(dict.fromkeys(changed)) == list(range(count_clusters(changed)))
+
+
+@pytest.mark.parametrize("equivalence", EQUIVALENCES)
+@pytest.mark.parametrize("wanted", [1, 2, 7, 19, 20])
+def test_clusters_of_a_given_number_are_those_of_scikit_learn(rng, equivalence, wanted):
+    vectors = np.insert(rng.standard_normal((20, 4)), 3, 0.0, axis=0)
+    labels = cluster_filters_into(vectors, equivalence, wanted)
+    assert labels[3] == -1
+    live = np.delete(labels, 3)
+    assert list(dict.fromkeys(live)) == list(range(wanted))
+    model = AgglomerativeClustering(metric="precomputed", linkage="average", n_clusters=wanted)
+    expected = model.fit_predict(1 - similarity_matrix(vectors, equivalence))
+    assert adjusted_rand_score(live, expected) == 1
+
+
+def test_a_given_number_of_clusters_is_met_among_exact_twins():
+    vectors = np.repeat(np.eye(3), 4, axis=0)
+    for wanted in range(1, 13):
+        assert count_clusters(cluster_filters_into(vectors, "positive_scale", wanted)) == wanted
+
+
+@pytest.mark.parametrize("wanted", [0, 3])
+def test_clusters_that_filters_cannot_form_are_refused(wanted):
+    with pytest.raises(ValueError, match=f"clusters = {wanted}; allowed: 1 to the live filters, 2"):
+        cluster_filters_into(np.array([[1, 0], [0, 1], [0, 0]]), "sign", wanted)
 
 
 def test_redundant_filters_grow_as_the_threshold_falls(rng):

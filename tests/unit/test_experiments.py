@@ -14,7 +14,8 @@ from filtertwins.experiments.controls import control_rows
 from filtertwins.experiments.lossless_merge import merging_rows
 from filtertwins.experiments.one_fewer import one_fewer_rows
 from filtertwins.experiments.twins import growth_bound, twin_rows
-from filtertwins.merging import logits, merge_filters
+from filtertwins.forward import logits
+from filtertwins.merging import merge_filters
 from filtertwins.tables import Nulls
 
 TWIN, HALF_TWIN, SILENT = ({"second_filter": kind} for kind in ("twin", "half_twin", "silent"))

@@ -340,6 +340,18 @@ def test_read_npz_notices_an_array_that_the_directory_hides(tmp_path):
         read_npz(tmp_path / "weights.npz")
 
 
+def test_read_npz_refuses_members_that_share_their_bytes(tmp_path):
+    content = npz_bytes(tmp_path)
+    start, end = content.index(b"PK\1\2"), content.index(b"PK\5\6")
+    directory = content[start:end] * 1000  # each member a thousand times: a small file, and no end of memory
+    tail = bytearray(content[end:])
+    tail[8:10] = tail[10:12] = (3000).to_bytes(2, "little")
+    tail[12:16] = len(directory).to_bytes(4, "little")
+    (tmp_path / "weights.npz").write_bytes(content[:start] + directory + tail)
+    with pytest.raises(DamagedFile, match="members longer than the file"):
+        read_npz(tmp_path / "weights.npz")
+
+
 def npz_bytes(folder: Path) -> bytes:
     write_npz(folder / "whole.npz", ARRAYS)
     return (folder / "whole.npz").read_bytes()
@@ -378,5 +390,5 @@ def test_an_archive_of_nothing_or_with_more_than_the_array_is_refused(tmp_path):
     np.save(member, np.zeros(3))
     with zipfile.ZipFile(tmp_path / "longer.npz", "w") as archive:
         archive.writestr("kernels.npy", member.getvalue() + b"more")
-    with pytest.raises(DamagedFile, match="bytes after the end"):
+    with pytest.raises(DamagedFile, match="28 bytes for 24"):
         read_npz(tmp_path / "longer.npz")

@@ -14,13 +14,14 @@ PACKAGE = "filtertwins"
 # From the top: a room may import those of earlier lines.
 LAYERS = [
     {"errors"},
-    {"files", "settings", "provenance"},
-    {"weights", "idx"},
+    {"guards", "files", "settings", "provenance"},
+    {"weights", "idx", "records"},
     {"plan", "downloads", "datasets"},
     {"redundancy"},
+    {"forward"},
     {"nulls", "clusters", "statistics", "feature_maps", "merging"},
     {"tables", "summary", "excess"},
-    {"experiments"},
+    {"experiments", "pruning"},
     {"claims"},
     {"answer", "figures"},
     {"training"},
@@ -28,16 +29,17 @@ LAYERS = [
 ROOMS = set().union(*LAYERS)
 # And whatever the order: figures, claims and tests against chance read tables, not weights; figures and claims know
 # nothing of each other; and training knows nothing of what is measured later.
-WEIGHTS = {"weights", "datasets", "training", "tables"}
+WEIGHTS = {"weights", "datasets", "training", "tables", "forward", "pruning"}
 NEVER = {
     "figures": WEIGHTS | {"experiments", "claims"},
     "claims": WEIGHTS | {"experiments"},
     "answer": WEIGHTS | {"experiments"},
     "excess": WEIGHTS,
     "training": {"redundancy", "nulls", "clusters", "statistics", "tables", "summary", "figures", "plan"}
-    | {"merging", "excess", "experiments", "claims", "answer"},
+    | {"forward", "merging", "excess", "experiments", "pruning", "claims", "answer"},
 }
 TENSORFLOW = ("tensorflow", "keras")
+WITH_TENSORFLOW = ("train_chunk", "prune_filters", "delete_weights", "measure_cost")  # scripts
 IMPORT_ALL = """
 import importlib, json, sys
 for name in json.loads(sys.argv[1]):
@@ -113,8 +115,8 @@ def test_importing_all_but_training_imports_no_tensorflow(root, library):
     assert not set(TENSORFLOW) & loaded
 
 
-def test_no_script_but_train_chunk_imports_tensorflow(root):
-    scripts = sorted(str(path) for path in (root / "scripts").glob("*.py") if path.stem != "train_chunk")
+def test_only_scripts_that_train_or_time_networks_import_tensorflow(root):
+    scripts = sorted(str(path) for path in (root / "scripts").glob("*.py") if path.stem not in WITH_TENSORFLOW)
     assert len(scripts) >= 9
     loaded = run_fresh(root, HELP_OF_ALL, scripts)
     assert f"{PACKAGE}.tables" in loaded

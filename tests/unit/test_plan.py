@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from filtertwins.plan import Plan, as_json, digest
+from filtertwins.pruning.cost import network_cost
 from filtertwins.settings import load_settings
 
 QUESTION = {
@@ -302,3 +303,51 @@ def test_json_keeps_the_order_of_the_config_and_a_condition_does_not_depend_on_i
     assert digest({"a": (1, 2)}) == digest({"a": [1, 2]}) != digest({"a": [2, 1]})
     turned = plan(question=dict(reversed(QUESTION.items())), mnist=dict(reversed(MNIST.items())))
     assert conditions(turned) == conditions(plan())
+
+
+def with_pruning(**network):
+    """A plan that prunes networks of four filters."""
+    networks = {"question": {"filters": 4, "kept": [1, 2], "from_scratch": [1]} | network}
+    deletion = {"architecture": "relu", "filters": 2, "shares": [0.5], "retraining_steps": 7}
+    pruning = {"methods": ["l1"], "fine_tuning_steps": 50, "networks": networks, "weight_deletion": deletion}
+    return plan(pruning=pruning)
+
+
+def test_pruned_networks_are_fine_tuned_at_each_number_of_filters_kept_and_whole():
+    assert with_pruning().kept_counts() == [("question", 4, 1), ("question", 4, 2), ("question", 4, 4)]
+    names = [path.as_posix() for path in with_pruning().pruned_files(Path("p"))]
+    assert names[:2] == [f"p/question/filters-004/kept-001_seeds-{seeds}.csv" for seeds in ("000-001", "002-003")]
+    assert len(names) == 3 * 2
+    assert [path.name for path in with_pruning().importance_files(Path("p"))] == [
+        f"importance_seeds-{seeds}.csv" for seeds in ("000-001", "002-003")
+    ]
+
+
+def test_small_networks_train_for_equal_epochs_and_for_equal_compute():
+    found = with_pruning()
+    small = found.from_scratch()
+    assert small["architectures"] == {
+        "pruning/question_4_to_1_equal_epochs": [1],
+        "pruning/question_4_to_1_equal_compute": [1],
+    }
+    assert [(own["filters"], own["budget"]) for own in small["compared"].values()] == [
+        (4, "equal_epochs"),
+        (4, "equal_compute"),
+    ]
+    steps = [found.condition(name, 1, 0, 1)["model"]["steps"] for name in small["architectures"]]
+    assert steps == [600 + 50, 4 * 600 + 50]
+    large = found.condition("question", 4, 0, 1)["model"]
+    assert found.condition("pruning/question_4_to_1_equal_epochs", 1, 0, 1)["model"] == large | {"steps": 650}
+
+
+def test_equal_compute_is_equal_in_multiply_accumulates():
+    large, small = (network_cost((3, 1), filters, (28, 28)) for filters in (4, 1))
+    steps = with_pruning().condition("pruning/question_4_to_1_equal_compute", 1, 0, 1)["model"]["steps"]
+    assert steps * small.macs == 600 * large.macs + 50 * small.macs
+
+
+def test_pruning_changes_no_condition_of_the_study():
+    assert conditions(with_pruning()) == conditions(plan())
+    assert with_pruning().weight_deletion()["architectures"] == {"relu": [2]}
+    assert plan().kept_counts() == plan().costed_networks() == []
+    assert plan().from_scratch()["architectures"] == plan().weight_deletion()["architectures"] == {}

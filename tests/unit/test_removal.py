@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 import measure_removal as script
+from filtertwins import forward
 from filtertwins.datasets import Dataset
-from filtertwins.experiments import removal
 from filtertwins.experiments.removal import removal_costs, removal_rows, stand_ins
 from filtertwins.files import read_csv, write_npz
-from filtertwins.merging import logits
+from filtertwins.forward import logits
 from filtertwins.weights import Parameters, save_chunk
 
 IMAGE, KERNEL, FILTERS, CLASSES = (6, 5), (3, 2), 4, 10
@@ -205,9 +205,9 @@ def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(rng, images,
         shapes.append(maps.shape)
         return np.tanh(maps)
 
-    monkeypatch.setitem(removal.ACTIVATIONS, "tanh", watched)
+    monkeypatch.setitem(forward.ACTIVATIONS, "tanh", watched)
     whole = removal_costs(network, images, labels, "tanh")
-    monkeypatch.setattr(removal, "BLOCK_ENTRIES", 7 * POSITIONS * KERNEL[0] * KERNEL[1])  # more than filters here
+    monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * POSITIONS * KERNEL[0] * KERNEL[1])  # more than filters here
     in_blocks = removal_costs(network, images, labels, "tanh")
     assert shapes == [(FILTERS, n * POSITIONS) for n in [IMAGES, 7, 7, 7, 7, 7, 5]]
     for cost in ("loss_increase", "loss_increase_merged", "accuracy_decrease", "accuracy_decrease_merged"):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from filtertwins.errors import StudyError
+from filtertwins.pruning.criteria import METHODS
 from filtertwins.settings import Settings, SettingsError, Start, json_schema, load_settings
 
 ARCHITECTURE = {
@@ -580,3 +581,94 @@ def test_a_mistake_in_a_list_is_reported_once():
 def test_an_experiment_whose_architectures_are_all_off_is_a_mistake():
     message = message_of(small_config(experiments={"controls": {"architectures": {"frozen": None}}}))
     assert_mistakes(message, [("experiments.controls.architectures", "switch off the experiment instead")])
+
+
+def with_pruning(architecture=(), **changes):
+    """A configuration that prunes networks of 16 filters; changes to its section of pruning."""
+    pruning = {
+        "methods": ["l1", "obd"],
+        "fine_tuning_steps": 5,
+        "networks": {"question": {"filters": 16, "kept": [2, 8]}},
+    }
+    return small_config(
+        architectures={"question": ARCHITECTURE | {"filters": [4, 16]} | dict(architecture)}, pruning=pruning | changes
+    )
+
+
+def test_the_default_study_prunes_at_five_points_or_more_by_methods_that_there_are(whole_config):
+    settings = load_settings(whole_config, methods=METHODS)
+    assert set(settings.pruning.methods) == set(METHODS)
+    assert len(settings.pruned) >= 2
+    assert all(len(network.kept) >= 5 for network in settings.pruned.values())
+
+
+def test_pruning_of_null_is_switched_off_and_an_overlay_may_leave_networks_out(whole_config):
+    assert load_settings(small_config(pruning=None)).pruning is None
+    assert load_settings(small_config()).pruning is None
+    smaller = copy.deepcopy(whole_config)
+    smaller["pruning"]["networks"]["relu_5x5"] = None
+    assert "relu_5x5" not in load_settings(smaller).pruned
+
+
+def test_an_architecture_that_is_switched_off_is_not_pruned(whole_config):
+    without = copy.deepcopy(whole_config)
+    without["architectures"]["relu_5x5"] = None
+    settings = load_settings(without)
+    assert "relu_5x5" in load_settings(whole_config).pruned
+    assert set(settings.pruned) == {"question", "relu_3x1"}
+    assert settings.weight_deletion is None
+    assert load_settings(whole_config).weight_deletion.architecture == "relu_5x5"
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        (
+            {"networks": {"question": {"filters": 16, "kept": [0, 2]}}},
+            ["networks.question.kept.0 = 0", "greater than 0"],
+        ),
+        ({"networks": {"question": {"filters": 16, "kept": [2, 17]}}}, ["networks.question.kept", "allowed: 1 to 15"]),
+        ({"networks": {"question": {"filters": 16, "kept": [2, 16]}}}, ["networks.question.kept", "allowed: 1 to 15"]),
+        ({"networks": {"question": {"filters": 16, "kept": [8, 2]}}}, ["networks.question.kept", "must increase"]),
+        (
+            {"networks": {"question": {"filters": 16, "kept": [2], "from_scratch": [4]}}},
+            ["networks.question.from_scratch", "in kept, 2"],
+        ),
+        ({"networks": {"question": {"filters": 8, "kept": [2]}}}, ["filters = 8 is not trained; allowed: 4, 16"]),
+        (
+            {"networks": {"questoin": {"filters": 16, "kept": [2]}}},
+            ["questoin is no architecture of the study; allowed: question", "did you mean 'question'?"],
+        ),
+        ({"networks": {"question": None}}, ["networks", "none is left"]),
+        ({"methods": []}, ["methods", "at least 1"]),
+        ({"methods": ["l1", "l1"]}, ["methods", "each method once"]),
+        ({"methods": ["random"]}, ["methods", "at least one method beside random"]),
+        ({"methods": ["tailor"]}, ["methods.tailor: unknown method; allowed: random, l1", "did you mean 'taylor'?"]),
+        ({"fine_tuning_steps": 0}, ["fine_tuning_steps = 0", "greater than 0"]),
+        (
+            {"weight_deletion": {"architecture": "question", "filters": 5, "shares": [0.5], "retraining_steps": 1}},
+            ["weight_deletion: filters = 5 is not trained"],
+        ),
+        (
+            {"weight_deletion": {"architecture": "question", "filters": 4, "shares": [0.5, 1], "retraining_steps": 1}},
+            ["weight_deletion.shares.1 = 1", "less than 1"],
+        ),
+    ],
+)
+def test_a_mistake_in_pruning_is_named_before_anything_is_trained(changes, parts):
+    with pytest.raises(SettingsError) as caught:
+        load_settings(with_pruning(**changes), methods=METHODS)
+    message = str(caught.value)
+    assert message.startswith("the configuration has one mistake")
+    assert "pruning" in message
+    for part in parts:
+        assert part in message
+
+
+def test_networks_that_are_pruned_are_trained_by_steps():
+    message = message_of(with_pruning(architecture={"steps": None, "epochs": 2}))
+    assert "question is trained by epochs" in message
+
+
+def test_networks_that_are_pruned_have_learnt_the_labels():
+    assert "question has shuffle_labels" in message_of(with_pruning(architecture={"shuffle_labels": True}))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from filtertwins.merging import logits
+from filtertwins.forward import logits
 from filtertwins.settings import Start
 from filtertwins.training.starts import outgoing_separation, start_from
 from filtertwins.weights import Parameters

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from filtertwins.files import DamagedFile, read_npz, write_npz
-from filtertwins.weights import SPLITS, Parameters, chunk_name, load_chunk, save_chunk, stacked, study_chunks
+from filtertwins.weights import (
+    SPLITS,
+    Parameters,
+    WrongCondition,
+    chunk_name,
+    load_chunk,
+    save_chunk,
+    stacked,
+    study_chunks,
+)
 
 
 @pytest.fixture
@@ -86,7 +95,7 @@ def test_a_file_cut_off_anywhere_is_refused(path):
 
 def test_a_flipped_bit_is_refused_or_harmless(chunk, path):
     whole = path.read_bytes()
-    rng = random.Random(1)
+    rng = random.Random(1)  # noqa: S311 - no secret
     refused = []
     for _ in range(200):
         position = rng.randrange(len(whole))
@@ -251,3 +260,26 @@ def test_the_condition_in_the_file_is_readable_json(chunk, path):
 
 def test_scores_are_ordered_as_the_splits():
     assert SPLITS == ("train", "validation", "test")
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({"filters": 8}, "filters = 4, expected 8"),
+        (
+            {"filters": 4, "model": {"kernel": [5, 5], "activation": "relu"}},
+            r"model.kernel = \[3, 1\], expected \[5, 5\]",
+        ),
+        ({"model": {"activation": "relu"}}, 'model.activation = "linear", expected "relu"'),
+        ({"images": 3}, "images = null, expected 3"),
+        ({"architecture": {"name": "question"}}, 'architecture = "question", expected {"name": "question"}'),
+    ],
+)
+def test_networks_of_another_condition_are_refused_with_the_file_and_the_first_difference(
+    make_chunk, tmp_path, expected, message
+):
+    chunk, path = make_chunk(np.ones((2, 3, 1, 4))), tmp_path / "filters-004_seeds-000-001.npz"
+    save_chunk(chunk, path)
+    assert load_chunk(path, chunk.condition).condition == chunk.condition
+    with pytest.raises(WrongCondition, match=f"{path.name}: networks of another condition: {message};"):
+        load_chunk(path, expected)

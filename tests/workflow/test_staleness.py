@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import random
 import struct
 
 import pytest
@@ -21,6 +19,18 @@ TABLES_OF_THE_STUDY = {
     "compare_with_chance": 1,
     "check_claims": 1,
 }
+AFTER_PRUNING = {
+    "collect_pruning": 1,
+    "compare_criteria": 1,
+    "compare_with_small": 1,
+    "plot_pruning": 1,
+    "plot_criteria": 1,
+    "plot_small_or_pruned": 1,
+    "plot_cost": 1,
+}
+OF_WEIGHTS = {"delete_weights": 1, "plot_obd": 1}  # of relu_5x5
+PRUNING_OF_ONE = {"measure_importance": 1, "prune_filters": 2} | AFTER_PRUNING
+PRUNING = PRUNING_OF_ONE | OF_WEIGHTS | {"measure_importance": 2, "prune_filters": 4, "collect_from_scratch": 1}
 FIGURES_OF_THE_STUDY = {
     "plot_accuracy_vs_filters": 1,
     "plot_excess_over_chance": 1,
@@ -30,34 +40,30 @@ FIGURES_OF_THE_STUDY = {
     "plot_removal": 1,
     "plot_similarity_vs_chance": 1,
 }
-FIGURES = FIGURES_OF_THE_STUDY | {f"plot_{name}": 1 for name in OF_EXPERIMENTS}
+PRUNING_WITHOUT_TRAINING = {rule: jobs for rule, jobs in PRUNING.items() if rule != "collect_from_scratch"} | {
+    "check_claims": 1,
+    "all": 1,
+}
+FIGURES_OF_PRUNING = {rule: 1 for rule in PRUNING if rule.startswith("plot_")}
+FIGURES = FIGURES_OF_THE_STUDY | FIGURES_OF_PRUNING | {f"plot_{name}": 1 for name in OF_EXPERIMENTS}
 AFTER_TRAINING_OF_THE_STUDY = TABLES_OF_THE_STUDY | FIGURES_OF_THE_STUDY | {"summarise_study": 1, "all": 1}
 AFTER_TRAINING = (
     AFTER_TRAINING_OF_THE_STUDY
     | FIGURES
     | {f"measure_{name}": 1 for name in OF_EXPERIMENTS}
     | {"measure_kernel_shapes": 1}
+    | PRUNING
 )
 MERGING = ("merge_filters", "plot_lossless_merge")  # which only small kernels undergo
 AFTER_TRAINING_OF_LARGE_KERNELS = {
     rule: jobs for rule, jobs in AFTER_TRAINING_OF_THE_STUDY.items() if rule not in MERGING
 }
 CHUNKS = 4  # of the study's own architectures
-ALL_CHUNKS = CHUNKS + 7  # and of the experiments
-EVERYTHING = AFTER_TRAINING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
+FROM_SCRATCH = 2  # small networks to compare pruned ones of `question` with
+ALL_CHUNKS = CHUNKS + FROM_SCRATCH + 7  # and of the experiments
+TIMING = {"measure_cost": 1}  # of untrained networks
+EVERYTHING = AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
 NOTHING = {}
-MINUTE_S = 60
-
-
-def files_below(*folders):
-    return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-
-
-def scramble_times(paths):
-    rng = random.Random(5)
-    for path in paths:
-        time_s = rng.uniform(0, 2_000_000_000)
-        os.utime(path, (time_s, time_s))
 
 
 @pytest.mark.parametrize(
@@ -69,8 +75,9 @@ def scramble_times(paths):
         ("src/filtertwins/experiments/twins.py", {"measure_twins": 1, "plot_twins": 1, "check_claims": 1, "all": 1}),
         ("src/filtertwins/claims/judging.py", {"check_claims": 1, "all": 1}),
         ("src/filtertwins/summary.py", {"summarise_study": 1, "all": 1}),
-        ("src/filtertwins/tables.py", AFTER_TRAINING),
-        ("src/filtertwins/training/loop.py", AFTER_TRAINING | {"train_chunk": ALL_CHUNKS}),
+        ("src/filtertwins/tables.py", AFTER_TRAINING | TIMING),
+        ("src/filtertwins/pruning/criteria.py", PRUNING | TIMING | {"check_claims": 1, "all": 1}),
+        ("src/filtertwins/training/loop.py", AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS}),
         ("scripts/train_chunk.py", AFTER_TRAINING | {"train_chunk": ALL_CHUNKS}),
         ("src/filtertwins/datasets.py", EVERYTHING),
     ],
@@ -83,8 +90,20 @@ def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(stud
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"architectures": {"question": {"steps": 7}}}, AFTER_TRAINING_OF_THE_STUDY | {"train_chunk": 3}),
-        ({"architectures": {"relu_5x5": {"steps": 7}}}, AFTER_TRAINING_OF_LARGE_KERNELS | {"train_chunk": 1}),
+        (
+            {"architectures": {"question": {"steps": 7}}},
+            AFTER_TRAINING_OF_THE_STUDY | PRUNING_OF_ONE | {"train_chunk": 3 + FROM_SCRATCH, "collect_from_scratch": 1},
+        ),
+        (
+            {"architectures": {"relu_5x5": {"steps": 7}}},
+            AFTER_TRAINING_OF_LARGE_KERNELS | PRUNING_OF_ONE | OF_WEIGHTS | {"train_chunk": 1},
+        ),
+        ({"pruning": {"images": 101}}, PRUNING_WITHOUT_TRAINING),
+        (
+            {"pruning": {"networks": {"relu_5x5": {"from_scratch": [1]}}}},
+            {"train_chunk": 2, "collect_from_scratch": 1, "compare_with_small": 1, "plot_small_or_pruned": 1}
+            | {"check_claims": 1, "all": 1},
+        ),
         (
             {"experiments": {"twins": {"architectures": {"linear_sgd": {"steps": 7}}}}},
             {"train_chunk": 1, "measure_twins": 1, "plot_twins": 1, "check_claims": 1, "all": 1},
@@ -120,6 +139,11 @@ def test_an_experiment_switched_off_is_not_asked_for(study, experiment):
     own = {"plot_accuracy_vs_filters", "plot_excess_over_chance", "compare_with_chance"}  # which read optional tables
     assert "check_claims" in study.stale()
     assert set(study.stale()) <= {"check_claims", "all"} | own
+
+
+def test_without_pruning_nothing_of_it_is_asked_for(study):
+    study.configure("changes.yaml", {"pruning": None})
+    assert study.stale() == {"check_claims": 1, "all": 1}
 
 
 def test_a_changed_comment_or_docstring_makes_nothing_stale(study):
@@ -176,50 +200,13 @@ def test_a_changed_mirror_does_not_rename_the_dataset_that_it_serves(new_tree):
     assert dataset_files() == before
 
 
-def test_touched_files_make_nothing_stale(study):
-    touched = [
-        study.folder / "Snakefile",
-        *files_below(*(study.folder / name for name in ("data", "results", "scripts", "src", "workflow", "config"))),
-    ]
-    assert {path.suffix for path in touched} >= {"", ".npz", ".csv", ".py", ".smk", ".yaml"}
-    for path in touched:
-        os.utime(path)
-    assert study.stale() == NOTHING
-
-
-@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "*.csv"])
-def test_a_file_touched_alone_makes_nothing_stale(study, kind):
-    newest_s = max(path.stat().st_mtime for path in files_below(study.folder)) + MINUTE_S
-    paths = [path for path in files_below(study.folder) if path.match(kind)]
-    assert paths
-    for path in paths:
-        os.utime(path, (newest_s, newest_s))
-    assert study.stale() == NOTHING
-
-
-def test_random_file_times_make_nothing_stale(study):
-    scramble_times(files_below(study.folder / "data", study.folder / "results", study.folder / "figures"))
-    assert study.stale() == NOTHING
-
-
-def test_a_fresh_clone_over_old_results_has_nothing_to_do(fresh_clone):
-    assert not (fresh_clone.folder / ".snakemake").exists()
-    assert fresh_clone.stale() == NOTHING
-
-
-def test_a_fresh_clone_over_old_results_with_random_file_times_retrains_nothing(fresh_clone):
-    scramble_times(files_below(fresh_clone.folder / "data", fresh_clone.folder / "results"))
-    stale = fresh_clone.stale()
-    assert not {"train_chunk", "fetch_dataset"} & set(stale)
-
-
 @pytest.mark.parametrize(
     ("changes", "new_chunks"),
     [
-        ({"seeds": 4}, 4 + 4),  # of the experiments, twins and condensation have seeds of their own
-        ({"seeds": 6}, 8 + 8),
+        ({"seeds": 4}, 4 + FROM_SCRATCH + 4),  # of the experiments, twins and condensation have seeds of their own
+        ({"seeds": 6}, 8 + 2 * FROM_SCRATCH + 8),
         ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1),
-        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6 + 4),
+        ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6 + FROM_SCRATCH + 4),
         ({"experiments": {"controls": {"architectures": {"frozen": {"filters": [2, 3]}}}}}, 1),
     ],
 )

@@ -20,6 +20,8 @@ OF_EXPERIMENTS = {
     ("one_fewer/relu_momentum", 2),
     ("controls/frozen", 2),
     ("controls/shuffled", 2),
+    ("pruning/question_3_to_2_equal_epochs", 2),
+    ("pruning/question_3_to_2_equal_compute", 2),
 }
 SNAPSHOTS = 7  # of six steps, the first one before them
 FILTERS = sum(filters for _, filters in CONDITIONS)
@@ -53,6 +55,18 @@ COLUMNS = {
     "removal": "dataset architecture activation filters seed filter nearest_cosine near_duplicate never_active loss"
     " loss_increase accuracy accuracy_decrease images",
     "controls": "dataset architecture activation filters seed train_loss test_accuracy mean_nearest_cosine excess",
+    "importance": "dataset architecture filters seed criterion filter importance",
+    "criteria": "dataset architecture filters seed criterion other rank_correlation",
+    "pruning": "dataset architecture activation filters seed method kept fine_tuning_steps validation_loss"
+    " validation_accuracy test_loss test_accuracy test_correct test_images",
+    "from_scratch": "dataset architecture activation filters kept seed budget steps validation_loss"
+    " validation_accuracy test_loss test_accuracy test_correct test_images",
+    "small_or_pruned": "dataset architecture activation filters kept budget method difference low high margin p_value"
+    " p_holm equivalent n selected",
+    "obd": "dataset architecture activation filters seed ranking share deleted parameters predicted_increase"
+    " predicted_increase_1990 actual_increase loss test_accuracy test_accuracy_retrained retraining_steps",
+    "cost": "dataset architecture activation filters kept parameters bytes convolution_macs dense_macs batch round"
+    " latency_s",
 }
 
 
@@ -118,6 +132,13 @@ def test_tables_have_their_columns(tables, name):
         ("one_fewer", [*RUN, "second_filter"], SEEDS * 3),
         ("removal", [*RUN, "filter"], SEEDS * (2 + 2)),
         ("controls", RUN, SEEDS * 2),
+        ("importance", [*RUN, "criterion", "filter"], SEEDS * 7 * (3 + 2)),
+        ("criteria", [*RUN, "criterion", "other"], SEEDS * 2 * 21),
+        ("pruning", [*RUN, "method", "kept", "fine_tuning_steps"], SEEDS * 2 * 2 * (8 + 1)),
+        ("from_scratch", [*RUN, "kept", "budget"], SEEDS * 2),
+        ("small_or_pruned", ["architecture", "kept", "budget", "method"], 2 * 8),
+        ("obd", [*RUN, "ranking", "share"], SEEDS * 2 * 2),
+        ("cost", ["architecture", "kept", "batch", "round"], 4 * 2 * 20),
     ],
 )
 def test_tables_have_one_row_for_each_of_their_units(tables, name, key, rows):

@@ -6,10 +6,29 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
+# On a full disk Python may write half a compiled module (fixed in 3.12.8), and from then on nothing would run.
+sys.dont_write_bytecode = True
 
+from filtertwins.errors import StudyError
+from filtertwins.guards import date_back, pass_on_interrupts, require_writable
 from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes, digest
 from filtertwins.provenance import code_digest
+from filtertwins.pruning import criteria
+from filtertwins.records import forget_records, restore_records, save_records
 from filtertwins.settings import SettingsError, load_settings
+
+pass_on_interrupts()
+
+
+def or_end(check, *arguments):
+    """The result of a check; its failure ends Snakemake with the message alone."""
+    try:
+        return check(*arguments)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+or_end(require_writable, [Path(".snakemake")])  # where Snakemake notes what it did
 
 
 def code(name):
@@ -20,7 +39,11 @@ def code(name):
 CLAIMS = ROOT / "config" / "claims.yaml"
 EXPERIMENTS = ROOT / "workflow" / "rules" / "experiments"
 try:
-    settings = load_settings(config, {path.stem for path in EXPERIMENTS.glob("*.smk")})
+    settings = load_settings(
+        config,
+        experiments={path.stem for path in EXPERIMENTS.glob("*.smk")},
+        methods=criteria.METHODS,
+    )
 except SettingsError as error:
     sys.exit(f"error: {error}")
 
@@ -33,6 +56,13 @@ WEIGHTS = RESULTS / "weights"
 FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
+
+# What Snakemake compares: file times, and its notes on what made a file.
+MADE = [DATASET_FILE.parent, RESULTS, FIGURES]
+RECORDS = RESULTS / "records.json"
+if workflow.is_main_process:  # and not in a job's, on another machine
+    date_back(MADE)
+    restore_records(RECORDS, MADE)
 
 # Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
 TABLES = []  # names of tables in RESULTS
@@ -62,7 +92,7 @@ in_conda = "conda" in {
 interpreter = "python" if in_conda else shlex.quote(sys.executable)
 preamble = f"""
 set -euo pipefail
-export PYTHONPATH={shlex.quote(str(SOURCE))}
+export PYTHONPATH={shlex.quote(str(SOURCE))} PYTHONDONTWRITEBYTECODE=1
 run_script() {{ {interpreter} {shlex.quote(str(ROOT / "scripts"))}/"$1".py "${{@:2}}"; }}
 mirrors=({shlex.join(getattr(settings.dataset_settings, "mirrors", ()))})
 claims={shlex.quote(str(CLAIMS))}

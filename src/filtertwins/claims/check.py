@@ -79,7 +79,7 @@ def _result(claim: Claim, claims: Claims, tables: Mapping[str, pd.DataFrame], da
     try:
         outcome = test.function(*(tables[name] for name in test.tables), **parameters)
     except NotMeasured as reason:
-        return nothing | {"finding": f"Not measured: {reason} in {', '.join(test.tables)}.csv."}
+        return nothing | {"finding": f"Not measured: {reason} in {', '.join(f'{name}.csv' for name in test.tables)}."}
     return {
         "verdict": "inconclusive" if outcome.n < claims.fewest_seeds else outcome.verdict,
         "effect": outcome.effect,

@@ -37,12 +37,14 @@ Unit = Literal[
     "correlation",
     "networks",
     "pairs",
+    "share",
+    "ratio",
 ]
-"""What an effect is measured in. Accuracies, and shares of networks and of pairs of filters, are in [0, 1]."""
+"""What an effect is measured in. Accuracies and shares, such as those of networks and of pairs, are in [0, 1]."""
 
 _IN_WORDS: dict[str, Callable[[float], str]] = {
     "accuracy": lambda x: f"{100 * x:.1f} %",
-    "points of accuracy": lambda x: f"{100 * x:.2f} points",
+    "points of accuracy": lambda x: f"{100 * x:z.2f} points",
     "nats": lambda x: f"{x:.4f}",
     "cosine": lambda x: f"{x:.3f}",
     "change of cosine": lambda x: f"{x:+.3f}",
@@ -51,6 +53,8 @@ _IN_WORDS: dict[str, Callable[[float], str]] = {
     "correlation": lambda x: f"{x:.2f}",
     "networks": lambda x: f"{100 * x:.1f} %",
     "pairs": lambda x: f"{100 * x:.2f} %",
+    "share": lambda x: f"{100 * x:.1f} %",
+    "ratio": lambda x: f"{x:.2f}",
 }
 _LISTED = 6  # parts at most that a sentence lists one by one
 _BOOTSTRAP_SEED = 20200
@@ -70,7 +74,7 @@ class Outcome:
     low: float
     high: float
     unit: Unit
-    p_value: float  # NaN where an interval or every single network decides
+    p_value: float  # NaN where an interval or every single network decides, and where the unit is no sample
     n: int  # seeds, of the part that has the fewest
     numbers: Mapping[str, str] = field(default_factory=dict)  # for the sentence
 
@@ -133,6 +137,8 @@ def in_words(value: float, unit: str) -> str:
 
     >>> in_words(0.9243, "accuracy")
     '92.4 %'
+    >>> in_words(-1e-5, "points of accuracy")
+    '0.00 points'
     """
     return _IN_WORDS[unit](value) if np.isfinite(value) else "unknown"
 
@@ -222,6 +228,21 @@ def equivalence_parts(tests: Mapping[str, EquivalenceTest], p_holm: ArrayLike, l
         holds = _told(p < level, within(low, high, -test.margin, test.margin) is False)
         room = test.margin - abs(test.difference)
         parts.append(Part(name, test.difference, test.low, test.high, test.n, holds, room, float(p)))
+    return parts
+
+
+def no_more_parts(tests: Mapping[str, EquivalenceTest], level: float) -> list[Part]:
+    """Is each mean difference no more than its margin? By one end of its interval; how low it is does not matter.
+
+    Args:
+        tests: of each part by name, with intervals of confidence 90 %.
+        level: chance that the claim is allowed of a wrong verdict, on each side.
+    """
+    parts = []
+    for name, test in tests.items():
+        (_, high), (low, _) = (_widened(test, 1 - 2 * level / of_parts) for of_parts in (1, len(tests)))
+        holds = _told(high < test.margin, low > test.margin)
+        parts.append(Part(name, test.difference, test.low, test.high, test.n, holds, test.margin - test.difference))
     return parts
 
 

@@ -21,5 +21,5 @@ def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
         | {name: scores[name] for name in ("train_loss", "test_accuracy")}
         | {"initial_mean_nearest_cosine": before["mean_nearest_cosine"]}
         | {name: row[name] for name in _MEASURES}
-        for row, before, scores in zip(trained, initial, network_scores(chunk), strict=True)
+        for row, before, scores in zip(trained, initial, network_scores(chunk.scores), strict=True)
     ]

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.merging import logits, merge_filters, merge_loss
+from filtertwins.forward import logits
+from filtertwins.merging import merge_filters, merge_loss
 from filtertwins.tables import Row, run_names
 from filtertwins.weights import Chunk
 

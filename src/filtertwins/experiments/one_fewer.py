@@ -13,7 +13,7 @@ def one_fewer_rows(chunk: Chunk) -> list[Row]:
     with twins computes the same at the start. ``twins_equal`` says whether the twins ended equal to the last bit.
     """
     rows: list[Row] = []
-    for index, (run, scores) in enumerate(zip(run_names(chunk), network_scores(chunk), strict=True)):
+    for index, (run, scores) in enumerate(zip(run_names(chunk), network_scores(chunk.scores), strict=True)):
         second = chunk.condition["starts"][chunk.starts[index]]["second_filter"]
         rows.append(
             run

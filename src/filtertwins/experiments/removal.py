@@ -14,13 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
-from filtertwins.merging import ACTIVATIONS
+from filtertwins.forward import cross_entropies, feature_maps, head_by_filter
 from filtertwins.redundancy import (
-    BLOCK_ENTRIES,
     Floats,
     equivalence_of,
     filter_vectors,
@@ -99,7 +96,7 @@ def removal_costs(
     losses, hits = [], []
     for block, scores in _scores_in_blocks(network, images, activation, replacing):
         own = labels[block]
-        losses.append(-log_softmax(scores, axis=-1)[:, np.arange(len(own)), own])
+        losses.append(cross_entropies(scores, own))
         hits.append(scores.argmax(axis=-1) == own)
     loss = np.concatenate(losses, axis=1)  # (whole, without each filter, with each merged; image)
     correct = np.count_nonzero(np.concatenate(hits, axis=1), axis=1)
@@ -162,20 +159,11 @@ def _scores_in_blocks(
     Yields:
         Which images, and their scores.
     """
-    height, width, filters = network.kernels.shape[1:]
-    windows = sliding_window_view(images, (height, width), axis=(1, 2))
-    positions = windows.shape[1] * windows.shape[2]
-    kernels = network.kernels[0].reshape(-1, filters).T.astype(np.float64)  # (filter, kernel element)
-    biases = network.biases[0].astype(np.float64)[:, np.newaxis]
-    head = network.head[0].astype(np.float64).reshape(positions, filters, -1).transpose(1, 0, 2)
+    head = head_by_filter(network)  # (filter, position, class)
     head_bias = network.head_bias[0].astype(np.float64)
     factor = replacing.factor[:, np.newaxis, np.newaxis]
     constants = (replacing.offset[:, np.newaxis] * head.sum(axis=1))[:, np.newaxis]  # (filter, 1, class)
-    images_per_block = max(1, BLOCK_ENTRIES // (positions * max(filters, height * width)))
-    for start in range(0, len(images), images_per_block):
-        block = slice(start, start + images_per_block)
-        patches = windows[block].reshape(-1, height * width) / 255.0  # (image x position, kernel element)
-        maps = ACTIVATIONS[activation](kernels @ patches.T + biases).reshape(filters, -1, positions)
+    for block, maps in feature_maps(network, images, activation):
         shares = maps @ head  # (filter, image, class)
         instead = factor * (maps[replacing.nearest] @ head) + constants
         whole = shares.sum(axis=0) + head_bias

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from filtertwins.errors import StudyError, run_script
 from filtertwins.figures.style import PNG_DPI, style
 from filtertwins.figures.tables import TableError
-from filtertwins.files import DamagedFile, atomic_write, read_csv, write_text
+from filtertwins.files import atomic_write, read_csv, write_text
 
 Draw = Callable[..., tuple[Figure, str]]
 
@@ -104,8 +104,6 @@ def _draw_files(draw: Draw, paths: Mapping[str, Path], options: Mapping[str, flo
         save(figure, caption, output)
     except TableError as error:
         raise StudyError(f"{paths.get(error.table, error.table)}: {error.problem}") from None
-    except (OSError, DamagedFile) as error:
-        raise StudyError(str(error)) from None
 
 
 def _options(draw: Draw) -> Mapping[str, tuple[float | None, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.stats import rankdata
 
+from filtertwins.figures.labels import Label, label_points
 from filtertwins.figures.style import (
     DOUBLE_COLUMN_IN,
     NULL_BAND_COLOR,
     NULL_COLOR,
     REFERENCE_COLOR,
-    SMALL_TEXT_PT,
     Series,
     display_name,
     draw_runs,
@@ -62,8 +61,6 @@ _REDUNDANCY_COLUMNS = (
 _KEY = ["architecture", "filters", "seed"]
 _MOST_ABREAST = 3
 _NULL_SDS = 2
-_LEADER = {"arrowstyle": "-", "linewidth": 0.4, "color": REFERENCE_COLOR, "shrinkA": 0, "shrinkB": 2}
-_LEADER_FROM_PT = 11.0
 _FEWEST_SEEDS = 5
 """Fewer seeds say nothing about a rank correlation within a filter count."""
 
@@ -245,84 +242,19 @@ def _point_summaries(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _number_points(axes: Axes, rows: pd.DataFrame) -> None:
-    """Write the filter count beside each mean, where it covers least."""
+    """Write the filter count beside each mean, clear of error bars and of the line that joins the means."""
     accuracy, excess = _point_summaries(rows)
     if accuracy.empty:  # a null without spread has no unit to measure an excess in
         return
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101 (axes made by a figure)
-    dpi = figure.dpi
-    points = axes.transData.transform(np.column_stack([accuracy["mean"], excess["mean"]])) * 72 / dpi
-    ends = [points]  # of error bars and connecting lines, beside where they start
-    starts = [points]
-    for end in ("low", "high"):
-        for x, y in ((accuracy[end], excess["mean"]), (accuracy["mean"], excess[end])):
-            ends.append(axes.transData.transform(np.column_stack([x, y])) * 72 / dpi)
-            starts.append(points)
-    ends.append(points[1:])
-    starts.append(points[:-1])
-    obstacles = _along(np.concatenate(starts), np.concatenate(ends))
-    window = np.asarray(axes.get_window_extent().extents) * 72 / dpi
-    centres = _free_places(points, [str(k) for k in accuracy["filters"]], obstacles, window)
-    for point, centre, filters in zip(points, centres, accuracy["filters"], strict=True):
-        axes.annotate(
-            str(filters),
-            xy=tuple(axes.transData.inverted().transform(point * dpi / 72)),
-            xytext=centre - point,
-            textcoords="offset points",
-            fontsize=SMALL_TEXT_PT,
-            ha="center",
-            va="center_baseline",
-            zorder=5,
-            arrowprops=_LEADER if np.linalg.norm(centre - point) > _LEADER_FROM_PT else None,
-        )
-
-
-def _along(starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Points along straight lines, close enough for a label not to slip between them  # (point, 2)."""
-    drawn = np.isfinite(ends).all(axis=1)
-    shares = np.linspace(0, 1, 40)[:, None, None]
-    return (starts[drawn] + shares * (ends[drawn] - starts[drawn])).reshape(-1, 2)
-
-
-def _free_places(
-    points: npt.NDArray[np.float64],
-    labels: list[str],
-    obstacles: npt.NDArray[np.float64],
-    window: npt.NDArray[np.float64],
-) -> list[npt.NDArray[np.float64]]:
-    """For each point a centre for its label nearby, where it covers the fewest obstacles and labels.
-
-    Args:
-        points: what is labelled  # (point, 2), in typographic points
-        labels: the texts.
-        obstacles: what should stay visible  # (obstacle, 2)
-        window: left, bottom, right and top of the axes.
-    """
-    boxes: list[npt.NDArray[np.float64]] = []  # left, bottom, right, top of the labels placed so far
-    centres = []
-    for point, label in zip(points, labels, strict=True):
-        half = np.array([0.32 * SMALL_TEXT_PT * len(label), 0.42 * SMALL_TEXT_PT])
-        candidates = list(_candidates(point, half))
-        costs = []
-        for order, centre in enumerate(candidates):
-            box = np.concatenate([centre - half, centre + half])
-            inside = np.all((obstacles > box[:2] - 0.5) & (obstacles < box[2:] + 0.5), axis=1).sum()
-            overlaps = sum(bool(np.all(box[:2] < b[2:]) and np.all(box[2:] > b[:2])) for b in boxes)
-            outside = bool(np.any(box[:2] < window[:2]) or np.any(box[2:] > window[2:]))
-            costs.append(0.5 * inside + 20.0 * overlaps + 20.0 * outside + 0.15 * order)
-        best = candidates[int(np.argmin(costs))]
-        boxes.append(np.concatenate([best - half, best + half]))
-        centres.append(best)
-    return centres
-
-
-def _candidates(point: npt.NDArray[np.float64], half: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.float64]]:
-    """Places around a point, the nearest and the upper ones first."""
-    for distance in (2.5, 5.0, 9.0, 14.0, 20.0):
-        for degrees in (45, 135, 315, 225, 0, 180, 90, 270):
-            direction = np.array([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))])
-            yield point + direction * (half + distance)
+    points = np.column_stack([accuracy["mean"], excess["mean"]])
+    bars = [
+        np.column_stack(ends)
+        for end in ("low", "high")
+        for ends in ((accuracy[end], excess["mean"]), (accuracy["mean"], excess[end]))
+    ]
+    labels = [Label(x, y, str(filters)) for (x, y), filters in zip(points, accuracy["filters"], strict=True)]
+    starts, ends = np.concatenate([*[points] * len(bars), points[:-1]]), np.concatenate([*bars, points[1:]])
+    label_points(axes, labels, starts, ends)
 
 
 def _legend() -> dict[str, Artist]:

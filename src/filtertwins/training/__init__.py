@@ -3,7 +3,8 @@
 The only part of the library that imports TensorFlow.
 
 ``streams`` says what a seed fixes, ``networks`` what a network computes, ``loop`` how a stack is trained;
-``chunks`` train from random initial weights, ``fine_tuning`` trains on what was pruned.
+``chunks`` train from random initial weights, ``fine_tuning`` trains on what was pruned,
+``latency`` times the answers.
 """
 
 import os
@@ -13,15 +14,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up banners; failures
 
 from filtertwins.training.chunks import train_chunk
 from filtertwins.training.fine_tuning import fine_tune
-from filtertwins.training.loop import DivergedError, Scores
+from filtertwins.training.latency import measure_latency
+from filtertwins.training.loop import DivergedError
 from filtertwins.training.networks import plain_model
 from filtertwins.training.runtime import one_thread
 from filtertwins.training.streams import snapshot_steps, total_steps
 
 __all__ = [
     "DivergedError",
-    "Scores",
     "fine_tune",
+    "measure_latency",
     "one_thread",
     "plain_model",
     "snapshot_steps",

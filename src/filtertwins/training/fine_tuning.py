@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from filtertwins.datasets import Dataset
 from filtertwins.settings import Architecture
-from filtertwins.training.loop import Scores, score, train_stack
+from filtertwins.training.loop import score, train_stack
 from filtertwins.training.networks import build_stack
 from filtertwins.training.streams import Purpose
-from filtertwins.weights import Parameters
+from filtertwins.weights import Parameters, Scores
 
 HELD_OUT = ("validation", "test")
 
@@ -36,7 +36,7 @@ def fine_tune(
         seed_of_network: each network's seed; as many networks of every seed, side by side.
         steps: how many more.
         what: the networks' name in reports and errors.
-        trainable: 1 for each weight that is trained, 0 for those held as they are; by default all are trained.
+        trainable: true for each weight that is trained; the others are held as they are. By default all are trained.
         report: gets a line of progress at regular steps.
 
     Raises:

@@ -19,7 +19,7 @@ from filtertwins.settings import Architecture
 from filtertwins.training.networks import CollapsedStack, Stack, build_stack
 from filtertwins.training.starts import outgoing_separation
 from filtertwins.training.streams import Purpose, batches, training_labels
-from filtertwins.weights import SPLITS, Parameters
+from filtertwins.weights import SPLITS, Parameters, Scores
 
 SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
 EVALUATION_IMAGES = 250  # images at a time when scoring
@@ -27,15 +27,6 @@ EVALUATION_IMAGES = 250  # images at a time when scoring
 
 class DivergedError(StudyError):
     """A run's loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How well the networks of a stack do on some splits of a dataset."""
-
-    losses: NDArray[np.float64]  # (split, network), mean cross-entropy in nats
-    correct: NDArray[np.int64]  # (split, network), right predictions
-    images: NDArray[np.int64]  # (split,)
 
 
 @dataclass(frozen=True)
@@ -72,7 +63,7 @@ def train_stack(
         snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
         what: the networks' name in reports and errors.
         order: the stream that the order of the training images is drawn from.
-        trainable: 1 for each weight that is trained, 0 for those held as they are; by default all are trained.
+        trainable: true for each weight that is trained; the others are held as they are. By default all are trained.
         growth_bound: record what bounds the growth of twins' difference, where there is such a bound.
         report: gets a line of progress after every ``SEGMENT_STEPS`` steps.
 
@@ -83,7 +74,7 @@ def train_stack(
     seeds = list(dict.fromkeys(seed_of_network))
     stack = build_stack(architecture, initial, list(seed_of_network), image_shape)
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
-    masks = None if trainable is None else build_stack(architecture, trainable, seeds, image_shape).variables
+    masks = None if trainable is None else _masks(trainable, architecture, image_shape)
     run_steps = _compiled_loop(stack, architecture, dataset.train_images, labels, masks, growth_bound=growth_bound)
     streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in seeds]
 
@@ -133,6 +124,12 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
         options["weight_decay"] = architecture.weight_decay
     kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     return kind[architecture.optimizer](architecture.learning_rate, **options)
+
+
+def _masks(trainable: Parameters, architecture: Architecture, image_shape: tuple[int, int]) -> list[tf.Variable]:
+    """1 for each trained weight, 0 for the others, in the order and shape of a stack's variables."""
+    ones = Parameters(*(part.astype(np.float32) for part in vars(trainable).values()))
+    return build_stack(architecture, ones, list(range(len(ones.kernels))), image_shape).variables
 
 
 def _compiled_loop(
@@ -226,4 +223,4 @@ def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS) -> Sco
         losses.append(sum(part[0] for part in parts) / len(images))
         correct.append(sum(part[1] for part in parts))
         counts.append(len(images))
-    return Scores(np.stack(losses), np.stack(correct).astype(np.int64), np.array(counts, np.int64))
+    return Scores(tuple(splits), np.stack(losses), np.stack(correct).astype(np.int64), np.array(counts, np.int64))

@@ -1,0 +1,120 @@
+"""Optimal Brain Damage weight by weight, as in the paper: what it predicts, and how far retraining gets."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveFloat
+
+from filtertwins.claims.evidence.registry import Share, test
+from filtertwins.claims.evidence.rows import chosen
+from filtertwins.claims.judging import (
+    NotMeasured,
+    Outcome,
+    combine,
+    direction_parts,
+    equivalence_parts,
+    holm_of,
+    in_words,
+    range_parts,
+)
+from filtertwins.settings import Name
+from filtertwins.statistics import paired_equivalence
+
+Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)]
+
+
+@test("predicted", "actual")
+def predicted_increase_has_the_right_size(
+    obd: pd.DataFrame,
+    *,
+    level: float,
+    architecture: Name,
+    recursion: Literal["exact", "paper"],
+    share: Share,
+    factor: Annotated[float, Field(gt=1)],
+) -> Outcome:
+    """Is the actual increase in loss the predicted one to within a factor, at a share of the weights deleted?
+
+    Actual over predicted, since what is predicted is never 0. Predicted by the exact diagonal of the Hessian, or by the
+    paper's own recursion for it.
+    """
+    column = {"exact": "predicted_increase", "paper": "predicted_increase_1990"}[recursion]
+    predicted, actual = (
+        frame[_column(frame, share)]
+        for frame in (_by_share(obd, architecture, name) for name in (column, "actual_increase"))
+    )
+    parts = range_parts({_deleted(share): actual / predicted}, 1 / factor, factor, level)
+    sizes = {name: f"{own.mean():.2g} nats" for name, own in (("predicted", predicted), ("actual", actual))}
+    return combine(list(parts.values()), "ratio", **sizes)
+
+
+@test("margin", "reach", "reach_by_magnitude")
+def retraining_restores_accuracy(
+    obd: pd.DataFrame, *, level: float, architecture: Name, up_to: Share, margin: PositiveFloat
+) -> Outcome:
+    """Is the retrained test accuracy that of the network without a deletion, within a margin, up to a share deleted?
+
+    The sentence can also mention the ``reach``: the largest share before the mean leaves the margin. And how far
+    deleting the smallest weights gets, since what retraining restores is not to the credit of the ranking alone.
+    """
+    change, by_magnitude = (_changes_of_retrained(obd, architecture, ranking) for ranking in ("obd", "magnitude"))
+    last = _column(change, up_to)
+    tests = {
+        _deleted(share): paired_equivalence(change[share], np.zeros(len(change)), margin)
+        for share in map(float, change.columns)
+        if share <= last
+    }
+    return combine(
+        equivalence_parts(tests, holm_of(tests), level),
+        "points of accuracy",
+        margin=in_words(margin, "points of accuracy"),
+        reach=_reach(change, margin),
+        reach_by_magnitude=_reach(by_magnitude, margin),
+    )
+
+
+@test()
+def saliency_beats_magnitude(obd: pd.DataFrame, *, level: float, architecture: Name, shares: Shares) -> Outcome:
+    """Does the loss grow less with weights deleted by Optimal Brain Damage than by absolute value, at each share?"""
+    increase = [_by_share(obd, architecture, "actual_increase", ranking) for ranking in ("obd", "magnitude")]
+    differences = {}
+    for share in shares:
+        by_saliency, by_magnitude = (frame[_column(frame, share)] for frame in increase)
+        differences[_deleted(share)] = by_saliency - by_magnitude
+    return combine(direction_parts(differences, 0.0, level, below=True), "nats")
+
+
+def _by_share(obd: pd.DataFrame, architecture: str, column: str, ranking: str = "obd") -> pd.DataFrame:
+    """One row a seed, one column a share of the weights deleted."""
+    rows = chosen(obd, architecture=architecture, ranking=ranking)
+    return rows.pivot_table(index="seed", columns="share", values=column)
+
+
+def _column(by_share: pd.DataFrame, share: float) -> float:
+    """The column of a share, which may differ by rounding."""
+    for column in map(float, by_share.columns):
+        if np.isclose(column, share):
+            return column
+    raise NotMeasured(f"nothing with {_deleted(share)}")
+
+
+def _deleted(share: float) -> str:
+    return f"{100 * share:.0f} % deleted"
+
+
+def _changes_of_retrained(obd: pd.DataFrame, architecture: str, ranking: str) -> pd.DataFrame:
+    """Retrained test accuracy less that without a deletion; columns as of :func:`_by_share`, ascending, without 0."""
+    accuracy = _by_share(obd, architecture, "test_accuracy_retrained", ranking)
+    if 0.0 not in accuracy:
+        raise NotMeasured(f"no network of {architecture} retrained without a deletion")
+    return accuracy.sub(accuracy[0.0], axis="index").drop(columns=0.0)
+
+
+def _reach(changes: pd.DataFrame, margin: float) -> str:
+    """The largest share before the mean leaves the margin."""
+    inside = takewhile(lambda share: abs(changes[share].mean()) <= margin, map(float, changes.columns))
+    return in_words(max(inside, default=0.0), "share")

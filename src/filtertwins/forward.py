@@ -1,0 +1,131 @@
+"""What a network computes, from the definition of its layers: feature maps, each filter's share of the logits, logits.
+
+All in float64, and without TensorFlow. A filter's *share* of the logits is its feature map times its dense weights; the
+logits are the sum of the filters' shares plus the output biases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from filtertwins.redundancy import BLOCK_ENTRIES, Floats, Numbers, filter_vectors, never_active_filters
+from filtertwins.weights import Parameters
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.uint8]
+
+_BLOCK_IMAGES = 100  # feature maps of 128 filters then take 75 MB
+
+ACTIVATIONS: dict[str, Callable[[Numbers], Numbers]] = {
+    "linear": lambda maps: maps,
+    "relu": lambda maps: np.maximum(maps, 0.0),
+    "tanh": np.tanh,
+}
+"""By name; each keeps the type of the numbers it is given, as the derivatives do."""
+
+FIRST_DERIVATIVES: dict[str, Callable[[Numbers], Numbers]] = {
+    "linear": np.ones_like,
+    "relu": lambda maps: (maps > 0).astype(maps.dtype),  # 0 at the kink, as in training
+    "tanh": lambda maps: 1 - np.tanh(maps) ** 2,
+}
+
+SECOND_DERIVATIVES: dict[str, Callable[[Numbers], Numbers]] = {
+    "linear": np.zeros_like,
+    "relu": np.zeros_like,  # but for the kink
+    "tanh": lambda maps: -2 * np.tanh(maps) * (1 - np.tanh(maps) ** 2),
+}
+
+
+def logits(parameters: Parameters, images: Images, activation: str) -> Floats:
+    """What the networks answer.
+
+    Args:
+        parameters: S networks.
+        images: (image, row, column), bytes; the networks see them in [0, 1].
+        activation: linear, relu or tanh.
+
+    Returns:
+        (seed, image, class).
+    """
+    activate = ACTIVATIONS[activation]
+    windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
+    networks = list(zip(*in_float64(parameters), strict=True))
+    answers = []
+    for start in range(0, len(images), _BLOCK_IMAGES):
+        patches = windows[start : start + _BLOCK_IMAGES] / 255.0  # (image, row, column, kernel row, kernel column)
+        of_networks = []
+        for kernels, biases, head, head_bias in networks:
+            maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
+            of_networks.append(maps.reshape(len(patches), -1) @ head + head_bias)
+        answers.append(np.stack(of_networks))
+    return np.concatenate(answers, axis=1)
+
+
+def feature_maps(network: Parameters, images: Images, activation: str) -> Iterator[tuple[slice, Floats]]:
+    """The filters' maps after the activation, a few images at a time.
+
+    Args:
+        network: one network, with a seed axis of length 1.
+        images: (image, row, column), bytes.
+        activation: linear, relu or tanh.
+
+    Yields:
+        Which images, and their maps (filter, image, position), positions row by row.
+    """
+    height, width, filters = network.kernels.shape[1:]
+    windows = sliding_window_view(images, (height, width), axis=(1, 2))
+    positions = windows.shape[1] * windows.shape[2]
+    kernels = network.kernels[0].reshape(-1, filters).T.astype(np.float64)  # (filter, kernel element)
+    biases = network.biases[0].astype(np.float64)[:, np.newaxis]
+    images_per_block = max(1, BLOCK_ENTRIES // (positions * max(filters, height * width)))
+    for start in range(0, len(images), images_per_block):
+        block = slice(start, start + images_per_block)
+        patches = windows[block].reshape(-1, height * width) / 255.0  # (image x position, kernel element)
+        yield block, ACTIVATIONS[activation](kernels @ patches.T + biases).reshape(filters, -1, positions)
+
+
+def head_by_filter(network: Parameters) -> Floats:
+    """The dense weights of one network's filters, (filter, position, class), float64."""
+    filters = network.kernels.shape[-1]
+    head = network.head[0].astype(np.float64)
+    return np.asarray(head.reshape(-1, filters, head.shape[-1]).transpose(1, 0, 2))
+
+
+def filter_shares(network: Parameters, images: Images, activation: str) -> Iterator[tuple[slice, Floats]]:
+    """Each filter's share of the logits, a few images at a time; arguments as for :func:`feature_maps`.
+
+    Yields:
+        Which images, and the shares (filter, image, class).
+    """
+    head = head_by_filter(network)
+    for block, maps in feature_maps(network, images, activation):
+        yield block, maps @ head
+
+
+def cross_entropies(scores: Floats, labels: Labels) -> Floats:
+    """The loss of each image in nats, (..., image), for logits (..., image, class)."""
+    return np.asarray(-log_softmax(scores, axis=-1)[..., np.arange(len(labels)), labels])
+
+
+def constant_filters(network: Parameters, activation: str) -> NDArray[np.bool_]:
+    """Which filters of one network answer the same to every patch with pixels in [0, 1], ``(filter,)``.
+
+    Those without a kernel, and under ReLU those that never fire. Their answer is φ(bias).
+    """
+    kernels, biases = network.kernels[0].reshape(-1, network.kernels.shape[-1]), network.biases[0]
+    constant = ~kernels.any(axis=0)
+    if activation == "relu":
+        constant |= never_active_filters(filter_vectors(kernels, biases, "positive_scale"))
+    return np.asarray(constant)
+
+
+def in_float64(parameters: Parameters) -> tuple[Floats, Floats, Floats, Floats]:
+    """Kernels, biases, head and head_bias, widened."""
+    arrays = (parameters.kernels, parameters.biases, parameters.head, parameters.head_bias)
+    kernels, biases, head, head_bias = (array.astype(np.float64) for array in arrays)
+    return kernels, biases, head, head_bias

@@ -1,0 +1,1 @@
+"""Pruning: which filters matter, smaller networks without the others, and what they cost. No TensorFlow here."""

@@ -1,0 +1,39 @@
+"""What a network costs to keep and to compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLASSES = 10  # of every dataset
+_BYTES = 4  # of a float32
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """The size of a network, and its multiply-accumulates for one image, in which biases are not counted."""
+
+    parameters: int
+    bytes: int  # of its parameters as float32
+    convolution_macs: int
+    dense_macs: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image, in both layers."""
+        return self.convolution_macs + self.dense_macs
+
+
+def network_cost(
+    kernel: tuple[int, int], filters: int, image_shape: tuple[int, int], classes: int = CLASSES
+) -> NetworkCost:
+    """The cost of a network of `filters` kernels of `kernel` rows and columns, on images of `image_shape`.
+
+    Raises:
+        ValueError: for no filter, or a kernel that does not fit on the image.
+    """
+    rows, columns = (size - extent + 1 for size, extent in zip(image_shape, kernel, strict=True))
+    if filters < 1 or min(rows, columns, *kernel) < 1:
+        raise ValueError(f"filters = {filters}, kernel = {kernel}; allowed: 1 or more, on images of {image_shape}")
+    elements, inputs = kernel[0] * kernel[1], rows * columns * filters
+    parameters = filters * (elements + 1) + (inputs + 1) * classes
+    return NetworkCost(parameters, parameters * _BYTES, convolution_macs=inputs * elements, dense_macs=inputs * classes)

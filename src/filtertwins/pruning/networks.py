@@ -1,0 +1,191 @@
+"""From a chunk to its pruned networks, and to the rows about them: before and after they are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from filtertwins.errors import StudyError
+from filtertwins.forward import Images, Labels
+from filtertwins.pruning.cost import network_cost
+from filtertwins.pruning.criteria import COSINE_MERGE, TrainedNetwork, importances
+from filtertwins.pruning.shrinking import check_kept, check_method, prune
+from filtertwins.pruning.tables import UNPRUNED
+from filtertwins.pruning.weights import Deletion, delete_weights, masked
+from filtertwins.redundancy import Floats
+from filtertwins.tables import Row, network_scores, run_names
+from filtertwins.weights import Chunk, Parameters, Scores
+
+
+def chunk_importances(
+    chunk: Chunk, images: Images, labels: Labels, criteria: Sequence[str]
+) -> Iterator[tuple[Row, dict[str, Floats]]]:
+    """The name of each network of a chunk, and the importances of its filters by several criteria.
+
+    Args:
+        chunk: trained networks.
+        images: (image, row, column), bytes, of the training split.
+        labels: (image,).
+        criteria: their names.
+    """
+    activation = chunk.condition["model"]["activation"]
+    for index, run in enumerate(run_names(chunk)):
+        network = chunk.parameters.of_seed(index)
+        yield run, importances(TrainedNetwork(network, activation, images, labels, run["seed"]), criteria)
+
+
+def prune_chunk(
+    chunk: Chunk, importance: pd.DataFrame, methods: Sequence[str], kept: int
+) -> list[tuple[Row, Parameters]]:
+    """Each network of a chunk pruned by each method; all that is wrong is found before any is.
+
+    Args:
+        chunk: trained networks.
+        importance: of its filters: the rows of ``importance.csv``.
+        methods: criteria, and ``cosine_merge``.
+        kept: how many filters to keep. All of them: every network just as it is, once, by the method ``none``.
+
+    Returns:
+        The name and the weights (with a seed axis of length 1) of each, network by network.
+
+    Raises:
+        StudyError: for a method or a number of filters that can't be, and importances that are of other networks.
+    """
+    filters, activation = chunk.parameters.kernels.shape[-1], chunk.condition["model"]["activation"]
+    check_kept(kept, filters)
+    for method in methods:
+        check_method(method)
+    pruned: list[tuple[Row, Parameters]] = []
+    for index, run in enumerate(run_names(chunk)):
+        network = chunk.parameters.of_seed(index)
+        name = _with_activation(run, chunk)
+        if kept == filters:
+            pruned.append((name | {"method": UNPRUNED, "kept": kept}, network))
+            continue
+        for method in methods:
+            own = None if method == COSINE_MERGE else _importance(importance, run, method)
+            pruned.append((name | {"method": method, "kept": kept}, prune(network, method, kept, activation, own)))
+    return pruned
+
+
+def _importance(importance: pd.DataFrame, run: Row, criterion: str) -> Floats:
+    """The importances of one network's filters, (filter,)."""
+    wanted = run | {"criterion": criterion}
+    if missing := [name for name in (*wanted, "filter", "importance") if name not in importance]:
+        raise StudyError(f"the table of importances has no column {', '.join(missing)}")
+    own = importance[(importance[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("filter")
+    if own["filter"].tolist() != list(range(run["filters"])):
+        what = ", ".join(f"{name} = {value}" for name, value in wanted.items())
+        raise StudyError(f"the table of importances has {len(own)} rows with {what}; needed: one for each filter")
+    return own["importance"].to_numpy()
+
+
+def pruning_rows(names: Sequence[Row], fine_tuning_steps: int, scores: Scores) -> list[Row]:
+    """``pruning.csv``: one row a network, after so many more steps of training. Losses in nats."""
+    return [
+        name | {"fine_tuning_steps": fine_tuning_steps} | own
+        for name, own in zip(names, network_scores(scores), strict=True)
+    ]
+
+
+def from_scratch_rows(chunk: Chunk, compared: Mapping[str, Any]) -> list[Row]:
+    """``from_scratch.csv``: one row a small network.
+
+    Args:
+        chunk: small networks, trained from scratch.
+        compared: what with: the architecture and filters of the large network, and the budget that is equal.
+    """
+    return [
+        {"dataset": run["dataset"], "architecture": compared["architecture"]}
+        | {"activation": chunk.condition["model"]["activation"], "filters": compared["filters"]}
+        | {"kept": run["filters"], "seed": run["seed"], "budget": compared["budget"]}
+        | {"steps": int(chunk.snapshot_steps[-1])}
+        | {key: value for key, value in own.items() if key != "train_loss"}
+        for run, own in zip(run_names(chunk), network_scores(chunk.scores), strict=True)
+    ]
+
+
+def cost_rows(
+    dataset: str,
+    networks: Sequence[Mapping[str, Any]],
+    image_shape: tuple[int, int],
+    batch: int,
+    latency_s: NDArray[Any],
+) -> list[Row]:
+    """``cost.csv``: one row a network and round.
+
+    Args:
+        dataset: its name.
+        networks: ``architecture``, ``filters``, ``kept``, ``kernel`` and ``activation`` of each.
+        image_shape: rows and columns.
+        batch: images a call.
+        latency_s: (network, round), of a call.
+    """
+    rows = []
+    for network, of_network in zip(networks, latency_s.tolist(), strict=True):
+        cost = network_cost(tuple(network["kernel"]), network["kept"], image_shape)
+        rows += [
+            {"dataset": dataset, "architecture": network["architecture"], "activation": network["activation"]}
+            | {"filters": network["filters"], "kept": network["kept"]}
+            | {"parameters": cost.parameters, "bytes": cost.bytes}
+            | {"convolution_macs": cost.convolution_macs, "dense_macs": cost.dense_macs}
+            | {"batch": batch, "round": turn, "latency_s": seconds}
+            for turn, seconds in enumerate(of_network)
+        ]
+    return rows
+
+
+def chunk_deletions(
+    chunk: Chunk, images: Images, labels: Labels, shares: Sequence[float]
+) -> list[tuple[Row, Deletion, Parameters]]:
+    """Shares of each network's weights deleted: its name, what was deleted, and the network with zeros there.
+
+    Args:
+        chunk: trained networks.
+        images: (image, row, column), bytes, of the training split.
+        labels: (image,).
+        shares: of all weights.
+    """
+    activation = chunk.condition["model"]["activation"]
+    return [
+        (_with_activation(run, chunk), deletion, masked(network, deletion.kept))
+        for index, run in enumerate(run_names(chunk))
+        for network in [chunk.parameters.of_seed(index)]
+        for deletion in delete_weights(network, images, labels, activation, shares)
+    ]
+
+
+def obd_rows(
+    deletions: Sequence[tuple[Row, Deletion, Parameters]], retraining_steps: int, before: Scores, after: Scores
+) -> list[Row]:
+    """``obd.csv``: one row a network, ranking and share of its weights. Losses in nats.
+
+    Args:
+        deletions: what was deleted.
+        retraining_steps: how many steps the rest of the weights was trained on.
+        before: of the networks with deleted weights, in the same order.
+        after: after training on.
+    """
+    return [
+        name
+        | {"ranking": deletion.ranking, "share": deletion.share, "deleted": deletion.deleted}
+        | {"parameters": network.count}
+        | {"predicted_increase": deletion.predicted_increase}
+        | {"predicted_increase_1990": deletion.predicted_increase_1990}
+        | {"actual_increase": deletion.actual_increase, "loss": deletion.loss}
+        | {"test_accuracy": old["test_accuracy"], "test_accuracy_retrained": new["test_accuracy"]}
+        | {"test_images": old["test_images"], "retraining_steps": retraining_steps}
+        for (name, deletion, network), old, new in zip(
+            deletions, network_scores(before), network_scores(after), strict=True
+        )
+    ]
+
+
+def _with_activation(run: Row, chunk: Chunk) -> Row:
+    """What names a network, with its activation."""
+    names = {key: run[key] for key in ("dataset", "architecture")}
+    names["activation"] = chunk.condition["model"]["activation"]
+    return names | {key: run[key] for key in ("filters", "seed")}

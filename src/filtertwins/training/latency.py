@@ -1,0 +1,50 @@
+"""How long a network takes to answer, as TensorFlow runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+CALL_S = 0.05  # a round calls each network for about so long, and no less than FEWEST_CALLS times
+FEWEST_CALLS = 3
+MOST_CALLS = 200
+
+
+def measure_latency(models: Sequence[keras.Model], images: NDArray[np.float32], rounds: int) -> NDArray[np.float64]:
+    """Median time of a call, of each network in each round. The networks take turns, so that a slow spell hits all.
+
+    Args:
+        models: networks; each is compiled once, for batches like `images`, before the clock starts.
+        images: one batch, (image, row, column), bytes.
+        rounds: how many.
+
+    Returns:
+        (network, round), seconds.
+    """
+    batch = tf.constant(images[..., np.newaxis] / 255.0, tf.float32)
+    calls = [_compiled(model, batch) for model in models]
+    counts = [int(np.clip(CALL_S / _call_s(call), FEWEST_CALLS, MOST_CALLS)) for call in calls]
+    latency_s = np.empty((len(models), rounds))
+    for turn in range(rounds):
+        for index, (call, count) in enumerate(zip(calls, counts, strict=True)):
+            latency_s[index, turn] = np.median([_call_s(call) for _ in range(count)])
+    return latency_s
+
+
+def _compiled(model: keras.Model, batch: tf.Tensor) -> Callable[[], tf.Tensor]:
+    function = tf.function(lambda images: model(images, training=False))
+    concrete = function.get_concrete_function(tf.TensorSpec(batch.shape, batch.dtype))
+    for _ in range(FEWEST_CALLS):  # the first calls prepare memory
+        concrete(batch)
+    return lambda: concrete(batch)
+
+
+def _call_s(call: Callable[[], tf.Tensor]) -> float:
+    start_s = time.perf_counter()
+    call().numpy()  # waits for the answer
+    return time.perf_counter() - start_s

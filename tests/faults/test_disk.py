@@ -1,0 +1,121 @@
+"""A disk that is full, or may not be written: the old file intact, nothing half-written, and words, not a traceback."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+WEIGHTS = "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz"
+COMMAND = ("--cores", "2")
+LARGEST_FILE = 4096
+WRITE = {
+    "table": "files.write_csv(pd.DataFrame({'seed': range(5000)}), path)",
+    "weights": "files.write_npz(path, {'kernels': np.ones(5000)})",
+    "text": "files.write_text(path, 'text' * 5000)",
+}
+WRITERS = """
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from filtertwins import files
+from filtertwins.errors import run_script
+path = Path(sys.argv[1])
+run_script(lambda: {})
+"""
+
+
+@pytest.fixture
+def as_anyone(study):
+    """The study run without the superuser's right to write everywhere, if it is one who runs the tests."""
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("the superuser may write everywhere, and there is no setpriv to give that up")
+        study.under = (setpriv, "--bounding-set", "-dac_override")
+    return study
+
+
+def limit_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+
+
+@pytest.mark.parametrize("kind", WRITE)
+def test_the_old_file_stays_where_the_new_one_does_not_fit(root, tmp_path, kind):
+    path = tmp_path / "file"
+    path.write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", WRITERS.format(WRITE[kind]), str(path)],
+        env={"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=limit_files,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (1, f"error: {path}: File too large\n")
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("file", "old")]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "failing", "largest_file"),
+    [
+        # Larger than the log, and than what TensorFlow writes to the system's folder for temporary files.
+        pytest.param([WEIGHTS, "results/digits/one_fewer.csv"], WEIGHTS, 65536, id="weights"),
+        pytest.param(["results/digits/kernels.csv"], "results/digits/kernels.csv", 4096, id="table"),
+        pytest.param(["figures/digits/twins.pdf"], "figures/digits/twins.svg", 30000, id="figure"),
+    ],
+)
+def test_a_full_disk_fails_the_job_by_its_file_and_leaves_nothing_partial(
+    study, on_a_full_disk, deleted, failing, largest_file
+):
+    undisturbed = study.contents("data", "results", "figures")
+    for path in deleted:
+        (study.folder / path).unlink()
+    output = on_a_full_disk(study, *COMMAND, largest_file=largest_file)
+    assert f"error: {failing}: File too large" in output
+    assert "Traceback" not in output
+    left = study.contents("data", "results", "figures")
+    assert left.items() <= undisturbed.items()  # no temporary file, and no other content under any name
+    assert failing not in left
+    assert study.stale()  # so the same command will make it
+
+
+@pytest.mark.parametrize("folders", [[""], ["results/digits"], ["figures/digits", "logs/digits"]])
+def test_folders_that_may_not_be_written_are_named_and_stay_as_they_are(as_anyone, folders):
+    study = as_anyone
+    before = study.contents("data", "results", "figures")
+    paths = [study.folder / folder for folder in folders]
+    rerun = ("--forcerun", "collect_kernels", "plot_twins")
+    if folders == [""]:
+        shutil.rmtree(study.folder / ".snakemake")
+    for path in paths:
+        path.chmod(0o555)
+    try:
+        output = study.snakemake(*COMMAND, *rerun, exit_code=1)
+    finally:
+        for path in paths:
+            path.chmod(0o755)
+    last = output.splitlines()[-1]
+    assert last.startswith("error: not writable: ")
+    assert all(folder in last for folder in folders)
+    assert "Traceback" not in output
+    assert study.contents("data", "results", "figures") == before
+    assert not list((study.folder / ".snakemake" / "locks").glob("*"))
+
+
+def test_results_that_may_not_be_written_can_still_be_drawn(as_anyone):
+    study = as_anyone
+    (study.folder / "figures/digits/twins.pdf").unlink()
+    results = [path for path in (study.folder / "results").rglob("*") if path.is_dir()]
+    for path in results:
+        path.chmod(0o555)
+    try:
+        study.snakemake(*COMMAND)
+    finally:
+        for path in results:
+            path.chmod(0o755)
+    assert (study.folder / "figures/digits/twins.pdf").is_file()

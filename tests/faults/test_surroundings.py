@@ -1,0 +1,75 @@
+"""Where a study runs does not matter: odd paths and locales, one CPU, no shared memory, no home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from studies import Study
+
+COMMAND = ("--cores", "all")
+DELETED = (
+    "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz",
+    "results/digits/one_fewer.csv",
+)
+NO_HOME = "/proc/no/home"  # nobody can make it, not even root
+NO_SHARED_MEMORY = 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$@"'
+
+
+@pytest.fixture
+def remade(study):
+    """A function: let a run train a network, make a table and draw figures; all must have the bytes of before."""
+    undisturbed = study.contents("data", "results", "figures")
+    for path in DELETED:
+        (study.folder / path).unlink()
+
+    def check(*arguments, run_in=study, **environment):
+        run_in.snakemake(*COMMAND, *arguments, **environment)
+        assert study.contents("data", "results", "figures") == undisturbed
+
+    return check
+
+
+def test_a_path_with_spaces_and_umlauts_the_c_locale_and_another_working_directory(study, remade, tmp_path):
+    assert " " in study.folder.name
+    assert not study.folder.name.isascii()
+    elsewhere = Study(tmp_path / "elsewhere ü", tuple(str(study.folder / overlay) for overlay in study.overlays))
+    elsewhere.folder.mkdir()
+    where = ("--snakefile", str(study.folder / "Snakefile"), "--directory", str(study.folder))
+    remade(*where, run_in=elsewhere, LANG="C", LC_ALL="C", LANGUAGE="")
+    assert not list(elsewhere.folder.iterdir())
+
+
+def test_a_study_is_made_in_the_folder_where_it_is_asked_for(study, tmp_path):
+    elsewhere = Study(tmp_path / "elsewhere ü", tuple(str(study.folder / overlay) for overlay in study.overlays))
+    elsewhere.folder.mkdir()
+    where = ("--snakefile", str(study.folder / "Snakefile"), "--cores", "1", "--until", "fetch_dataset")
+    elsewhere.snakemake(*where, LC_ALL="C")
+    assert elsewhere.contents("data") == study.contents("data")
+
+
+def test_one_cpu_and_no_home(study, remade, monkeypatch):
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR"):
+        monkeypatch.delenv(variable, raising=False)
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system does not bind processes to a CPU")
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})  # inherited by what is started
+    try:
+        remade(HOME=NO_HOME)
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_no_shared_memory(study, remade):
+    # In a mount namespace of its own, for which an ordinary user needs a user namespace too.
+    enter = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
+    under = (*enter, "sh", "-c", NO_SHARED_MEMORY, "sh")
+    if shutil.which("unshare") is None or subprocess.run([*under, "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespace can be made here, so /dev/shm cannot be hidden")
+    assert subprocess.run([*under, "touch", "/dev/shm/file"], capture_output=True).returncode != 0  # noqa: S108 - nothing is made there
+    study.under = under
+    remade()

@@ -1,0 +1,126 @@
+"""Training on: pruned networks of one width together, with some weights held, and how long networks take to answer."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from filtertwins import datasets
+from filtertwins.forward import cross_entropies, logits
+from filtertwins.pruning.shrinking import remove_filters
+from filtertwins.settings import Architecture
+from filtertwins.training import fine_tune, measure_latency, plain_model
+from filtertwins.training.fine_tuning import HELD_OUT
+from filtertwins.training.loop import train_stack
+from filtertwins.training.networks import initial_parameters
+from filtertwins.training.streams import Purpose, batches
+from filtertwins.weights import Parameters, stacked
+
+IMAGE = (28, 28)
+VALIDATION, TEST = 0, 1
+STEPS = 5
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return datasets.load_digits()
+
+
+def architecture(activation="relu", **changes):
+    base = {"kernel": (3, 1), "activation": activation, "learning_rate": 1e-2, "batch": 32, "steps": 9, "filters": (4,)}
+    return Architecture.model_validate(base | changes)
+
+
+def pruned_networks(setting, seeds=(0, 0, 3, 3), kept=((0, 1), (1, 3), (0, 1), (0, 2))):
+    """Networks of four filters, of which two stay."""
+    drawn = (initial_parameters(setting, 4, [seed], IMAGE) for seed in seeds)
+    return stacked([remove_filters(network, own) for network, own in zip(drawn, kept, strict=True)])
+
+
+def tune(dataset, setting, networks, seeds=(0, 0, 3, 3), **options):
+    return fine_tune(dataset, setting, networks, seeds, STEPS, "test", report=lambda line: None, **options)
+
+
+def plainly_trained_on(dataset, setting, network, seed):
+    """A Keras user's own loop from given weights; the test split's mean loss."""
+    model = plain_model(setting, network.kernels.shape[-1], seed, IMAGE)
+    model.set_weights([network.kernels[0][:, :, None], network.biases[0], network.head[0], network.head_bias[0]])
+    model.compile(
+        keras.optimizers.Adam(setting.learning_rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    order = batches(seed, len(dataset.train_labels), setting.batch, Purpose.FINE_TUNING)
+    for indices in itertools.islice(order, STEPS):
+        images = dataset.train_images[indices][..., None].astype(np.float32) / 255
+        model.train_on_batch(images, dataset.train_labels[indices])
+    images = dataset.test_images[..., None].astype(np.float32) / 255
+    return model.evaluate(images, dataset.test_labels, verbose=0)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
+def test_the_first_scores_are_those_of_the_pruned_networks(digits, activation):
+    setting = architecture(activation)
+    networks = pruned_networks(setting)
+    before, _ = tune(digits, setting, networks)
+    answers = logits(networks, digits.test_images, activation)
+    expected = cross_entropies(answers, digits.test_labels).mean(axis=1)
+    np.testing.assert_allclose(before.losses[TEST], expected, rtol=1e-5)
+    np.testing.assert_array_equal(before.correct[TEST], (answers.argmax(-1) == digits.test_labels).sum(axis=1))
+    assert before.splits == HELD_OUT
+    assert before.images.tolist() == [180, 360]
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_networks_train_on_as_a_keras_user_would_with_a_fresh_optimizer_and_new_batches(digits, activation):
+    setting = architecture(activation)
+    networks = pruned_networks(setting)
+    _, after = tune(digits, setting, networks)
+    for index, seed in enumerate((0, 0, 3, 3)):
+        expected = plainly_trained_on(digits, setting, networks.of_seed(index), seed)
+        assert after.losses[TEST, index] == pytest.approx(expected, rel=2e-4)
+    assert len(set(after.losses[TEST])) == 4
+
+
+def test_training_on_sees_other_batches_than_training_did():
+    used = {tuple(batch) for batch in itertools.islice(batches(0, 200, 20), 30)}
+    assert not used & {tuple(batch) for batch in itertools.islice(batches(0, 200, 20, Purpose.FINE_TUNING), 30)}
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_equal_networks_of_a_seed_stay_equal_whatever_stands_beside_them(digits, activation):
+    setting = architecture(activation)
+    networks = pruned_networks(setting, kept=((0, 1), (0, 1), (0, 1), (0, 2)))
+    _, after = tune(digits, setting, networks)
+    assert after.losses[VALIDATION, 0] == after.losses[VALIDATION, 1]
+    _, alone = tune(digits, setting, networks.of_seed(0), (0,))
+    assert after.losses[VALIDATION, 0] == pytest.approx(alone.losses[VALIDATION, 0], rel=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize("optimizer", [{}, {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1}])
+def test_weights_that_are_held_stay_as_they_are_and_the_others_train(digits, activation, optimizer):
+    setting = architecture(activation, **optimizer)
+    initial = pruned_networks(setting)
+    rng = np.random.default_rng(0)
+    trainable = Parameters(*(rng.random(part.shape) < 0.5 for part in vars(initial).values()))
+    start = Parameters(
+        *(np.where(own, part, 0) for part, own in zip(vars(initial).values(), vars(trainable).values(), strict=True))
+    )
+    trained = train_stack(
+        digits, setting, start, [0, 0, 3, 3], (0, STEPS), "test", trainable=trainable, report=lambda line: None
+    ).stack.parameters()
+    for name, own in vars(trainable).items():
+        assert not getattr(trained, name)[~own].any()
+    moved = trained.kernels[trainable.kernels] != start.kernels[trainable.kernels]
+    assert moved.all()
+    assert (trained.head[trainable.head] != start.head[trainable.head]).mean() > 0.3  # not of pixels that are dark
+
+
+def test_latency_is_measured_for_each_network_and_round_and_grows_with_the_network(digits):
+    models = [plain_model(architecture(), filters, 0, IMAGE) for filters in (1, 64)]
+    latency_s = measure_latency(models, digits.test_images[:64], rounds=3)
+    assert latency_s.shape == (2, 3)
+    assert (latency_s > 0).all()
+    assert np.median(latency_s[1]) > np.median(latency_s[0])

@@ -1,0 +1,127 @@
+"""What a network computes, against the definitions of its layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from filtertwins import forward
+from filtertwins.forward import (
+    ACTIVATIONS,
+    FIRST_DERIVATIVES,
+    SECOND_DERIVATIVES,
+    constant_filters,
+    cross_entropies,
+    feature_maps,
+    filter_shares,
+    logits,
+)
+from filtertwins.weights import Parameters
+
+IMAGE, KERNEL, POSITIONS, CLASSES = (6, 5), (3, 2), 4 * 4, 4
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, (30, *IMAGE), dtype=np.uint8)
+
+
+def draw(rng, filters=3, networks=1):
+    shapes = [(*KERNEL, filters), (filters,), (POSITIONS * filters, CLASSES), (CLASSES,)]
+    return Parameters(*(rng.normal(0, 0.3, (networks, *shape)).astype(np.float32) for shape in shapes))
+
+
+def test_logits_are_those_of_a_network_written_out_by_hand(rng, images):
+    network = draw(rng, filters=2, networks=2)
+    for index in range(2):
+        kernels, biases = network.kernels[index].astype(float), network.biases[index].astype(float)
+        image = images[7] / 255
+        maps = [
+            max(0.0, np.sum(image[r : r + 3, c : c + 2] * kernels[:, :, f]) + biases[f])
+            for r in range(4)
+            for c in range(4)
+            for f in range(2)
+        ]
+        expected = maps @ network.head[index].astype(float) + network.head_bias[index]
+        np.testing.assert_allclose(logits(network, images, "relu")[index, 7], expected, rtol=1e-12)
+
+
+def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
+    network = draw(rng, networks=2)
+    whole = logits(network, images, "tanh")
+    monkeypatch.setattr(forward, "_BLOCK_IMAGES", 7)
+    assert whole.shape == (2, 30, CLASSES)
+    np.testing.assert_allclose(logits(network, images, "tanh"), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, images, activation, monkeypatch):
+    monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * POSITIONS * KERNEL[0] * KERNEL[1])
+    network = draw(rng)
+    blocks = list(filter_shares(network, images, activation))
+    assert [len(images[block]) for block, _ in blocks] == [7, 7, 7, 7, 2]
+    shares = np.concatenate([shares for _, shares in blocks], axis=1)  # (filter, image, class)
+    whole = logits(network, images, activation)[0]
+    np.testing.assert_allclose(shares.sum(axis=0) + network.head_bias[0], whole, rtol=0, atol=1e-12)
+
+
+def test_a_filters_share_is_the_network_of_that_filter_alone(rng, images):
+    network = draw(rng)
+    shares = np.concatenate([shares for _, shares in filter_shares(network, images, "tanh")], axis=1)
+    for place in range(3):
+        alone = Parameters(
+            network.kernels[..., place : place + 1],
+            network.biases[:, place : place + 1],
+            network.head.reshape(1, POSITIONS, 3, CLASSES)[:, :, place],
+            np.zeros((1, CLASSES)),
+        )
+        np.testing.assert_allclose(shares[place], logits(alone, images, "tanh")[0], rtol=0, atol=1e-12)
+
+
+def test_every_activation_has_its_derivatives():
+    at = np.array([-2.0, -0.3, 0.4, 1.5])
+    step = 1e-4
+    for name, activate in ACTIVATIONS.items():
+        above, here, below = (activate(at + shift) for shift in (step, 0.0, -step))
+        np.testing.assert_allclose(FIRST_DERIVATIVES[name](at), (above - below) / (2 * step), atol=1e-7)
+        np.testing.assert_allclose(SECOND_DERIVATIVES[name](at), (above - 2 * here + below) / step**2, atol=1e-6)
+
+
+def test_activations_and_derivatives_keep_the_type_of_numbers():
+    for functions in (ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES):
+        for function in functions.values():
+            assert function(np.ones(2, np.float32)).dtype == np.float32
+
+
+def test_at_its_kink_a_relu_has_no_slope():
+    assert FIRST_DERIVATIVES["relu"](np.zeros(1)) == 0
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_constant_filters_answer_the_same_to_everything(rng, images, activation):
+    network = draw(rng, filters=5)
+    network.kernels[..., 1] = 0
+    network.biases[0, 1] = 0.7
+    network.biases[0, 3] = -np.maximum(network.kernels[0, ..., 3], 0).sum()  # reached by no patch of [0, 1]
+    network.biases[0, 4] = -0.1  # can be exceeded
+    network.kernels[0, 0, 0, 4] = 5
+    constant = constant_filters(network, activation)
+    assert constant.tolist() == [False, True, False, activation == "relu", False]
+    maps = np.concatenate([maps for _, maps in feature_maps(network, images, activation)], axis=1)
+    for place, same in enumerate(constant):
+        if same:
+            assert (maps[place] == ACTIVATIONS[activation](network.biases[0, place].astype(float))).all()
+        else:
+            assert np.ptp(maps[place]) > 0
+
+
+def test_cross_entropies_are_those_of_the_definition(rng):
+    scores, labels = rng.normal(size=(2, 3, CLASSES)), np.array([1, 0, 3])
+    chances = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    expected = [[-np.log(chances[net, image, label]) for image, label in enumerate(labels)] for net in range(2)]
+    np.testing.assert_allclose(cross_entropies(scores, labels), expected, rtol=1e-12)

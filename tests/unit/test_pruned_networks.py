@@ -1,0 +1,174 @@
+"""From a chunk to its pruned networks, and to the rows about them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from filtertwins.errors import StudyError
+from filtertwins.forward import logits
+from filtertwins.pruning.networks import (
+    chunk_deletions,
+    chunk_importances,
+    cost_rows,
+    from_scratch_rows,
+    obd_rows,
+    prune_chunk,
+    pruning_rows,
+)
+from filtertwins.pruning.tables import importance_rows
+from filtertwins.weights import Parameters, Scores, load_chunk, save_chunk, stacked
+
+SIDE, FILTERS = 6, 4
+METHODS = ("l1", "oracle", "cosine_merge")
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(1).integers(0, 256, (30, SIDE, SIDE)).astype(np.uint8)
+
+
+@pytest.fixture
+def labels():
+    return np.random.default_rng(2).integers(0, 10, 30).astype(np.uint8)
+
+
+@pytest.fixture
+def chunk(make_chunk):
+    """Two networks of four filters of 3x1, seeds 5 and 7, in each of which the third filter is the shortest."""
+    rng = np.random.default_rng(3)
+    kernels = rng.standard_normal((2, 3, 1, FILTERS)).astype(np.float32)
+    kernels[..., 2] /= 100
+    head = rng.standard_normal((2, (SIDE - 2) * SIDE * FILTERS, 10)).astype(np.float32) / 10
+    biases, head_bias = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, FILTERS), (2, 10)))
+    made = make_chunk(kernels, biases, activation="relu", seeds=[5, 7])
+    return dataclasses.replace(made, parameters=Parameters(kernels, biases, head, head_bias))
+
+
+@pytest.fixture
+def importance(chunk, images, labels):
+    found = chunk_importances(chunk, images, labels, ["l1", "oracle"])
+    return pd.DataFrame([row for run, values in found for row in importance_rows(run, values)])
+
+
+def scores(networks):
+    """Made up, and different for each network and split."""
+    return Scores(
+        ("validation", "test"),
+        np.arange(2.0 * networks).reshape(2, -1),
+        np.arange(2 * networks).reshape(2, -1),
+        [40, 20],
+    )
+
+
+def test_every_network_is_pruned_by_every_method_and_named(chunk, importance):
+    pruned = prune_chunk(chunk, importance, METHODS, 3)
+    assert [(name["seed"], name["method"]) for name, _ in pruned] == [(s, m) for s in (5, 7) for m in METHODS]
+    assert list(pruned[0][0]) == ["dataset", "architecture", "activation", "filters", "seed", "method", "kept"]
+    assert all(network.kernels.shape == (1, 3, 1, 3) for _, network in pruned)
+    for index, (_, network) in zip((0, 1), pruned[::3], strict=True):  # by L1, without the shortest filter
+        np.testing.assert_array_equal(network.kernels[0], chunk.parameters.kernels[index][..., [0, 1, 3]])
+
+
+def test_each_network_is_pruned_by_its_own_importances_whatever_their_order(chunk, importance):
+    shuffled = importance.sample(frac=1, random_state=0)
+    for (_, first), (_, second) in zip(
+        prune_chunk(chunk, importance, METHODS, 2), prune_chunk(chunk, shuffled, METHODS, 2), strict=True
+    ):
+        np.testing.assert_array_equal(first.head, second.head)
+
+
+def test_to_keep_all_filters_is_to_keep_each_network_as_it_is_once(chunk, importance):
+    whole = prune_chunk(chunk, importance, METHODS, FILTERS)
+    assert [name["method"] for name, _ in whole] == ["none", "none"]
+    np.testing.assert_array_equal(stacked([network for _, network in whole]).head, chunk.parameters.head)
+
+
+@pytest.mark.parametrize("kept", [0, -1, FILTERS + 1])
+def test_a_number_of_filters_that_cannot_be_kept_is_refused(chunk, importance, kept):
+    with pytest.raises(StudyError, match=rf"kept = {kept}; allowed: 1 to {FILTERS}"):
+        prune_chunk(chunk, importance, METHODS, kept)
+
+
+def test_an_unknown_method_is_refused(chunk, importance):
+    with pytest.raises(StudyError, match="did you mean 'taylor'"):
+        prune_chunk(chunk, importance, ["l1", "tailor"], 2)
+
+
+def test_importances_of_other_networks_are_refused(chunk, importance):
+    for others, parts in (
+        (importance[importance["seed"] == 5], ["0 rows", "seed = 7", "criterion = l1"]),
+        (importance[importance["criterion"] == "l1"], ["0 rows", "criterion = oracle"]),
+        (importance.assign(architecture="relu_5x5"), ["0 rows", "architecture = question"]),
+        (importance.assign(dataset="digits"), ["0 rows", "dataset = mnist"]),
+        (importance[importance["filter"] > 0], ["3 rows"]),
+        (pd.DataFrame({"seed": [5]}), ["no column dataset, architecture, filters, criterion, filter, importance"]),
+    ):
+        with pytest.raises(StudyError) as caught:
+            prune_chunk(chunk, others, METHODS, 2)
+        assert all(part in str(caught.value) for part in parts), caught.value
+
+
+def test_weights_of_another_condition_are_refused(chunk, tmp_path):
+    path = tmp_path / "chunk.npz"
+    save_chunk(chunk, path)
+    assert load_chunk(path, chunk.condition).seeds.tolist() == [5, 7]
+    other = {**chunk.condition, "model": chunk.condition["model"] | {"kernel": [5, 5]}}
+    with pytest.raises(StudyError, match=r"chunk\.npz: .*kernel = \[3, 1\].*\[5, 5\]"):
+        load_chunk(path, other)
+
+
+def test_rows_tell_steps_and_scores_of_each_network(chunk, importance):
+    names = [name for name, _ in prune_chunk(chunk, importance, METHODS, 2)]
+    rows = pruning_rows(names, 7, scores(6))
+    assert rows[1]["method"] == "oracle"
+    assert rows[1]["fine_tuning_steps"] == 7
+    assert (rows[1]["validation_loss"], rows[1]["test_loss"]) == (1, 7)
+    assert (rows[1]["validation_accuracy"], rows[1]["test_accuracy"]) == (1 / 40, 7 / 20)
+    assert (rows[1]["test_correct"], rows[1]["test_images"]) == (7, 20)
+
+
+def test_rows_of_small_networks_name_the_large_one_and_the_budget(chunk):
+    compared = {"architecture": "relu_3x1", "filters": 32, "budget": "equal_epochs"}
+    rows = from_scratch_rows(chunk, compared)
+    assert [(row["architecture"], row["filters"], row["kept"], row["seed"]) for row in rows] == [
+        ("relu_3x1", 32, FILTERS, 5),
+        ("relu_3x1", 32, FILTERS, 7),
+    ]
+    assert rows[0]["steps"] == 50
+    assert rows[0]["test_accuracy"] == 15 / 20
+    assert "train_loss" not in rows[0]
+
+
+def test_rows_of_cost_count_each_layer_and_hold_every_round():
+    network = {"architecture": "relu_3x1", "filters": 8, "kept": 2, "kernel": [3, 1], "activation": "relu"}
+    rows = cost_rows("mnist", [network], (28, 28), 256, np.array([[0.1, 0.2]]))
+    assert [(row["round"], row["latency_s"], row["batch"]) for row in rows] == [(0, 0.1, 256), (1, 0.2, 256)]
+    positions = 26 * 28
+    assert rows[0]["convolution_macs"] == positions * 3 * 2
+    assert rows[0]["dense_macs"] == positions * 2 * 10
+    assert rows[0]["parameters"] == 2 * (3 + 1) + positions * 2 * 10 + 10
+    assert rows[0]["bytes"] == 4 * rows[0]["parameters"]
+
+
+def test_deleted_weights_are_zero_in_the_network_that_trains_on(chunk, images, labels):
+    deletions = chunk_deletions(chunk, images, labels, [0.0, 0.5])
+    assert [(name["seed"], own.ranking, own.share) for name, own, _ in deletions[:4]] == [
+        (5, "obd", 0.0),
+        (5, "obd", 0.5),
+        (5, "magnitude", 0.0),
+        (5, "magnitude", 0.5),
+    ]
+    _, deletion, network = deletions[1]
+    assert deletion.deleted == round(network.count / 2)
+    assert sum(int((part == 0).sum()) for part in vars(network).values()) == deletion.deleted
+    _, untouched, whole = deletions[0]
+    np.testing.assert_array_equal(logits(whole, images, "relu")[0], logits(chunk.parameters, images, "relu")[0])
+    assert untouched.actual_increase == untouched.predicted_increase == 0
+    rows = obd_rows(deletions, 9, scores(8), scores(8))
+    assert rows[1]["parameters"] == network.count
+    assert rows[1]["retraining_steps"] == 9
+    assert rows[1]["test_accuracy_retrained"] == rows[1]["test_accuracy"] == 9 / 20

@@ -1,0 +1,179 @@
+"""Tables about pruning, from made-up rows."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from filtertwins.pruning.tables import compare_with_small, criteria_rows, importance_rows
+from filtertwins.statistics import holm, paired_equivalence
+
+RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
+
+
+def test_importances_become_a_row_for_each_criterion_and_filter():
+    rows = importance_rows(RUN, {"obd": np.array([0.5, 0.25]), "l1": np.array([1.0, 2.0])})
+    assert [(row["criterion"], row["filter"], row["importance"]) for row in rows] == [
+        ("obd", 0, 0.5),
+        ("obd", 1, 0.25),
+        ("l1", 0, 1.0),
+        ("l1", 1, 2.0),
+    ]
+    assert all(row.items() >= RUN.items() for row in rows)
+
+
+def test_criteria_are_correlated_within_a_run_in_the_order_of_the_config():
+    first = {"random": [1, 2, 3, 4], "taylor": [8, 6, 4, 3], "fpgm": [1, 3, 2, 9], "l1": [5, 5, 5, 5]}
+    second = first | {"taylor": [1, 2, 3, 10]}
+    importance = pd.DataFrame(
+        importance_rows(RUN, {name: np.array(own, float) for name, own in first.items()})
+        + importance_rows(RUN | {"seed": 5}, {name: np.array(own, float) for name, own in second.items()})
+    )
+    table = pd.DataFrame(criteria_rows(importance.sample(frac=1, random_state=1).sort_index()))
+    assert list(table.columns) == [*RUN, "criterion", "other", "rank_correlation"]
+    pairs = [
+        ("random", "taylor"),
+        ("random", "fpgm"),
+        ("random", "l1"),
+        ("taylor", "fpgm"),
+        ("taylor", "l1"),
+        ("fpgm", "l1"),
+    ]
+    assert list(zip(table["criterion"], table["other"], strict=True)) == 2 * pairs
+    assert table["seed"].tolist() == [3] * 6 + [5] * 6
+    np.testing.assert_allclose(table["rank_correlation"][:6], [-1, 0.8, np.nan, -0.8, np.nan, np.nan])
+    np.testing.assert_allclose(table["rank_correlation"][6:], [1, 0.8, np.nan, 0.8, np.nan, np.nan])
+
+
+def test_criteria_that_a_run_lacks_are_left_out():
+    importance = pd.DataFrame(
+        importance_rows(RUN, {"l1": np.arange(3.0)})
+        + importance_rows(RUN | {"seed": 4}, {"l1": np.arange(3.0), "obd": -np.arange(3.0)})
+    )
+    assert [(row["seed"], row["rank_correlation"]) for row in criteria_rows(importance)] == [(4, -1)]
+
+
+# small_or_pruned.csv
+
+SEEDS = range(6)
+TUNING = 200
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2)
+
+
+def pruned_rows(rng, architecture="relu", methods=("none", "random", "obd", "l1"), kept=(2, 8), seeds=SEEDS):
+    """Both before and after fine-tuning; OBD has the best validation accuracy, chance aside, but for 8 kept filters."""
+    valid = {"none": 0.99, "random": 0.98, "obd": 0.96, "l1": 0.95}
+    return pd.DataFrame(
+        {
+            "dataset": "mnist",
+            "architecture": architecture,
+            "activation": "relu",
+            "filters": 32,
+            "seed": seed,
+            "method": method,
+            "kept": 32 if method == "none" else count,
+            "fine_tuning_steps": steps,
+            "validation_accuracy": valid[method] + (0.02 if (method, count) == ("l1", 8) else 0) - (steps == 0) * 0.5,
+            "test_accuracy": 0.95 - (steps == 0) * 0.5 + rng.normal(0, 0.001),
+        }
+        for method, count, seed, steps in product(methods, kept, seeds, (0, TUNING))
+        if method != "none" or count == kept[0]
+    )
+
+
+def scratch_rows(rng, architecture="relu", kept=(2, 8), seeds=SEEDS, worse=0.0):
+    return pd.DataFrame(
+        {
+            "dataset": "mnist",
+            "architecture": architecture,
+            "activation": "relu",
+            "filters": 32,
+            "kept": count,
+            "seed": seed,
+            "budget": budget,
+            "test_accuracy": 0.95 - worse + rng.normal(0, 0.001),
+        }
+        for count, seed, budget in product(kept, seeds, ("equal_epochs", "equal_compute"))
+    )
+
+
+def test_pruned_networks_are_compared_with_small_ones_seed_by_seed_after_fine_tuning(rng):
+    pruning, scratch = pruned_rows(rng), scratch_rows(rng)
+    table = compare_with_small(pruning, scratch.sample(frac=1, random_state=0), 0.003)
+    columns = "dataset architecture activation filters kept budget method difference low high margin p_value p_holm"
+    assert list(table.columns) == [*columns.split(), "equivalent", "n", "selected"]
+    assert len(table) == 3 * 2 * 2  # methods, counts, budgets
+    assert not table.duplicated(["architecture", "kept", "budget", "method"]).any()
+    assert set(table["method"]) == {"random", "obd", "l1"}
+    assert (table["n"] == len(SEEDS)).all()
+    assert table["equivalent"].all()
+    for (_, method), own in table.groupby(["architecture", "method"]):
+        expected = []
+        for _, row in own.iterrows():
+            first, second = (
+                side.sort_values("seed")["test_accuracy"].to_numpy()
+                for side in (
+                    pruning.query(f"method == '{method}' and kept == {row['kept']} and fine_tuning_steps == {TUNING}"),
+                    scratch.query(f"budget == '{row['budget']}' and kept == {row['kept']}"),
+                )
+            )
+            test = paired_equivalence(first, second, 0.003)
+            assert (row["difference"], row["low"], row["high"], row["p_value"]) == pytest.approx(
+                (test.difference, test.low, test.high, test.p_value), rel=1e-12
+            )
+            expected.append(test.p_value)
+        np.testing.assert_allclose(own["p_holm"], holm(expected), rtol=1e-12)
+
+
+def test_methods_are_selected_by_validation_accuracy_and_never_chance_or_the_whole_network(rng):
+    table = compare_with_small(pruned_rows(rng), scratch_rows(rng), 0.003)
+    chosen = table[table["selected"]]
+    assert chosen.groupby("kept")["method"].unique().map(list).to_dict() == {2: ["obd"], 8: ["l1"]}
+    assert len(chosen) == 4  # both budgets
+
+
+def test_architectures_are_corrected_and_selected_on_their_own(rng):
+    pruning, scratch = pruned_rows(rng), scratch_rows(rng)
+    other = {
+        "pruning": pruned_rows(rng, "wide", worse := ("none", "l1")),
+        "scratch": scratch_rows(rng, "wide", worse=0.1),
+    }
+    alone = compare_with_small(pruning, scratch, 0.003)
+    both = compare_with_small(pd.concat([pruning, other["pruning"]]), pd.concat([scratch, other["scratch"]]), 0.003)
+    pd.testing.assert_frame_equal(both[both["architecture"] == "relu"], alone)
+    wide = both[both["architecture"] == "wide"]
+    assert set(wide["method"]) == set(worse) - {"none"}
+    assert not wide["equivalent"].any()
+    assert wide["selected"].all()
+    assert (wide["difference"] > 0.09).all()
+
+
+def test_counts_without_a_small_network_are_left_out(rng):
+    table = compare_with_small(pruned_rows(rng), scratch_rows(rng, kept=(8, 16)), 0.003)
+    assert set(table["kept"]) == {8}
+
+
+def test_too_few_seeds_leave_the_verdict_missing(rng):
+    table = compare_with_small(pruned_rows(rng, seeds=range(2)), scratch_rows(rng), 0.003)
+    assert (table["n"] == 2).all()
+    assert table["equivalent"].isna().all()
+    assert table["p_holm"].isna().all()
+    assert table["difference"].notna().all()
+
+
+def test_nothing_to_compare_is_an_empty_table_with_its_columns(rng):
+    table = compare_with_small(pruned_rows(rng), scratch_rows(rng).iloc[:0], 0.003)
+    assert table.empty
+    assert table.columns[-1] == "selected"
+
+
+def test_a_margin_of_nothing_is_refused(rng):
+    with pytest.raises(ValueError, match="margin: 0"):
+        compare_with_small(pruned_rows(rng), scratch_rows(rng), 0)

@@ -1,0 +1,100 @@
+"""Optimal Brain Damage weight by weight: what is deleted, what that should cost, and what it does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from filtertwins.forward import ACTIVATIONS, cross_entropies, logits
+from filtertwins.pruning.criteria import saliencies
+from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
+from filtertwins.pruning.weights import RANKINGS, delete_weights, masked
+from filtertwins.weights import Parameters
+
+IMAGE, KERNEL, POSITIONS, FILTERS, CLASSES, IMAGES = (6, 5), (3, 2), 4 * 4, 3, 4, 20
+SHARES = [0.0, 0.1, 0.5, 0.95]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(12)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.integers(0, 256, (IMAGES, *IMAGE), dtype=np.uint8)
+
+
+@pytest.fixture
+def labels(rng):
+    return rng.integers(0, CLASSES, IMAGES).astype(np.uint8)
+
+
+@pytest.fixture
+def network(rng):
+    shapes = [(*KERNEL, FILTERS), (FILTERS,), (POSITIONS * FILTERS, CLASSES), (CLASSES,)]
+    return Parameters(*(rng.normal(0, 0.5, (1, *shape)).astype(np.float32) for shape in shapes))
+
+
+def flat(network):
+    return np.concatenate([part.ravel() for part in vars(network).values()])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(images, labels, network, activation):
+    deletions = delete_weights(network, images, labels, activation, SHARES)
+    assert [(d.ranking, d.share) for d in deletions] == [(ranking, share) for ranking in RANKINGS for share in SHARES]
+    exact, by_recursion = (
+        flat(saliencies(network, diagonal(network, images, labels, activation)))
+        for diagonal in (hessian_diagonal, hessian_diagonal_1990)
+    )
+    ranks = {"obd": exact, "magnitude": np.abs(flat(network))}
+    loss = cross_entropies(logits(network, images, activation)[0], labels).mean()
+    for deletion in deletions:
+        keep, values = flat(deletion.kept), ranks[deletion.ranking]
+        assert keep.dtype == bool
+        assert [p.shape for p in vars(deletion.kept).values()] == [p.shape for p in vars(network).values()]
+        assert deletion.deleted == np.count_nonzero(~keep) == round(deletion.share * network.count)
+        assert not deletion.deleted or values[~keep].max() <= values[keep].min()
+        assert deletion.predicted_increase == pytest.approx(exact[~keep].sum(), rel=1e-12)
+        assert deletion.predicted_increase_1990 == pytest.approx(by_recursion[~keep].sum(), rel=1e-12)
+        smaller = masked(network, deletion.kept)
+        assert (flat(smaller) == np.where(keep, flat(network), 0)).all()
+        without = cross_entropies(logits(smaller, images, activation)[0], labels).mean()
+        assert deletion.loss == pytest.approx(loss, rel=1e-12)
+        assert deletion.actual_increase == pytest.approx(without - loss, abs=1e-12)
+
+
+def test_nothing_deleted_costs_nothing(images, labels, network):
+    for deletion in delete_weights(network, images, labels, "relu", [0]):
+        assert (deletion.deleted, deletion.predicted_increase, deletion.predicted_increase_1990) == (0, 0, 0)
+        assert deletion.actual_increase == 0
+        assert flat(deletion.kept).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("part", ["kernels", "biases", "head", "head_bias"])
+def test_at_a_minimum_the_prediction_for_one_weight_comes_true(images, network, activation, part):
+    """Labels as often as the network expects them: its loss is then at a minimum by every weight."""
+    weights = {name: np.copysign(0.1 + np.abs(own) / 3, own) for name, own in vars(network).items()}
+    weights[part].flat[2] = 0.02  # the smallest
+    network = Parameters(**weights)
+    chances = np.exp(logits(network, images[:3], activation)[0])
+    counts = np.round(4000 * chances / chances.sum(axis=1, keepdims=True)).astype(int)  # (image, class)
+    labels = np.concatenate([np.repeat(np.arange(CLASSES, dtype=np.uint8), own) for own in counts])
+    repeated = np.repeat(images[:3], counts.sum(axis=1), axis=0)
+    deletion = delete_weights(network, repeated, labels, activation, [1 / network.count])[1]
+    assert deletion.deleted == 1
+    assert not getattr(deletion.kept, part).flat[2]
+    assert deletion.actual_increase == pytest.approx(deletion.predicted_increase, rel=0.1)
+
+
+def test_masks_keep_the_type_of_numbers(images, labels, network):
+    (deletion, _) = delete_weights(network, images, labels, "relu", [0.5])
+    assert {part.dtype for part in vars(masked(network, deletion.kept)).values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, np.nan])
+def test_a_share_that_cannot_be_deleted_is_refused(images, labels, network, share):
+    with pytest.raises(ValueError, match=f"share = {share}; allowed: 0 to below 1"):
+        delete_weights(network, images, labels, "relu", [0.5, share])
