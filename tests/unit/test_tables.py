@@ -92,7 +92,7 @@ def test_each_network_is_named_by_its_seed_and_scored_by_its_own_place(make_chun
     names = list(run_names(chunk))
     assert names[1] == {"dataset": "mnist", "architecture": "question", "filters": 2, "seed": 6}
     assert [name["seed"] for name in names] == [6, 6, 7, 7]
-    scores = list(network_scores(chunk))
+    scores = list(network_scores(chunk.scores))
     assert [score["train_loss"] for score in scores] == [0.25, 1.25, 2.25, 3.25]
     assert [score["test_accuracy"] for score in scores] == [15 / 20, 16 / 20, 17 / 20, 18 / 20]
     assert scores[2] == {

@@ -1,5 +1,6 @@
 """The stacked trainer against plain Keras, against itself in other chunks, and its promises."""
 
+import dataclasses
 import itertools
 import os
 import subprocess
@@ -198,7 +199,8 @@ def test_the_same_chunk_gives_the_same_bytes_whatever_the_machine_offers(activat
 
 
 def test_a_chunk_reads_back_as_it_was_saved(digits, tmp_path):
-    chunk = train(digits, architecture(), 3, [0, 4])
+    condition = {"seeds": [0, 4], "starts": [{}], "model": {"kernel": [3, 1]}, "filters": 3}
+    chunk = dataclasses.replace(train(digits, architecture(), 3, [0, 4]), condition=condition)
     save_chunk(chunk, tmp_path / "chunk.npz")
     back = load_chunk(tmp_path / "chunk.npz")
     assert back.condition == chunk.condition

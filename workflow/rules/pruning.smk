@@ -207,7 +207,7 @@ rule measure_cost:
         BENCHMARKS / "measure_cost.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores or 1  # it takes one, but measures time: nothing else may run beside it
+    threads: workflow.resource_settings.cores or 1  # it takes one, but measures time: nothing may run beside it
     resources:
         mem_mb=mem_mb(3000),
         runtime=minutes(20),
