@@ -43,6 +43,11 @@ report: $(INSTALLED) figures ## the MNIST study as one HTML page: results/mnist/
 answer: $(INSTALLED) figures ## the MNIST verdicts, into the README
 	PYTHONPATH=src python tools/write_answer.py --claims results/mnist/claims.csv --readme README.md
 
+.PHONY: slurm-demo
+slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for it: a submission, seen without a cluster
+	python tools/one_node_slurm.py -- snakemake --workflow-profile profiles/slurm --configfile config/quickstart.yaml \
+	  --slurm-init-seconds-before-status-checks 5 --directory slurm-demo --forceall $(OPTIONS)
+
 .PHONY: test
 test: $(INSTALLED) ## the whole test suite
 	python -m pytest --numprocesses auto --durations 10
@@ -73,5 +78,5 @@ lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs 
 	python tools/write_environment.py
 
 .PHONY: clean
-clean: ## remove results, logs and the figures of digits; keep downloads and what git tracks
-	git clean -dfX --quiet -- results logs benchmarks figures/digits .snakemake
+clean: ## remove results, logs, the figures of digits and slurm-demo; keep downloads and what git tracks
+	git clean -dfX --quiet -- results logs benchmarks figures/digits slurm-demo .snakemake

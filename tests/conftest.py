@@ -11,12 +11,12 @@ from filtertwins.weights import Chunk, Parameters
 
 pytest_plugins = ["studies"]
 
-STARTS_FIRST = "test_environment.py"
+START_FIRST = ("test_environment.py", "test_slurm.py")
 
 
 def pytest_collection_modifyitems(items):
-    """The slowest test first, so that the other workers have work beside it to the end."""
-    items.sort(key=lambda item: item.path.name != STARTS_FIRST)  # stable: the rest keeps its order
+    """The slowest tests first, so that the other workers have work beside them to the end."""
+    items.sort(key=lambda item: item.path.name not in START_FIRST)  # stable: the rest keeps its order
 
 
 @pytest.fixture(scope="session")

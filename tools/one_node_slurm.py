@@ -14,6 +14,7 @@ import getpass
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -167,7 +168,12 @@ def _free_ports(count: int) -> list[int]:
 
 @contextmanager
 def _daemon(command: list[str], environment: dict[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is stopped in the end. In a session of its own: Ctrl-C is for the command that uses it."""
+    """A process that is stopped in the end, also if this one is killed (by the kernel, where `setpriv` can ask for it).
+
+    In a session of its own: Ctrl-C is for the command that uses it.
+    """
+    if setpriv := shutil.which("setpriv"):
+        command = [setpriv, "--pdeathsig", "TERM", *command]
     with output.open("w") as stream:
         process = subprocess.Popen(
             command,
@@ -204,6 +210,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if missing := missing_programs():
         sys.exit(f"error: {', '.join(missing)} not found; on Debian: apt-get install {' '.join(PACKAGES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with (
         tempfile.TemporaryDirectory(prefix="slurm-") as folder,
         one_node_slurm(Path(folder), cpus=arguments.cpus, memory_mb=arguments.memory_mb) as environment,
