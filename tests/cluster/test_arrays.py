@@ -32,7 +32,7 @@ include: {arrays!r}
 
 
 @pytest.fixture
-def snakemake(slurm, root, tmp_path):
+def snakemake(cluster, root, tmp_path):
     """A function that runs the workflow on Slurm; what it printed."""
     arrays = str(root / "workflow" / "rules" / "slurm_arrays.smk")
     text = WORKFLOW.format(jobs=len(MEMORY_MB), memory_mb=MEMORY_MB, arrays=arrays)
@@ -42,7 +42,7 @@ def snakemake(slurm, root, tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *OPTIONS, *arguments],
             cwd=tmp_path,
-            env=clean_environment() | slurm,
+            env=clean_environment() | cluster.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",

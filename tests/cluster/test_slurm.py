@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import time
 from pathlib import Path
 
 from studies import NOTHING, TINY
@@ -11,10 +14,17 @@ ARRAY = re.compile(r"Jobs [\d, ]+ have been submitted as tasks 1 to (\d+) of Slu
 CHUNKS = 11
 
 
-def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, new_tree, submit):
+def wait_until(condition):
+    deadline_s = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.2)
+
+
+def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, new_tree, cluster):
     local, _ = finished_study
     new_tree.configure("tiny.yaml", TINY)
-    printed = submit(new_tree)
+    printed = cluster.submit(new_tree)
     assert [int(tasks) for tasks, _ in ARRAY.findall(printed)] == [CHUNKS]
     here, there = (study.contents("results", "figures", "data") for study in (local, new_tree))
     assert {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} == set()
@@ -54,7 +64,7 @@ FAULT_OF = {1: "cancelled", 2: "hungry", 3: "slow"}  # by the number of filters 
 
 
 def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_named(
-    finished_study, new_tree, submit, tmp_path, monkeypatch
+    finished_study, new_tree, cluster, tmp_path, monkeypatch
 ):
     local, _ = finished_study
     new_tree.configure("tiny.yaml", TINY)
@@ -69,7 +79,7 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
         folder.mkdir(parents=True)
         (folder / fault).touch()
 
-    printed = submit(new_tree, "results/digits/runs.csv", "results/digits/condensation.csv", exit_code=1)
+    printed = cluster.submit(new_tree, "results/digits/runs.csv", "results/digits/condensation.csv", exit_code=1)
 
     def granted(chunk):
         return (faults / chunk / "granted").read_text(encoding="utf-8").split("\n")[:-1]
@@ -103,3 +113,16 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
     written = new_tree.contents("results")
     assert finished.items() < written.items()
     assert written["results/digits/runs.csv"] == local.contents("results")["results/digits/runs.csv"]
+
+
+def test_an_interrupt_cancels_what_was_submitted_and_the_same_command_goes_on(finished_study, new_tree, cluster):
+    local, _ = finished_study
+    new_tree.configure("tiny.yaml", TINY)
+    target = "results/digits/runs.csv"
+    process = cluster.start(new_tree, target)
+    wait_until(lambda: cluster.jobs("running"))
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+    assert process.wait(timeout=60) == 1
+    wait_until(lambda: not cluster.jobs("pending,running,completing"))
+    cluster.submit(new_tree, target)
+    assert new_tree.contents("results")[target] == local.contents("results")[target]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from filtertwins.plan import Plan, as_json, digest
+from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes, digest
 from filtertwins.pruning.cost import network_cost
 from filtertwins.settings import load_settings
 
@@ -296,6 +296,68 @@ def test_needs_grow_with_the_starts_side_by_side():
     long = {"steps": 10**6}
     one, six = (with_experiments({"starts": [{"scale": 1}] * count}, linear=long) for count in (1, 6))
     assert six.training_minutes(*need) - 10 == pytest.approx(6 * (one.training_minutes(*need) - 10), abs=4)
+
+
+MEASURED = [  # on MNIST: kernel, activation, batch, steps, filters, networks; the benchmark's seconds and MB
+    ([3, 1], "linear", 512, 2000, 128, 10, 91, 1224),
+    ([3, 1], "linear", 512, 10000, 16, 10, 92, 1022),
+    ([7, 7], "linear", 128, 1000, 64, 10, 50, 1086),
+    ([3, 1], "relu", 128, 1000, 1, 10, 13, 957),
+    ([3, 1], "relu", 128, 1000, 100, 10, 193, 1874),
+    ([5, 5], "relu", 128, 1000, 100, 10, 274, 1719),
+    ([5, 5], "relu", 128, 1000, 128, 10, 304, 1275),
+    ([3, 1], "relu", 128, 2000, 4, 30, 106, 1203),
+]
+SNAKEMAKE_MB = 2 * 140  # the two that run a job on a node, which its benchmark does not see
+
+
+@pytest.mark.parametrize(("kernel", "activation", "batch", "steps", "filters", "networks", "seconds", "mb"), MEASURED)
+def test_a_chunk_asks_for_more_than_was_measured_but_not_much_more(
+    kernel, activation, batch, steps, filters, networks, seconds, mb
+):
+    model = {"kernel": kernel, "activation": activation, "batch": batch, "steps": steps, "filters": [filters]}
+    chunk = "question", filters, 0, networks - 1
+    need_mb, need_minutes = (part(*chunk) for part in (plan(model).training_mem_mb, plan(model).training_minutes))
+    assert 1.25 < need_mb / (mb + SNAKEMAKE_MB) < 2.5
+    assert 10 + 1.5 * seconds / 60 < need_minutes + 1 < 10 + 5 * seconds / 60 + 2
+
+
+def test_needs_grow_with_filters_seeds_and_steps():
+    def need(steps=10**5, filters=64, seeds=10, **model):
+        needing = plan({"steps": steps, "filters": [filters]} | model)
+        chunk = "question", filters, 0, seeds - 1
+        return needing.training_mem_mb(*chunk), needing.training_minutes(*chunk)
+
+    for more in ({"filters": 128}, {"seeds": 20}):
+        assert all(larger > smaller for larger, smaller in zip(need(**more), need(), strict=True))
+    assert need(steps=2 * 10**5)[1] - 10 == pytest.approx(2 * (need()[1] - 10), abs=2)
+    assert need(activation="relu")[1] > 3 * need()[1]
+    assert need(dropout=0.5) == need(activation="relu")  # which the linear shortcut cannot do either
+    assert need(steps=None, epochs=100, batch=100) == need(steps=60_000, batch=100)
+
+
+def test_measuring_needs_grow_with_all_filters_of_all_networks():
+    one, more = plan(), plan(seeds=40_000, seeds_per_chunk=100)
+    assert one.measuring_mem_mb(one.study()) == 1501
+    assert one.measuring_mem_mb(one.study(), base=3000) == 3001
+    assert one.measuring_minutes(one.study()) == 16
+    assert more.measuring_mem_mb(more.study()) == 1500 + 2 * 7 * 40_000 * 30 // 1000
+    assert more.measuring_minutes(more.study()) == 15 + 2 * 7 * 40
+    starts = with_experiments({"starts": [{"second_filter": "twin"}, {}]})
+    assert starts.measuring_mem_mb(starts.experiment("twins"), base=0) == 12 * 3 * 2 * 30 // 1000
+
+
+def test_what_is_asked_for_doubles_with_each_attempt():
+    assert [asked_mem_mb(2020, attempt) for attempt in (1, 2, 3)] == [2500, 4500, 8500]
+    assert [asked_minutes(11, attempt) for attempt in (1, 2, 3)] == [15, 30, 60]
+    assert [asked_minutes(200, attempt) for attempt in (1, 2)] == [240, 480]
+
+
+def test_what_is_asked_for_is_rounded_so_that_many_jobs_ask_for_the_same():
+    assert {asked_mem_mb(need) for need in range(2001, 2501)} == {2500}
+    assert asked_mem_mb(2500) == 2500
+    assert {asked_minutes(need) for need in range(1, 16)} == {15}
+    assert {asked_minutes(need) for need in range(31, 61)} == {60}
 
 
 def test_json_keeps_the_order_of_the_config_and_a_condition_does_not_depend_on_it():
