@@ -12,7 +12,7 @@ from filtertwins import datasets
 from filtertwins.forward import cross_entropies, logits
 from filtertwins.pruning.shrinking import remove_filters
 from filtertwins.settings import Architecture
-from filtertwins.training import fine_tune, measure_latency, plain_model
+from filtertwins.training import fine_tune, measure_latency, networks, plain_model
 from filtertwins.training.fine_tuning import HELD_OUT
 from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
@@ -22,6 +22,17 @@ from filtertwins.weights import Parameters, stacked
 IMAGE = (28, 28)
 VALIDATION, TEST = 0, 1
 STEPS = 5
+
+
+# How a stack computes networks with an activation: TOGETHER_FILTERS and BAND_FILTERS of training.networks.
+WAYS = {"alone": (1, 1000), "together": (1000, 1000), "alone, row by row": (1, 0), "together, row by row": (1000, 0)}
+
+
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    together, bands = WAYS[request.param]
+    monkeypatch.setattr(networks, "TOGETHER_FILTERS", together)
+    monkeypatch.setattr(networks, "BAND_FILTERS", bands)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +71,11 @@ def plainly_trained_on(dataset, setting, network, seed):
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
-def test_the_first_scores_are_those_of_the_pruned_networks(digits, activation):
+def test_the_first_scores_are_those_of_the_pruned_networks(digits, activation, way):
     setting = architecture(activation)
-    networks = pruned_networks(setting)
-    before, _ = tune(digits, setting, networks)
-    answers = logits(networks, digits.test_images, activation)
+    pruned = pruned_networks(setting)
+    before, _ = tune(digits, setting, pruned)
+    answers = logits(pruned, digits.test_images, activation)
     expected = cross_entropies(answers, digits.test_labels).mean(axis=1)
     np.testing.assert_allclose(before.losses[TEST], expected, rtol=1e-5)
     np.testing.assert_array_equal(before.correct[TEST], (answers.argmax(-1) == digits.test_labels).sum(axis=1))
@@ -73,12 +84,12 @@ def test_the_first_scores_are_those_of_the_pruned_networks(digits, activation):
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_networks_train_on_as_a_keras_user_would_with_a_fresh_optimizer_and_new_batches(digits, activation):
+def test_networks_train_on_as_a_keras_user_would_with_a_fresh_optimizer_and_new_batches(digits, activation, way):
     setting = architecture(activation)
-    networks = pruned_networks(setting)
-    _, after = tune(digits, setting, networks)
+    pruned = pruned_networks(setting)
+    _, after = tune(digits, setting, pruned)
     for index, seed in enumerate((0, 0, 3, 3)):
-        expected = plainly_trained_on(digits, setting, networks.of_seed(index), seed)
+        expected = plainly_trained_on(digits, setting, pruned.of_seed(index), seed)
         assert after.losses[TEST, index] == pytest.approx(expected, rel=2e-4)
     assert len(set(after.losses[TEST])) == 4
 
@@ -89,18 +100,18 @@ def test_training_on_sees_other_batches_than_training_did():
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_equal_networks_of_a_seed_stay_equal_whatever_stands_beside_them(digits, activation):
+def test_equal_networks_of_a_seed_stay_equal_whatever_stands_beside_them(digits, activation, way):
     setting = architecture(activation)
-    networks = pruned_networks(setting, kept=((0, 1), (0, 1), (0, 1), (0, 2)))
-    _, after = tune(digits, setting, networks)
+    pruned = pruned_networks(setting, kept=((0, 1), (0, 1), (0, 1), (0, 2)))
+    _, after = tune(digits, setting, pruned)
     assert after.losses[VALIDATION, 0] == after.losses[VALIDATION, 1]
-    _, alone = tune(digits, setting, networks.of_seed(0), (0,))
+    _, alone = tune(digits, setting, pruned.of_seed(0), (0,))
     assert after.losses[VALIDATION, 0] == pytest.approx(alone.losses[VALIDATION, 0], rel=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
 @pytest.mark.parametrize("optimizer", [{}, {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1}])
-def test_weights_that_are_held_stay_as_they_are_and_the_others_train(digits, activation, optimizer):
+def test_weights_that_are_held_stay_as_they_are_and_the_others_train(digits, activation, optimizer, way):
     setting = architecture(activation, **optimizer)
     initial = pruned_networks(setting)
     rng = np.random.default_rng(0)

@@ -67,25 +67,28 @@ def plain_training(dataset, setting, filters, seed, steps):
     return model
 
 
-IMAGES_AS_BLOCKS, ROWS_AS_BLOCKS = 1000, 1  # values of ROW_BLOCK_FILTERS
+# Values of networks.BAND_FILTERS and BLOCK_ENTRIES: all maps in one product, or row by row; of the whole batch, or less.
+ONE_BAND, BANDS = 1000, 0
+WHOLE_BATCH, SMALL_BLOCKS = 2**30, 20_000
 
 
 @pytest.mark.parametrize(
-    ("changes", "row_block_filters"),
+    ("changes", "band_filters", "block_entries"),
     [
-        ({"activation": "linear"}, IMAGES_AS_BLOCKS),
-        ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, IMAGES_AS_BLOCKS),
-        ({"activation": "relu"}, IMAGES_AS_BLOCKS),
-        ({"activation": "relu"}, ROWS_AS_BLOCKS),
-        ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, IMAGES_AS_BLOCKS),
-        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, IMAGES_AS_BLOCKS),
-        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ROWS_AS_BLOCKS),
+        ({"activation": "linear"}, ONE_BAND, WHOLE_BATCH),
+        ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, ONE_BAND, WHOLE_BATCH),
+        ({"activation": "relu"}, ONE_BAND, WHOLE_BATCH),
+        ({"activation": "relu"}, BANDS, SMALL_BLOCKS),
+        ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, BANDS, WHOLE_BATCH),
+        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ONE_BAND, SMALL_BLOCKS),
+        ({"activation": "tanh", "kernel": (3, 2), "initializer": "he_normal"}, BANDS, WHOLE_BATCH),
     ],
 )
 def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
-    digits, changes, row_block_filters, monkeypatch
+    digits, changes, band_filters, block_entries, monkeypatch
 ):
-    monkeypatch.setattr(networks, "ROW_BLOCK_FILTERS", row_block_filters)
+    monkeypatch.setattr(networks, "BAND_FILTERS", band_filters)
+    monkeypatch.setattr(networks, "BLOCK_ENTRIES", block_entries)
     setting, filters, seeds = architecture(**changes), 3, [5, 2]
     chunk = train(digits, setting, filters, seeds)
     for index, seed in enumerate(seeds):
@@ -114,7 +117,7 @@ def test_a_stack_computes_the_layered_networks_logits(digits, activation, kernel
     setting, seeds = architecture(activation=activation, kernel=kernel), [0, 1, 2]
     images = digits.test_images[:50]
     stack = build_stack(setting, initial_parameters(setting, 6, seeds, IMAGE), seeds, IMAGE)
-    logits = stack.logits(images.reshape(50, -1).astype(np.float32) / 255).numpy()
+    logits = stack.logits(images.reshape(50, -1)).numpy()
     for index, seed in enumerate(seeds):
         expected = plain_model(setting, 6, seed, IMAGE).predict(pixels(images), verbose=0)
         np.testing.assert_allclose(logits[index], expected, atol=1e-5)

@@ -22,7 +22,7 @@ from filtertwins.training.streams import Purpose, batches, training_labels
 from filtertwins.weights import SPLITS, Parameters, Scores
 
 SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
-EVALUATION_IMAGES = 250  # images at a time when scoring
+EVALUATION_IMAGES = 100  # images at a time when scoring
 
 
 class DivergedError(StudyError):
@@ -74,7 +74,7 @@ def train_stack(
     seeds = list(dict.fromkeys(seed_of_network))
     stack = build_stack(architecture, initial, list(seed_of_network), image_shape)
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
-    masks = None if trainable is None else _masks(trainable, architecture, image_shape)
+    masks = None if trainable is None else _masks(trainable, architecture, list(seed_of_network), image_shape)
     run_steps = _compiled_loop(stack, architecture, dataset.train_images, labels, masks, growth_bound=growth_bound)
     streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in seeds]
 
@@ -115,6 +115,29 @@ def segment_ends(snapshot_steps: Sequence[int]) -> list[int]:
     return sorted({*snapshot_steps[1:], *regular})
 
 
+class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Keras's Adam, updated by TensorFlow's own kernel, which passes over the weights once rather than a dozen times.
+
+    With 100 filters of 5x5 that takes 0.4 ms for each network instead of 1.4.
+    """
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=learning_rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
 def _optimizer(architecture: Architecture) -> keras.Optimizer:
     """Keras's own. Its updates are elementwise, so they work on a stack as on single networks."""
     options: dict[str, float] = {}
@@ -122,14 +145,16 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
         options["momentum"] = architecture.momentum
     if architecture.optimizer != "adam":
         options["weight_decay"] = architecture.weight_decay
-    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+    kind = {"adam": _Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     return kind[architecture.optimizer](architecture.learning_rate, **options)
 
 
-def _masks(trainable: Parameters, architecture: Architecture, image_shape: tuple[int, int]) -> list[tf.Variable]:
+def _masks(
+    trainable: Parameters, architecture: Architecture, seeds: list[int], image_shape: tuple[int, int]
+) -> list[tf.Variable]:
     """1 for each trained weight, 0 for the others, in the order and shape of a stack's variables."""
     ones = Parameters(*(part.astype(np.float32) for part in vars(trainable).values()))
-    return build_stack(architecture, ones, list(range(len(ones.kernels))), image_shape).variables
+    return build_stack(architecture, ones, seeds, image_shape).variables
 
 
 def _compiled_loop(
@@ -158,7 +183,7 @@ def _compiled_loop(
     if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
         size = 1 + math.prod(architecture.kernel)
 
-    @tf.function(jit_compile=stack.compiled)  # type: ignore[untyped-decorator]
+    @tf.function  # type: ignore[untyped-decorator]
     def run_steps(indices: tf.Tensor, first: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         steps, seeds, _ = indices.shape
         losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
@@ -166,9 +191,9 @@ def _compiled_loop(
         step = tf.zeros_like(first)
         # Not "for step in tf.range(...)": XLA would compile anew for every number of steps, a third of a second each.
         while step < stop - first:
-            batch = tf.repeat(indices[step], networks // seeds, axis=0)  # (network, image)
-            x = tf.cast(tf.gather(pixels, batch), tf.float32) / 255.0
-            y = tf.cast(tf.gather(targets, batch, batch_dims=1), tf.int32)
+            x = tf.gather(pixels, indices[step])  # (seed, image, pixel)
+            of_network = tf.repeat(indices[step], networks // seeds, axis=0)
+            y = tf.cast(tf.gather(targets, of_network, batch_dims=1), tf.int32)
             if isinstance(stack, CollapsedStack) and size:
                 moments = moments.write(step, stack.growth_moments(x, y))
             step_losses, gradients = stack.losses_and_gradients(x, y, first + step)
@@ -198,9 +223,9 @@ def _check_finite(losses: NDArray[np.float32], seeds: Sequence[int], done: int, 
 def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS) -> Scores:
     """How well each network of a stack does on some splits of a dataset."""
 
-    @tf.function(jit_compile=stack.compiled, reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def score_block(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = stack.logits(tf.cast(images, tf.float32) / 255.0)  # (network, image, class)
+        logits = stack.logits(images)  # (network, image, class)
         targets = tf.broadcast_to(labels, tf.shape(logits)[:2])
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         hits = tf.argmax(logits, axis=2, output_type=tf.int32) == labels
