@@ -67,7 +67,7 @@ def plain_training(dataset, setting, filters, seed, steps):
     return model
 
 
-# Values of networks.BAND_FILTERS and BLOCK_ENTRIES: all maps in one product, or row by row; of the whole batch, or less.
+# Values of networks.BAND_FILTERS and BLOCK_ENTRIES: all rows in one product or each in its own, of the batch or a part.
 ONE_BAND, BANDS = 1000, 0
 WHOLE_BATCH, SMALL_BLOCKS = 2**30, 20_000
 

@@ -188,9 +188,7 @@ def _compiled_loop(
         steps, seeds, _ = indices.shape
         losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
         moments = tf.TensorArray(tf.float32, size=steps, element_shape=(networks, size, size))
-        step = tf.zeros_like(first)
-        # Not "for step in tf.range(...)": XLA would compile anew for every number of steps, a third of a second each.
-        while step < stop - first:
+        for step in tf.range(stop - first):
             x = tf.gather(pixels, indices[step])  # (seed, image, pixel)
             of_network = tf.repeat(indices[step], networks // seeds, axis=0)
             y = tf.cast(tf.gather(targets, of_network, batch_dims=1), tf.int32)
@@ -201,7 +199,6 @@ def _compiled_loop(
                 gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
             optimizer.apply(gradients[trained], variables)
             losses = losses.write(step, step_losses)
-            step += 1
         return losses.stack(), moments.stack()
 
     return run_steps
