@@ -82,6 +82,7 @@ class Study:
     folder: Path
     overlays: tuple[str, ...] = ()
     under: tuple[str, ...] = ()  # a command that Snakemake is run by
+    program: tuple[str, ...] = ("-m", "snakemake")
 
     def configure(self, name, changes):
         """Give one more config file to all runs from now on."""
@@ -91,7 +92,7 @@ class Study:
     def command(self, *arguments):
         """What a user types to run Snakemake."""
         configured = ("--configfile", *self.overlays) if self.overlays else ()
-        return [*self.under, sys.executable, "-m", "snakemake", *arguments, *configured]
+        return [*self.under, sys.executable, *self.program, *arguments, *configured]
 
     def snakemake(self, *arguments, exit_code=0, **environment):
         """Run Snakemake as a user does; its output, both streams."""

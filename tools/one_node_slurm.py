@@ -27,7 +27,7 @@ from pathlib import Path
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")  # Debian's
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"  # daemons are not on every user's path
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 CONFIGURATION = """\
 ClusterName=onenode
@@ -60,7 +60,12 @@ SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0
 ReturnToService=2
 KillWait=5
-MinJobAge=300
+MinJobAge=3600
+# Patience, where all cores are busy: otherwise messages get lost, jobs count as not started, and the node as broken.
+MessageTimeout=60
+TCPTimeout=30
+BatchStartTimeout=300
+UnkillableStepTimeout=300
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
@@ -195,7 +200,7 @@ def _daemon(command: list[str], environment: dict[str, str], output: Path) -> It
 
 
 def _comes_true(condition: Callable[[], bool], while_: Callable[[], bool] = lambda: True) -> bool:
-    """Wait for a condition, for a minute at most."""
+    """Wait for a condition, for two minutes at most."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not (true := condition()) and while_() and time.monotonic() < deadline_s:
         time.sleep(0.1)

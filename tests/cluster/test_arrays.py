@@ -11,7 +11,6 @@ import pytest
 from studies import clean_environment
 
 OPTIONS = ("--executor", "slurm", "--slurm-status-command", "squeue", "--slurm-array-jobs", "work")
-OPTIONS += ("--slurm-init-seconds-before-status-checks", "2")
 MEMORY_MB = [1200, 1200, 1200, 1300, 1300]
 WORKFLOW = """
 rule all:
@@ -40,13 +39,13 @@ def snakemake(cluster, root, tmp_path):
 
     def run(*arguments):
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *OPTIONS, *arguments],
+            [sys.executable, *cluster.snakemake, *OPTIONS, *arguments],
             cwd=tmp_path,
             env=clean_environment() | cluster.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=200,
+            timeout=600,
         )
         assert done.returncode == 0, done.stdout
         return done.stdout

@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import time
 from pathlib import Path
 
+import pandas as pd
+
 from studies import NOTHING, TINY
 
-ARRAY = re.compile(r"Jobs [\d, ]+ have been submitted as tasks 1 to (\d+) of Slurm's array (\d+)")
-CHUNKS = 11
+ARRAY = re.compile(r"Jobs [\d, ]+ have been submitted as tasks 1 to (\d+) of Slurm's array")
+CHUNKS = 13
+PRUNED = 4
+COST, CLAIMS, RECORDS = "results/digits/cost.csv", "results/digits/claims.csv", "results/digits/records.json"
+ON_LATENCY = "pruning_makes_it_faster"  # the claim
 
 
 def wait_until(condition):
-    deadline_s = time.monotonic() + 120
+    deadline_s = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.2)
+
+
+def made_of(rule, study):
+    """The files that a rule makes, and those that are made of them."""
+    summary = [line.split("\t") for line in study.snakemake("--summary", "--forcerun", rule).splitlines()]
+    return {row[0] for row in summary if row[-1] == "update pending"}
+
+
+def beside_latency(study, timed):
+    """What a study leaves, without what its measured latency decides: of the files made of that, only the rest."""
+    whole = study.contents("results", "figures", "data")
+    records = json.loads(whole[RECORDS])
+    for record in records.values():
+        record["input_checksums"] = {name: it for name, it in record["input_checksums"].items() if name not in timed}
+    cost, claims = (pd.read_csv(study.folder / name, dtype=str) for name in (COST, CLAIMS))
+    return {name: content for name, content in whole.items() if name not in timed} | {
+        RECORDS: records,
+        COST: cost.drop(columns="latency_s").to_csv(),
+        CLAIMS: claims[claims["claim"] != ON_LATENCY].to_csv(),
+    }
 
 
 def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, new_tree, cluster):
     local, _ = finished_study
     new_tree.configure("tiny.yaml", TINY)
     printed = cluster.submit(new_tree)
-    assert [int(tasks) for tasks, _ in ARRAY.findall(printed)] == [CHUNKS]
-    here, there = (study.contents("results", "figures", "data") for study in (local, new_tree))
-    assert {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} == set()
     assert new_tree.stale() == NOTHING  # on this machine too: the results are interchangeable
+    timed = made_of("measure_cost", new_tree)
+    assert timed == {COST, CLAIMS, "results/digits/claims.txt"} | {
+        f"figures/digits/cost.{suffix}" for suffix in ("pdf", "png", "svg", "rst")
+    }
+    here, there = (beside_latency(study, timed) for study in (local, new_tree))
+    assert {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} == set()
+    assert timed <= new_tree.contents("results", "figures").keys()
+    # The chunks were one array; what a network is pruned to, which follows from its chunk, at least two tasks of one.
+    arrays = [int(tasks) for tasks in ARRAY.findall(printed)]
+    assert arrays[0] == CHUNKS
+    assert sum(arrays[1:]) >= PRUNED
+    # Latency was measured with nothing beside it on the node.
+    jobs = [line.split("|") for line in cluster.jobs("completed", "%k|%S|%e")]
+    [(start, end)] = [times for rule, *times in jobs if rule == "rule_measure_cost"]
+    others = [job for job in jobs if job != ["rule_measure_cost", start, end]]
+    assert len(others) > CHUNKS + PRUNED
+    assert [rule for rule, started, ended in others if started < end and start < ended] == []
 
 
 # Python runs a module of this name at its start. From the library's folder it reaches every script, but not Snakemake.
@@ -47,9 +87,9 @@ if "--condition" in sys.orig_argv and "TEST_FAULTS" in os.environ:
     granted = [re.search(f"{what}=([^ ]+)", shown)[1] for what in ("MinMemoryNode", "TimeLimit")]
     with (folder / "granted").open("a") as stream:
         print(*granted, file=stream)
-    if (folder / "hungry").exists():  # more than is granted at first
+    if (folder / "hungry").exists():  # more than is granted at first; a look every second is enough to be told
         memory = bytearray(b"x") * 2_600_000_000
-        time.sleep(5)
+        time.sleep(600 if len((folder / "granted").read_text().splitlines()) == 1 else 5)
         del memory
     for fault, command in {
         "cancelled": ["scancel", job],
@@ -58,7 +98,7 @@ if "--condition" in sys.orig_argv and "TEST_FAULTS" in os.environ:
         if (folder / fault).exists():  # the first attempt only
             (folder / fault).unlink()
             subprocess.run(command, check=True)
-            time.sleep(300)
+            time.sleep(600)
 '''
 FAULT_OF = {1: "cancelled", 2: "hungry", 3: "slow"}  # by the number of filters of the question's architecture
 
@@ -109,8 +149,9 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
         assert f"log: logs/digits/train_chunk/{diverging}.log" in told
         assert "training diverged: seed 0, step 2" in told
     assert not (new_tree.folder / "results/digits/condensation.csv").exists()
-    finished = {name: text for name, text in local.contents("results").items() if "/question/" in name}
+    finished = {name: text for name, text in local.contents("results").items() if "/weights/question/" in name}
     written = new_tree.contents("results")
+    assert len(finished) == len(FAULT_OF)
     assert finished.items() < written.items()
     assert written["results/digits/runs.csv"] == local.contents("results")["results/digits/runs.csv"]
 
@@ -122,7 +163,7 @@ def test_an_interrupt_cancels_what_was_submitted_and_the_same_command_goes_on(fi
     process = cluster.start(new_tree, target)
     wait_until(lambda: cluster.jobs("running"))
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=300) == 1
     wait_until(lambda: not cluster.jobs("pending,running,completing"))
     cluster.submit(new_tree, target)
     assert new_tree.contents("results")[target] == local.contents("results")[target]

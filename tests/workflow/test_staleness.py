@@ -200,6 +200,10 @@ def test_a_changed_mirror_does_not_rename_the_dataset_that_it_serves(new_tree):
     assert dataset_files() == before
 
 
+ANEW = {"kernel": [3, 3], "activation": "tanh", "optimizer": "adam", "learning_rate": 1e-3, "batch": 64, "steps": 6}
+ANEW |= {"filters": [2, 3]}
+
+
 @pytest.mark.parametrize(
     ("changes", "new_chunks"),
     [
@@ -208,6 +212,7 @@ def test_a_changed_mirror_does_not_rename_the_dataset_that_it_serves(new_tree):
         ({"architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 1),
         ({"seeds": 4, "architectures": {"question": {"filters": [1, 2, 3, 5]}}}, 6 + FROM_SCRATCH + 4),
         ({"experiments": {"controls": {"architectures": {"frozen": {"filters": [2, 3]}}}}}, 1),
+        ({"experiments": {"controls": {"architectures": {"anew": ANEW}}}}, 2),
     ],
 )
 def test_widening_a_study_trains_only_what_is_new(study, changes, new_chunks):
@@ -216,6 +221,21 @@ def test_widening_a_study_trains_only_what_is_new(study, changes, new_chunks):
     assert stale["train_chunk"] == new_chunks
     assert "fetch_dataset" not in stale
     assert "collect_kernels" not in stale  # the gallery shows none of the new runs
+
+
+def test_a_new_architecture_is_all_that_is_trained(study):
+    study.configure("wider.yaml", {"architectures": {"anew": ANEW}})
+    stale = study.stale()
+    assert stale["train_chunk"] == len(ANEW["filters"])
+    assert stale["collect_kernels"] == 1  # the gallery shows every architecture
+    assert not {"fetch_dataset", "measure_twins", "measure_importance", "prune_filters"} & set(stale)
+
+
+def test_to_keep_more_filters_is_all_that_is_pruned(study):
+    study.configure("wider.yaml", {"pruning": {"networks": {"question": {"kept": [1, 2]}}}})
+    stale = study.stale()
+    assert stale["prune_filters"] == 1
+    assert not {"train_chunk", "measure_importance", "delete_weights"} & set(stale)
 
 
 def test_widening_leaves_the_earlier_runs_as_they_were(study):
