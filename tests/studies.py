@@ -107,6 +107,16 @@ class Study:
         assert done.returncode == exit_code, done.stdout
         return done.stdout
 
+    def script(self, name, *arguments):
+        """Run a script as its rule does; the ended process."""
+        return subprocess.run(
+            [sys.executable, f"scripts/{name}.py", *map(str, arguments)],
+            cwd=self.folder,
+            env=clean_environment() | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            encoding="utf-8",
+        )
+
     def stale(self, *arguments, **environment):
         """How often each rule would run."""
         output = self.snakemake("--dry-run", *arguments, **environment)
