@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -41,23 +40,40 @@ def as_anyone(study):
     return study
 
 
-def limit_files():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+LIMITED = f"ulimit -f {LARGEST_FILE // 1024}"
+SMALL_DISK = f"mount -t tmpfs -o size={LARGEST_FILE} none ."
+WRITE_AND_LOOK = """
+{limit} || exit 2
+printf old > file
+"$@" file
+code=$?
+for name in $(ls -A); do echo "$name: $(cat "$name")"; done
+exit $code
+"""
 
 
 @pytest.mark.parametrize("kind", WRITE)
-def test_the_old_file_stays_where_the_new_one_does_not_fit(root, tmp_path, kind):
-    path = tmp_path / "file"
-    path.write_text("old")
+@pytest.mark.parametrize(("limit", "reason"), [(LIMITED, "File too large"), (SMALL_DISK, "No space left on device")])
+def test_the_old_file_stays_where_the_new_one_does_not_fit(root, tmp_path, with_own_mounts, kind, limit, reason):
+    shell = [*with_own_mounts, "bash", "-c", WRITE_AND_LOOK.format(limit=limit), "bash"]
     done = subprocess.run(
-        [sys.executable, "-c", WRITERS.format(WRITE[kind]), str(path)],
-        env={"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=limit_files,
+        [*shell, sys.executable, "-c", WRITERS.format(WRITE[kind])],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (1, f"error: {path}: File too large\n")
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("file", "old")]
+    assert (done.returncode, done.stderr, done.stdout) == (1, f"error: file: {reason}\n", "file: old\n")
+
+
+def test_a_full_disk_is_told_before_anything_is_made(study, with_own_mounts):
+    study.under = (*with_own_mounts, "sh", "-c", 'mount -t tmpfs -o size=64k none .snakemake && exec "$@"', "sh")
+    (study.folder / "results/digits/kernels.csv").unlink()
+    before = study.contents("data", "results", "figures")
+    output = study.snakemake(*COMMAND, exit_code=1)
+    assert output.splitlines()[-1].startswith("error: no space left: .snakemake; make room")
+    assert "Traceback" not in output
+    assert study.contents("data", "results", "figures") == before
 
 
 @pytest.mark.parametrize(
