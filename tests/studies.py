@@ -73,6 +73,18 @@ TINY = {
     },
 }
 NOTHING: dict[str, int] = {}
+PRUNED = "results/digits/pruning/question/filters-003"
+
+
+def options_of_pruning(script, chunk, condition, *, importance=f"{PRUNED}/importance_seeds-000-001.csv", steps=1):
+    """What a script that prunes a chunk is run with, beside dataset and output."""
+    one, several = ["--chunk", chunk, "--condition", condition], ["--chunks", chunk, "--conditions", condition]
+    methods = ["--methods", "l1", "cosine_merge", "--kept", 2]
+    return {
+        "measure_importance": [*one, "--criteria", "l1", "--images", 10],
+        "prune_filters": [*one, "--importance", importance, *methods, "--fine-tuning-steps", steps],
+        "delete_weights": [*several, "--shares", 0.5, "--images", 10, "--retraining-steps", steps],
+    }[script]
 
 
 @dataclass
@@ -106,6 +118,12 @@ class Study:
         )
         assert done.returncode == exit_code, done.stdout
         return done.stdout
+
+    @property
+    def dataset(self):
+        """The dataset's file."""
+        (path,) = (self.folder / "data" / "digits").glob("dataset-*.npz")
+        return path
 
     def script(self, name, *arguments):
         """Run a script as its rule does; the ended process."""

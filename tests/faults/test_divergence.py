@@ -10,9 +10,9 @@ import pytest
 
 from filtertwins.files import read_csv
 from filtertwins.weights import load_chunk, save_chunk
+from studies import options_of_pruning
 
 WEIGHTS = "results/digits/weights/question/filters-003_seeds-000-001.npz"
-IMPORTANCE = "results/digits/pruning/question/filters-003/importance_seeds-000-001.csv"
 HUGE = {"learning_rate": 1.0e30}
 
 
@@ -41,18 +41,14 @@ def wild_chunk(finished_study, tmp_path):
     chunk = load_chunk(study.folder / WEIGHTS)
     chunk = replace(chunk, condition={**chunk.condition, "model": chunk.condition["model"] | HUGE})
     save_chunk(chunk, tmp_path / "wild.npz")
-    return tmp_path / "wild.npz", json.dumps(chunk.condition)
+    return tmp_path / "wild.npz", chunk.condition
 
 
 def options_of(script, chunk, condition, steps):
-    if script == "train_chunk":
-        model = json.loads(condition) | {"model": json.loads(condition)["model"] | {"steps": steps}, "snapshots": 2}
-        return ["--condition", json.dumps(model)]
-    if script == "prune_filters":
-        networks = ["--chunk", chunk, "--condition", condition, "--importance", IMPORTANCE]
-        return [*networks, "--methods", "l1", "cosine_merge", "--kept", 2, "--fine-tuning-steps", steps]
-    deleted = ["--chunks", chunk, "--conditions", condition, "--shares", 0.5, "--images", 50]
-    return [*deleted, "--retraining-steps", steps]
+    if script != "train_chunk":
+        return options_of_pruning(script, chunk, json.dumps(condition), steps=steps)
+    short = {"model": condition["model"] | {"steps": steps}, "snapshots": 2}
+    return ["--condition", json.dumps({**condition, **short})]
 
 
 @pytest.mark.parametrize("script", ["train_chunk", "prune_filters", "delete_weights"])
@@ -61,9 +57,8 @@ def test_all_that_is_trained_fails_by_seed_and_step_and_writes_nothing(
     finished_study, wild_chunk, tmp_path, script, steps
 ):
     study, _ = finished_study
-    (dataset,) = (study.folder / "data" / "digits").glob("dataset-*.npz")
-    output = tmp_path / "output"
-    done = study.script(script, "--dataset", dataset, *options_of(script, *wild_chunk, steps), "--output", output)
+    options, output = options_of(script, *wild_chunk, steps), tmp_path / "output"
+    done = study.script(script, "--dataset", study.dataset, *options, "--output", output)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert re.match(rf"error: question filters=3.*: training diverged: seed 0, step {min(steps, 2)}: loss is", last)
