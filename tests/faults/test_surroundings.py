@@ -7,12 +7,15 @@ import subprocess
 
 import pytest
 
-from studies import Study
+from studies import PRUNED, Study
 
 COMMAND = ("--cores", "all")
 DELETED = (
     "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz",
     "results/digits/one_fewer.csv",
+    f"{PRUNED}/importance_seeds-000-001.csv",
+    f"{PRUNED}/kept-002_seeds-000-001.csv",
+    "results/digits/pruning.csv",
 )
 NO_HOME = "/proc/no/home"  # nobody can make it, not even root
 NO_SHARED_MEMORY = 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$@"'
@@ -20,7 +23,7 @@ NO_SHARED_MEMORY = 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$@"'
 
 @pytest.fixture
 def remade(study):
-    """A function: let a run train a network, make a table and draw figures; all must have the bytes of before."""
+    """A function: let a run train and prune networks, make tables, draw figures; all must have the bytes of before."""
     undisturbed = study.contents("data", "results", "figures")
     for path in DELETED:
         (study.folder / path).unlink()

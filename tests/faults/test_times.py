@@ -29,7 +29,8 @@ def scramble_times(paths):
 # --- touched files
 
 
-def test_touched_files_make_nothing_stale(study):
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_touched_files_make_nothing_stale(study, profile):
     touched = [
         study.folder / "Snakefile",
         *files_below(*(study.folder / name for name in ("data", "results", "scripts", "src", "workflow", "config"))),
@@ -37,10 +38,10 @@ def test_touched_files_make_nothing_stale(study):
     assert {path.suffix for path in touched} >= {"", ".npz", ".csv", ".py", ".smk", ".yaml"}
     for path in touched:
         os.utime(path)
-    assert study.stale() == NOTHING
+    assert study.stale("--workflow-profile", f"profiles/{profile}") == NOTHING
 
 
-@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "*.csv"])
+@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "importance_*.csv", "kept-*.csv", "*.csv"])
 def test_a_file_touched_alone_makes_nothing_stale(study, kind):
     newest_s = max(path.stat().st_mtime for path in files_below(study.folder)) + MINUTE_S
     paths = [path for path in files_below(study.folder) if path.match(kind)]
