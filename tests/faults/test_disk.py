@@ -41,7 +41,7 @@ def as_anyone(study):
 
 
 LIMITED = f"ulimit -f {LARGEST_FILE // 1024}"
-SMALL_DISK = f"mount -t tmpfs -o size={LARGEST_FILE} none ."
+SMALL_DISK = f'mount -t tmpfs -o size={2 * LARGEST_FILE},nr_inodes=9 none . && cd "$PWD"'  # into what is mounted
 WRITE_AND_LOOK = """
 {limit} || exit 2
 printf old > file
@@ -53,7 +53,13 @@ exit $code
 
 
 @pytest.mark.parametrize("kind", WRITE)
-@pytest.mark.parametrize(("limit", "reason"), [(LIMITED, "File too large"), (SMALL_DISK, "No space left on device")])
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        pytest.param(LIMITED, "File too large", id="limit"),
+        pytest.param(SMALL_DISK, "No space left on device", id="full"),
+    ],
+)
 def test_the_old_file_stays_where_the_new_one_does_not_fit(root, tmp_path, with_own_mounts, kind, limit, reason):
     shell = [*with_own_mounts, "bash", "-c", WRITE_AND_LOOK.format(limit=limit), "bash"]
     done = subprocess.run(
