@@ -236,7 +236,12 @@ VALUES = st.recursive(
     ATOMS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
 )
 
-NEAR = st.integers(1, 40) | st.floats(0, 1) | st.sampled_from(["linear", "relu", "adam", "digits", "l1", [1, 2], None])
+NEAR = (
+    st.integers(1, 40)
+    | st.floats(0, 1)
+    | st.lists(st.integers(1, 9), max_size=3)
+    | st.sampled_from(["linear", "relu", "adam", "digits", "l1", None])
+)
 
 
 def places(value, above=()):
