@@ -11,7 +11,7 @@ MISTAKES = {
     "colour": "red",
     "architectures": {
         "question": {"activation": "rleu", "batsch": 5, "filters": [4, 2]},
-        "relu_3x1": {"learning_rate": float("nan"), "epochs": 3},
+        "relu_3x1": {"learning_rate": float("inf"), "epochs": 3},
         "5x5": {"kernel": [5, 5], "activation": "relu", "learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [2]},
     },
     "measures": {"null_draws": 7},
@@ -31,7 +31,7 @@ WORDS = [  # of each mistake: the key, the value, and what would be right
     ("architectures.question.activation = 'rleu';", "did you mean 'relu'?"),
     ("architectures.question.batsch: unknown key;", "did you mean 'batch'?"),
     ("architectures.question.filters = [4, 2];", "must increase"),
-    ("architectures.relu_3x1.learning_rate = nan;", "finite number"),
+    ("architectures.relu_3x1.learning_rate = inf;", "finite number"),
     ("architectures.relu_3x1.epochs = 3;", "give either steps or epochs"),
     ("architectures.5x5", "match pattern"),
     ("measures.null_draws = 7;", "greater than or equal to 100"),

@@ -104,6 +104,7 @@ def test_a_full_disk_fails_the_job_by_its_file_and_leaves_nothing_partial(
     left.pop("results/digits/records.json")  # which now tells of fewer files
     assert left.items() <= undisturbed.items()  # no temporary file, and no other content under any name
     assert failing not in left
+    assert not list(study.folder.rglob("__pycache__"))  # half a compiled module would end all that follows
     assert study.stale()  # so the same command will make it
 
 

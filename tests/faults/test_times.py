@@ -51,6 +51,18 @@ def test_a_file_touched_alone_makes_nothing_stale(study, kind):
     assert study.stale() == NOTHING
 
 
+def test_a_large_file_touched_alone_makes_nothing_stale(study):
+    study.configure("wide.yaml", {"architectures": {"relu_5x5": {"filters": [2, 60]}}})
+    table = "results/digits/runs.csv"
+    study.snakemake(table, *COMMAND)
+    path = study.folder / "results/digits/weights/relu_5x5/filters-060_seeds-000-001.npz"
+    assert path.stat().st_size > 2**20  # above Snakemake's own limit for checksums
+    newest_s = (study.folder / table).stat().st_mtime + MINUTE_S
+    os.utime(path, (newest_s, newest_s))
+    for profile in ("default", "slurm"):
+        assert study.stale(table, "--workflow-profile", f"profiles/{profile}") == NOTHING
+
+
 def test_random_file_times_make_nothing_stale(study):
     scramble_times(files_below(study.folder / "data", study.folder / "results", study.folder / "figures"))
     assert study.stale() == NOTHING
