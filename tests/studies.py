@@ -168,7 +168,7 @@ def clean_environment():
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SNAKEMAKE", "FILTERTWINS", "PYTHONPATH", "TF_", "KERAS"))
+        if not name.startswith(("SNAKEMAKE", "FILTERTWINS", "PYTHON", "TF_", "KERAS"))
     }
 
 
