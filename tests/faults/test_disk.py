@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from studies import NOTHING
+
 WEIGHTS = "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz"
 COMMAND = ("--cores", "2")
 LARGEST_FILE = 4096
@@ -129,6 +131,18 @@ def test_folders_that_may_not_be_written_are_named_and_stay_as_they_are(as_anyon
     assert "Traceback" not in output
     assert study.contents("data", "results", "figures") == before
     assert not list((study.folder / ".snakemake" / "locks").glob("*"))
+
+
+def test_snakemakes_notes_that_may_not_be_written_are_named(as_anyone):
+    study, notes = as_anyone, as_anyone.folder / ".snakemake" / "metadata"
+    shutil.rmtree(notes)
+    notes.mkdir(mode=0o555)
+    output = study.snakemake(*COMMAND, exit_code=1)
+    notes.chmod(0o755)
+    assert output.splitlines()[-1].startswith("error: .snakemake/metadata/")
+    assert output.splitlines()[-1].endswith(": Permission denied")
+    assert "Traceback" not in output
+    assert study.stale() == NOTHING  # once it may be written, the records give the notes back
 
 
 def test_results_that_may_not_be_written_can_still_be_drawn(as_anyone):
