@@ -53,13 +53,14 @@ test: $(INSTALLED) ## the whole test suite
 	python -m pytest --numprocesses auto --durations 10
 
 .PHONY: lint
-lint: $(INSTALLED) ## formatting, style, security, types, workflow
+lint: $(INSTALLED) ## formatting, style, security, types, workflow, vulnerabilities
 	# Its rules S are the security linter's, bandit's.
 	ruff check
 	ruff format --check
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+	python tools/audit.py
 
 .PHONY: format
 format: $(INSTALLED) ## format the code

@@ -73,6 +73,18 @@ TINY = {
     },
 }
 NOTHING: dict[str, int] = {}
+PRUNED = "results/digits/pruning/question/filters-003"
+
+
+def options_of_pruning(script, chunk, condition, *, importance=f"{PRUNED}/importance_seeds-000-001.csv", steps=1):
+    """What a script that prunes a chunk is run with, beside dataset and output."""
+    one, several = ["--chunk", chunk, "--condition", condition], ["--chunks", chunk, "--conditions", condition]
+    methods = ["--methods", "l1", "cosine_merge", "--kept", 2]
+    return {
+        "measure_importance": [*one, "--criteria", "l1", "--images", 10],
+        "prune_filters": [*one, "--importance", importance, *methods, "--fine-tuning-steps", steps],
+        "delete_weights": [*several, "--shares", 0.5, "--images", 10, "--retraining-steps", steps],
+    }[script]
 
 
 @dataclass
@@ -108,6 +120,22 @@ class Study:
         assert done.returncode == exit_code, done.stdout
         return done.stdout
 
+    @property
+    def dataset(self):
+        """The dataset's file."""
+        (path,) = (self.folder / "data" / "digits").glob("dataset-*.npz")
+        return path
+
+    def script(self, name, *arguments):
+        """Run a script as its rule does; the ended process."""
+        return subprocess.run(
+            [sys.executable, f"scripts/{name}.py", *map(str, arguments)],
+            cwd=self.folder,
+            env=clean_environment() | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            encoding="utf-8",
+        )
+
     def stale(self, *arguments, **environment):
         """How often each rule would run."""
         output = self.snakemake("--dry-run", *arguments, **environment)
@@ -141,7 +169,7 @@ def clean_environment():
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SNAKEMAKE", "FILTERTWINS", "PYTHONPATH", "TF_", "KERAS"))
+        if not name.startswith(("SNAKEMAKE", "FILTERTWINS", "PYTHON", "TF_", "KERAS"))
     }
 
 

@@ -6,6 +6,7 @@ Interrupts that reach no job, folders that it cannot write, and files from the f
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ import psutil
 from filtertwins.errors import StudyError
 
 GRACE_S = 2.0  # Ctrl-C in a terminal has reached the jobs already: they get this long to tidy up
+LEAST_FREE_BYTES = 2**20  # Snakemake's own notes and logs have room in less
 
 
 def pass_on_interrupts() -> None:
@@ -57,7 +59,7 @@ def _interrupted(process: psutil.Process) -> bool:
 
 
 def require_writable(folders: Iterable[Path]) -> None:
-    """Check that files can be made in some folders, which need not exist yet.
+    """Check that files can be made in some folders, which need not exist yet: allowed there, and some space left.
 
     Raises:
         StudyError: names every folder where that is not so.
@@ -67,6 +69,13 @@ def require_writable(folders: Iterable[Path]) -> None:
         raise StudyError(
             f"not writable: {', '.join(refused)}; allow writing there, or run in another folder (--directory)"
         )
+    if full := sorted(str(folder) for folder in existing if _is_full(folder)):
+        raise StudyError(f"no space left: {', '.join(full)}; make room, or run in another folder (--directory)")
+
+
+def _is_full(folder: Path) -> bool:
+    disk = shutil.disk_usage(folder)
+    return disk.total > 0 and disk.free < LEAST_FREE_BYTES  # 0 in all: a file system that doesn't tell
 
 
 def date_back(folders: Iterable[Path]) -> None:

@@ -46,8 +46,12 @@ def forget_records(file: Path) -> None:
 
 
 def restore_records(file: Path, folders: Iterable[Path], notes: Path = NOTES) -> None:
-    """Give Snakemake its notes on the files in some folders back, if it has none; a damaged file counts as none."""
-    if not file.exists() or any(True for _ in _notes_on(folders, notes)):
+    """Give Snakemake its notes on the files in some folders back, if it has none; a damaged file counts as none.
+
+    Half of them would be worse than none: if a kill ends this, the next time does it all again.
+    """
+    unfinished = notes.with_name("restoring")
+    if not file.exists() or (not unfinished.exists() and any(True for _ in _notes_on(folders, notes))):
         return
     try:
         records = json.loads(file.read_text(encoding="utf-8"))
@@ -56,6 +60,7 @@ def restore_records(file: Path, folders: Iterable[Path], notes: Path = NOTES) ->
         return
     for folder in (notes, notes.with_name("incomplete")):  # without the latter, Snakemake takes its notes for old ones
         folder.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
     for path, record in restored.items():
         if _lies_in(path, folders) and Path(path).exists():
             made_s = Path(path).stat().st_mtime
@@ -64,6 +69,7 @@ def restore_records(file: Path, folders: Iterable[Path], notes: Path = NOTES) ->
             target = _note_file(path, notes)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps(note), encoding="utf-8")
+    unfinished.unlink()
 
 
 def _lies_in(path: str, folders: Iterable[Path]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -101,6 +102,17 @@ def on_a_full_disk():
         return study.snakemake(*arguments, exit_code=1, TEST_LARGEST_FILE=str(largest_file))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def with_own_mounts():
+    """What a command is run by so that it may mount file systems, which nobody else sees and which go with it."""
+    # An ordinary user needs a user namespace for that.
+    under = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--user", "--map-root-user")))
+    mounts = ("sh", "-c", "mount -t tmpfs none /mnt")
+    if shutil.which("unshare") is None or subprocess.run([*under, *mounts], capture_output=True).returncode:
+        pytest.skip("no mount namespace can be made here")
+    return under
 
 
 @pytest.fixture

@@ -11,11 +11,17 @@ MISTAKES = {
     "colour": "red",
     "architectures": {
         "question": {"activation": "rleu", "batsch": 5, "filters": [4, 2]},
-        "relu_3x1": {"learning_rate": float("nan"), "epochs": 3},
+        "relu_3x1": {"learning_rate": float("inf"), "epochs": 3},
         "5x5": {"kernel": [5, 5], "activation": "relu", "learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [2]},
     },
     "measures": {"null_draws": 7},
     "experiments": {"twinns": {}},
+    "pruning": {
+        "methods": ["l1", "tailor"],
+        "images": 0,
+        "networks": {"question": {"filters": 16, "kept": [4, 20]}, "relu_5x5": {"kept": [4], "from_scratch": [5]}},
+        "weight_deletion": {"shares": [0.5, 1.0]},
+    },
 }
 WORDS = [  # of each mistake: the key, the value, and what would be right
     ("seeds = 0;", "greater than 0"),
@@ -25,11 +31,16 @@ WORDS = [  # of each mistake: the key, the value, and what would be right
     ("architectures.question.activation = 'rleu';", "did you mean 'relu'?"),
     ("architectures.question.batsch: unknown key;", "did you mean 'batch'?"),
     ("architectures.question.filters = [4, 2];", "must increase"),
-    ("architectures.relu_3x1.learning_rate = nan;", "finite number"),
+    ("architectures.relu_3x1.learning_rate = inf;", "finite number"),
     ("architectures.relu_3x1.epochs = 3;", "give either steps or epochs"),
     ("architectures.5x5", "match pattern"),
     ("measures.null_draws = 7;", "greater than or equal to 100"),
     ("experiments.twinns: unknown experiment;", "did you mean 'twins'?"),
+    ("pruning.methods.tailor: unknown method;", "did you mean 'taylor'?"),
+    ("pruning.images = 0;", "greater than 0"),
+    ("pruning.networks.question.kept = [4, 20];", "allowed: 1 to 15"),
+    ("pruning.networks.relu_5x5.from_scratch = [5];", "in kept, 4"),
+    ("pruning.weight_deletion.shares.1 = 1.0;", "less than 1"),
 ]
 
 
@@ -43,7 +54,7 @@ def message_of(output):
 
 
 @pytest.mark.parametrize("arguments", [["--cores", "1"], ["--dry-run"]])
-def test_a_config_with_a_dozen_mistakes_ends_with_all_of_them_and_no_traceback(new_tree, arguments):
+def test_a_config_with_many_mistakes_ends_with_all_of_them_and_no_traceback(new_tree, arguments):
     new_tree.configure("wrong.yaml", MISTAKES)
     headline, mistakes = message_of(new_tree.snakemake(*arguments, exit_code=1))
     assert headline == f"the configuration has {len(WORDS)} mistakes:"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
 
 import pytest
+
+from studies import NOTHING
 
 WEIGHTS = "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz"
 COMMAND = ("--cores", "2")
@@ -41,23 +42,46 @@ def as_anyone(study):
     return study
 
 
-def limit_files():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+LIMITED = f"ulimit -f {LARGEST_FILE // 1024}"
+SMALL_DISK = f'mount -t tmpfs -o size={2 * LARGEST_FILE},nr_inodes=9 none . && cd "$PWD"'  # into what is mounted
+WRITE_AND_LOOK = """
+{limit} || exit 2
+printf old > file
+"$@" file
+code=$?
+for name in $(ls -A); do echo "$name: $(cat "$name")"; done
+exit $code
+"""
 
 
 @pytest.mark.parametrize("kind", WRITE)
-def test_the_old_file_stays_where_the_new_one_does_not_fit(root, tmp_path, kind):
-    path = tmp_path / "file"
-    path.write_text("old")
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        pytest.param(LIMITED, "File too large", id="limit"),
+        pytest.param(SMALL_DISK, "No space left on device", id="full"),
+    ],
+)
+def test_the_old_file_stays_where_the_new_one_does_not_fit(root, tmp_path, with_own_mounts, kind, limit, reason):
+    shell = [*with_own_mounts, "bash", "-c", WRITE_AND_LOOK.format(limit=limit), "bash"]
     done = subprocess.run(
-        [sys.executable, "-c", WRITERS.format(WRITE[kind]), str(path)],
-        env={"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=limit_files,
+        [*shell, sys.executable, "-c", WRITERS.format(WRITE[kind])],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (1, f"error: {path}: File too large\n")
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("file", "old")]
+    assert (done.returncode, done.stderr, done.stdout) == (1, f"error: file: {reason}\n", "file: old\n")
+
+
+def test_a_full_disk_is_told_before_anything_is_made(study, with_own_mounts):
+    study.under = (*with_own_mounts, "sh", "-c", 'mount -t tmpfs -o size=64k none .snakemake && exec "$@"', "sh")
+    (study.folder / "results/digits/kernels.csv").unlink()
+    before = study.contents("data", "results", "figures")
+    output = study.snakemake(*COMMAND, exit_code=1)
+    assert output.splitlines()[-1].startswith("error: no space left: .snakemake; make room")
+    assert "Traceback" not in output
+    assert study.contents("data", "results", "figures") == before
 
 
 @pytest.mark.parametrize(
@@ -82,6 +106,7 @@ def test_a_full_disk_fails_the_job_by_its_file_and_leaves_nothing_partial(
     left.pop("results/digits/records.json")  # which now tells of fewer files
     assert left.items() <= undisturbed.items()  # no temporary file, and no other content under any name
     assert failing not in left
+    assert not list(study.folder.rglob("__pycache__"))  # half a compiled module would end all that follows
     assert study.stale()  # so the same command will make it
 
 
@@ -106,6 +131,18 @@ def test_folders_that_may_not_be_written_are_named_and_stay_as_they_are(as_anyon
     assert "Traceback" not in output
     assert study.contents("data", "results", "figures") == before
     assert not list((study.folder / ".snakemake" / "locks").glob("*"))
+
+
+def test_snakemakes_notes_that_may_not_be_written_are_named(as_anyone):
+    study, notes = as_anyone, as_anyone.folder / ".snakemake" / "metadata"
+    shutil.rmtree(notes)
+    notes.mkdir(mode=0o555)
+    output = study.snakemake(*COMMAND, exit_code=1)
+    notes.chmod(0o755)
+    assert output.splitlines()[-1].startswith("error: .snakemake/metadata/")
+    assert output.splitlines()[-1].endswith(": Permission denied")
+    assert "Traceback" not in output
+    assert study.stale() == NOTHING  # once it may be written, the records give the notes back
 
 
 def test_results_that_may_not_be_written_can_still_be_drawn(as_anyone):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+
+import pytest
 
 from filtertwins.files import read_csv
+from filtertwins.weights import load_chunk, save_chunk
+from studies import options_of_pruning
+
+WEIGHTS = "results/digits/weights/question/filters-003_seeds-000-001.npz"
+HUGE = {"learning_rate": 1.0e30}
 
 
 def test_a_diverging_run_fails_its_job_by_seed_and_step_and_the_others_finish(study):
     wild = {
         "kernel": [3, 1],
         "activation": "relu",
-        "learning_rate": 1.0e30,
         "batch": 64,
         "steps": 6,
         "filters": [16],  # the largest, so that it is trained first
-    }
+    } | HUGE
     study.configure("wild.yaml", {"architectures": {"wild": wild, "relu_5x5": {"filters": [2, 3]}}})
     output = study.snakemake("--cores", "1", "--keep-going", exit_code=1)
     weights = study.folder / "results" / "digits" / "weights"
@@ -24,3 +32,35 @@ def test_a_diverging_run_fails_its_job_by_seed_and_step_and_the_others_finish(st
     assert (weights / "relu_5x5" / "filters-003_seeds-000-001.npz").is_file()
     assert not list((weights / "wild").glob("*"))
     assert "wild" not in set(read_csv(study.folder / "results" / "digits" / "runs.csv")["architecture"])
+
+
+@pytest.fixture
+def wild_chunk(finished_study, tmp_path):
+    """Networks that were trained well, but would be trained on at a huge rate."""
+    study, _ = finished_study
+    chunk = load_chunk(study.folder / WEIGHTS)
+    chunk = replace(chunk, condition={**chunk.condition, "model": chunk.condition["model"] | HUGE})
+    save_chunk(chunk, tmp_path / "wild.npz")
+    return tmp_path / "wild.npz", chunk.condition
+
+
+def options_of(script, chunk, condition, steps):
+    if script != "train_chunk":
+        return options_of_pruning(script, chunk, json.dumps(condition), steps=steps)
+    short = {"model": condition["model"] | {"steps": steps}, "snapshots": 2}
+    return ["--condition", json.dumps({**condition, **short})]
+
+
+@pytest.mark.parametrize("script", ["train_chunk", "prune_filters", "delete_weights"])
+@pytest.mark.parametrize("steps", [1, 3])  # the first step ruins the weights; the loss tells at the second
+def test_all_that_is_trained_fails_by_seed_and_step_and_writes_nothing(
+    finished_study, wild_chunk, tmp_path, script, steps
+):
+    study, _ = finished_study
+    options, output = options_of(script, *wild_chunk, steps), tmp_path / "output"
+    done = study.script(script, "--dataset", study.dataset, *options, "--output", output)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.match(rf"error: question filters=3.*: training diverged: seed 0, step {min(steps, 2)}: loss is", last)
+    assert "Traceback" not in done.stderr
+    assert not output.exists()

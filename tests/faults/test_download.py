@@ -438,6 +438,42 @@ def test_a_damaged_file_in_a_folder(folder, tmp_path):
 # --- several mirrors
 
 
+def truncating(handler, _):
+    send(handler, PACKED[:100], Content_Length=str(len(PACKED)))
+
+
+def corrupting(handler, _):
+    send(handler, gzip.compress(PAYLOAD[::-1]))
+
+
+def falling_silent(handler, _):
+    send(handler, PACKED[:100], Content_Length=str(len(PACKED)))
+    time.sleep(1)  # longer than the test waits
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(falling_silent, id="slow"),
+        pytest.param(truncating, id="truncating"),
+        pytest.param(corrupting, id="corrupting"),
+        pytest.param(lambda handler, _: send(handler, b"", status=404), id="404"),
+        pytest.param(lambda handler, _: send(handler, b"<html>"), id="HTML instead of gzip"),
+        pytest.param(lambda handler, _: send(handler, b"", status=500), id="500 for ever"),
+        pytest.param(lambda handler, _: send(handler, gzip.compress(bytes(10**7))), id="gzip bomb"),
+        pytest.param(lambda handler, _: send(handler, b"", status=302, Location="ftp://a/b"), id="redirect"),
+        pytest.param(lambda handler, _: handler.connection.close(), id="hanging up"),
+        pytest.param(None, id="dead"),
+    ],
+)
+def test_whatever_one_mirror_does_the_next_one_serves(folder, server, good_mirror, answer):
+    if answer is None:
+        server.close()
+    server.answer = answer
+    fetch(folder, server.address, good_mirror, timeout_s=0.3)
+    assert_verified(folder)
+
+
 def test_the_next_mirror_is_tried_and_the_reason_told(folder, server, good_mirror, capsys):
     server.answer = lambda handler, _: send(handler, b"<html>")
     fetch(folder, server.address, good_mirror)

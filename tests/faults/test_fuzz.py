@@ -15,6 +15,7 @@ import os
 import tracemalloc
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from hypothesis import strategies as st
 
 from filtertwins.files import DamagedFile, read_npz
 from filtertwins.idx import IdxError, PayloadError, decode_idx, sized_payload
+from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes
+from filtertwins.pruning.criteria import METHODS
 from filtertwins.settings import Settings, SettingsError, load_settings
 from filtertwins.weights import WrongCondition, load_chunk, save_chunk
 
@@ -233,6 +236,13 @@ VALUES = st.recursive(
     ATOMS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
 )
 
+NEAR = (
+    st.integers(1, 40)
+    | st.floats(0, 1)
+    | st.lists(st.integers(1, 9), max_size=3)
+    | st.sampled_from(["linear", "relu", "adam", "digits", "l1", None])
+)
+
 
 def places(value, above=()):
     """The path of every value in nested plain data."""
@@ -248,15 +258,42 @@ def config(root):
     return yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
 
 
-def load_or_refuse(config):
-    """Load settings, with the experiments and methods that there are, as the workflow does."""
+def load_or_refuse(config, experiments=("twins", "removal")):
+    """Load settings and plan the study, as the workflow does; or None where all mistakes are listed."""
     with at_most_bytes(5 * SLACK_BYTES):
         try:
-            load_settings(config, {"twins", "removal"}, {"random", "merge"})
+            settings = load_settings(config, experiments, METHODS)
         except SettingsError as error:
             headline, *mistakes = str(error).splitlines()
             assert headline.startswith("the configuration has ")
             assert mistakes
+            return None
+    most_seeds = max([settings.seeds, *(item.seeds or 0 for item in settings.experiments.values() if item)])
+    return Plan(settings) if most_seeds < 1000 else None  # more are right too, but take long to list
+
+
+def ask_as_the_rules_do(plan):
+    """What Snakemake asks of a plan before any job."""
+    studies = [
+        plan.study(),
+        plan.gallery(),
+        plan.removal(),
+        plan.merging(),
+        plan.from_scratch(),
+        plan.weight_deletion(),
+    ]
+    for study in studies + [plan.experiment(name) for name in plan.experiments]:
+        as_json(study)
+        asked_mem_mb(plan.measuring_mem_mb(study))
+        asked_minutes(plan.measuring_minutes(study))
+        for architecture, counts in study["architectures"].items():
+            for first, seeds in study["chunks"][:1]:
+                chunk = architecture, counts[-1], first, first + seeds - 1
+                as_json(plan.condition(*chunk))
+                asked_mem_mb(max(plan.training_mem_mb(*chunk), plan.pruning_mem_mb(*chunk)), 3)
+                asked_minutes(max(plan.training_minutes(*chunk), plan.pruning_minutes(*chunk)), 3)
+    as_json([plan.costed_networks(), plan.weight_deletion_conditions()])
+    assert bool(plan.pruned_files(Path())) == bool(plan.importance_files(Path())) == bool(plan.costed_networks())
 
 
 @fuzz(300)
@@ -268,14 +305,16 @@ def test_a_mutated_config_loads_or_its_mistakes_are_listed(config, data):
         section = changed
         for key in above:
             section = section[key]
-        kind = data.draw(st.sampled_from(["change", "change", "remove", "add"]))
+        kind = data.draw(st.sampled_from(["change", "change", "change", "remove", "add"]))
         if kind == "remove":
             del section[last]
         elif kind == "add" and isinstance(section, dict):
             section[data.draw(KEYS)] = data.draw(VALUES)
         else:
-            section[last] = data.draw(VALUES)
-    load_or_refuse(changed)
+            section[last] = data.draw(NEAR | VALUES)
+    plan = load_or_refuse(changed, config["experiments"])
+    if plan:
+        ask_as_the_rules_do(plan)
 
 
 @fuzz(300)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import signal
 import time
 
 import pytest
 
+from studies import PRUNED
+
 WEIGHTS = "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz"
 TABLE = "results/digits/one_fewer.csv"
+KEPT = f"{PRUNED}/kept-002_seeds-000-001.csv"
 RECORDS = "results/digits/records.json"
 COMMAND = ("--cores", "2")
 STOPPED_S = 10
@@ -18,6 +22,13 @@ STOPPED_S = 10
     ("deleted", "moment", "busy", "group"),
     [
         pytest.param([WEIGHTS, TABLE], "step 100/150", True, True, id="Ctrl-C during a long compiled call"),
+        pytest.param(
+            [KEPT, "results/digits/pruning.csv"],
+            "kept=2 seeds 0-1 step 3/3",
+            True,
+            True,
+            id="Ctrl-C while pruned networks train on",
+        ),
         pytest.param([TABLE], TABLE, False, False, id="kill -INT of Snakemake alone during a table write"),
     ],
 )
@@ -41,3 +52,21 @@ def test_an_interrupt_stops_everything_tidily_and_the_same_command_resumes(
 
     study.snakemake(*COMMAND)  # there is no lock to remove
     assert study.contents("data", "results", "figures") == undisturbed
+
+
+def test_every_script_that_trains_can_be_interrupted_in_compiled_code(root):
+    def calls(tree):
+        return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+    scripts = [ast.parse(path.read_text(encoding="utf-8")) for path in (root / "scripts").glob("*.py")]
+    blocks = [node for tree in scripts for node in ast.walk(tree) if isinstance(node, ast.With)]
+    guarded = [block for block in blocks if ast.unparse(block.items[0]) == "interrupts_end_at_once()"]
+    training, safe = (
+        sum(
+            ast.unparse(call.func) in ("training.train_chunk", "training.fine_tune")
+            for tree in trees
+            for call in calls(tree)
+        )
+        for trees in (scripts, guarded)
+    )
+    assert training == safe >= 3

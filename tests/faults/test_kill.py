@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from studies import PRUNED
+
 WEIGHTS = "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz"
 COMMAND = ("--cores", "2")
 
@@ -14,6 +16,15 @@ COMMAND = ("--cores", "2")
     ("deleted", "moment"),
     [
         pytest.param([WEIGHTS, "results/digits/one_fewer.csv"], "step 100/150", id="during training"),
+        pytest.param(
+            [
+                f"{PRUNED}/importance_seeds-000-001.csv",
+                f"{PRUNED}/kept-002_seeds-000-001.csv",
+                "results/digits/pruning.csv",
+            ],
+            "kept=2 seeds 0-1 step 3/3",
+            id="while pruned networks train on",
+        ),
         pytest.param(["results/digits/runs.csv"], "results/digits/runs.csv", id="during a table write"),
         pytest.param(["figures/digits/twins.pdf"], "figures/digits/twins.svg", id="during a figure write"),
     ],

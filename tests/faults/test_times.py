@@ -29,7 +29,8 @@ def scramble_times(paths):
 # --- touched files
 
 
-def test_touched_files_make_nothing_stale(study):
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_touched_files_make_nothing_stale(study, profile):
     touched = [
         study.folder / "Snakefile",
         *files_below(*(study.folder / name for name in ("data", "results", "scripts", "src", "workflow", "config"))),
@@ -37,10 +38,10 @@ def test_touched_files_make_nothing_stale(study):
     assert {path.suffix for path in touched} >= {"", ".npz", ".csv", ".py", ".smk", ".yaml"}
     for path in touched:
         os.utime(path)
-    assert study.stale() == NOTHING
+    assert study.stale("--workflow-profile", f"profiles/{profile}") == NOTHING
 
 
-@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "*.csv"])
+@pytest.mark.parametrize("kind", ["dataset-*.npz", "filters-*.npz", "importance_*.csv", "kept-*.csv", "*.csv"])
 def test_a_file_touched_alone_makes_nothing_stale(study, kind):
     newest_s = max(path.stat().st_mtime for path in files_below(study.folder)) + MINUTE_S
     paths = [path for path in files_below(study.folder) if path.match(kind)]
@@ -48,6 +49,18 @@ def test_a_file_touched_alone_makes_nothing_stale(study, kind):
     for path in paths:
         os.utime(path, (newest_s, newest_s))
     assert study.stale() == NOTHING
+
+
+def test_a_large_file_touched_alone_makes_nothing_stale(study):
+    study.configure("wide.yaml", {"architectures": {"relu_5x5": {"filters": [2, 60]}}})
+    table = "results/digits/runs.csv"
+    study.snakemake(table, *COMMAND)
+    path = study.folder / "results/digits/weights/relu_5x5/filters-060_seeds-000-001.npz"
+    assert path.stat().st_size > 2**20  # above Snakemake's own limit for checksums
+    newest_s = (study.folder / table).stat().st_mtime + MINUTE_S
+    os.utime(path, (newest_s, newest_s))
+    for profile in ("default", "slurm"):
+        assert study.stale(table, "--workflow-profile", f"profiles/{profile}") == NOTHING
 
 
 def test_random_file_times_make_nothing_stale(study):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import pickle
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from filtertwins.files import read_npz, write_npz
+from filtertwins.weights import load_chunk
+from studies import PRUNED, options_of_pruning
 
 FOLDER = "results/digits/weights/question"
 CHUNK = f"{FOLDER}/filters-002_seeds-000-001.npz"
@@ -27,16 +28,6 @@ class Exploding:
 
     def __reduce__(self):
         return open, (str(self.trace), "w")
-
-
-def run_script(root, name, *arguments):
-    """Run a script as a rule does."""
-    return subprocess.run(
-        [sys.executable, str(root / "scripts" / f"{name}.py"), *map(str, arguments)],
-        env={"PYTHONPATH": str(root / "src")},
-        capture_output=True,
-        text=True,
-    )
 
 
 def truncate(path, _trace):
@@ -94,14 +85,14 @@ def be_compressed(path, _trace):
         (be_compressed, "not a whole npz file (compressed, or members longer than the file)"),
     ],
 )
-def test_damaged_weights_are_refused_by_name_and_nothing_is_unpickled(finished_study, root, tmp_path, damage, words):
+def test_damaged_weights_are_refused_by_name_and_nothing_is_unpickled(finished_study, tmp_path, damage, words):
     study, _ = finished_study
     weights = tmp_path / "weights"
     shutil.copytree(study.folder / FOLDER, weights / "question")
     path, trace = weights / "question" / "filters-002_seeds-000-001.npz", tmp_path / "unpickled"
     damage(path, trace)
     wanted = '{"architectures": {"question": [1, 2, 3]}, "chunks": [[0, 2]]}'
-    done = run_script(root, "collect_runs", "--weights", weights, "--study", wanted, "--output", tmp_path / "runs.csv")
+    done = study.script("collect_runs", "--weights", weights, "--study", wanted, "--output", tmp_path / "runs.csv")
     assert done.returncode == 1
     (message,) = done.stderr.splitlines()
     assert message.startswith(f"error: {path}: ")
@@ -109,6 +100,44 @@ def test_damaged_weights_are_refused_by_name_and_nothing_is_unpickled(finished_s
     assert "run again" in message
     assert not trace.exists()
     assert not (tmp_path / "runs.csv").exists()
+
+
+@pytest.mark.parametrize("script", ["measure_importance", "prune_filters", "delete_weights"])
+@pytest.mark.parametrize("damage", [flip_a_bit, hold_objects, be_another_condition])
+def test_pruning_refuses_damaged_weights_by_name(finished_study, tmp_path, script, damage):
+    study, _ = finished_study
+    for name in ("filters-002_seeds-000-001.npz", "filters-003_seeds-000-001.npz"):
+        shutil.copy(study.folder / FOLDER / name, tmp_path)
+    path, trace, output = tmp_path / "filters-002_seeds-000-001.npz", tmp_path / "unpickled", tmp_path / "output"
+    options = options_of_pruning(script, path, json.dumps(load_chunk(path).condition))
+    damage(path, trace)
+    done = study.script(script, "--dataset", study.dataset, *options, "--output", output)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {path}: ")
+    assert "Traceback" not in done.stderr
+    assert not trace.exists()
+    assert not output.exists()
+
+
+def test_tables_of_pruning_that_are_cut_off_are_refused_by_name(finished_study, tmp_path):
+    study, _ = finished_study
+    tables = [tmp_path / name for name in ("importance_seeds-000-001.csv", "kept-002_seeds-000-001.csv")]
+    importance, kept = tables
+    for table in tables:
+        table.write_bytes((study.folder / PRUNED / table.name).read_bytes()[:-30])
+    condition = json.dumps(load_chunk(study.folder / CHUNK).condition)
+    options = options_of_pruning("prune_filters", CHUNK, condition, importance=importance)
+    pruning = study.script("prune_filters", "--dataset", study.dataset, *options, "--output", tmp_path / "output")
+    collecting = study.script(
+        *("collect_pruning", "--pruned", kept, "--importances", study.folder / PRUNED / importance.name),
+        *("--pruning", tmp_path / "output", "--importance", tmp_path / "other"),
+    )
+    for done, table in ((pruning, importance), (collecting, kept)):
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"error: {table}: the last line has no end, so the file is cut off; delete it and run again"
+        )
+    assert sorted(tmp_path.iterdir()) == tables
 
 
 def test_the_way_out_in_the_message_works(study):

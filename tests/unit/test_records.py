@@ -99,6 +99,30 @@ def test_a_clone_with_notes_keeps_them(clone):
     assert not snakemakes_name("figures/digits/twins.pdf").exists()
 
 
+def test_notes_that_came_back_in_part_come_back_as_a_whole_the_next_time(clone, monkeypatch):
+    save_records(RECORDS, FOLDERS)
+    whole = RECORDS.read_bytes()
+    forget_notes()
+    written = []
+
+    def fail_at_the_second(path, text, original=Path.write_text, **options):
+        written.append(path)
+        original(path, text[: None if len(written) == 1 else 9], **options)
+        if len(written) == 2:
+            raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", fail_at_the_second)
+        with pytest.raises(OSError, match="No space left"):
+            restore_records(RECORDS, FOLDERS)
+    restore_records(RECORDS, FOLDERS)
+    save_records(RECORDS, FOLDERS)
+    assert RECORDS.read_bytes() == whole
+    snakemakes_name(LONG).unlink()
+    restore_records(RECORDS, FOLDERS)  # and then no more
+    assert not snakemakes_name(LONG).exists()
+
+
 def test_a_record_that_leads_out_of_the_folders_or_to_no_file_is_not_restored(clone):
     outside = ["results/mnist/runs.csv", "results/digits/absent.csv", "/etc/passwd"]
     RECORDS.write_text(json.dumps(dict.fromkeys(outside, NOTE)))

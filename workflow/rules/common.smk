@@ -26,6 +26,8 @@ def or_end(check, *arguments):
         return check(*arguments)
     except StudyError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}")
 
 
 or_end(require_writable, [Path(".snakemake")])  # where Snakemake notes what it did
@@ -62,7 +64,7 @@ MADE = [DATASET_FILE.parent, RESULTS, FIGURES]
 RECORDS = RESULTS / "records.json"
 if workflow.is_main_process:  # and not in a job's, on another machine
     date_back(MADE)
-    restore_records(RECORDS, MADE)
+    or_end(restore_records, RECORDS, MADE)
 
 # Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
 TABLES = []  # names of tables in RESULTS

@@ -9,7 +9,7 @@ import numpy as np
 
 from filtertwins.datasets import Dataset
 from filtertwins.settings import Architecture, Start
-from filtertwins.training.loop import score, train_stack
+from filtertwins.training.loop import check_finite, score, train_stack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.starts import start_from
 from filtertwins.weights import Chunk, stacked
@@ -43,6 +43,7 @@ def train_chunk(
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
     networks = [(seed, index) for seed in seeds for index in range(len(starts))]
     seed_of_network = [seed for seed, _ in networks]
+    what = f"{condition.get('architecture', '')} filters={filters}"
     drawn = {seed: initial_parameters(architecture, filters, [seed], image_shape) for seed in seeds}
     trained = train_stack(
         dataset,
@@ -50,12 +51,13 @@ def train_chunk(
         stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks]),
         seed_of_network,
         snapshot_steps,
-        f"{condition.get('architecture', '')} filters={filters}",
+        what,
         growth_bound=any(start.second_filter == "twin" for start in starts),
         report=report,
     )
     kernels, biases, separations = zip(*trained.snapshots, strict=True)
     scores = score(trained.stack, dataset)
+    check_finite(scores.losses, seed_of_network, [snapshot_steps[-1]] * len(scores.splits), what)
     return Chunk(
         condition=condition,
         seeds=np.array(seed_of_network, np.int64),

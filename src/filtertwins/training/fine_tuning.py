@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from filtertwins.datasets import Dataset
 from filtertwins.settings import Architecture
-from filtertwins.training.loop import score, train_stack
+from filtertwins.training.loop import check_finite, score, train_stack
 from filtertwins.training.networks import build_stack
 from filtertwins.training.streams import Purpose
 from filtertwins.weights import Parameters, Scores
@@ -48,4 +48,6 @@ def fine_tune(
     trained = train_stack(
         dataset, architecture, networks, seed_of_network, ends, what, order=order, trainable=trainable, report=report
     )
-    return before, score(trained.stack, dataset, HELD_OUT)
+    after = score(trained.stack, dataset, HELD_OUT)
+    check_finite(after.losses, seed_of_network, [steps] * len(HELD_OUT), what)
+    return before, after

@@ -89,7 +89,7 @@ def train_stack(
             indices[step] = [next(stream) for stream in streams]
         results = run_steps(tf.constant(indices), tf.constant(done), tf.constant(stop))
         losses, moments = (x.numpy()[: stop - done] for x in results)  # (step, network, ...)
-        _check_finite(losses, seed_of_network, done, what)
+        check_finite(losses, seed_of_network, range(done + 1, stop + 1), what)
         unreported.append(losses)
         if moments.size:
             growth.append(np.sqrt(np.linalg.eigvalsh(moments)[..., -1].clip(min=0)))
@@ -209,10 +209,21 @@ def _snapshot(stack: Stack) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.floa
     return now.kernels, now.biases, outgoing_separation(now)
 
 
-def _check_finite(losses: NDArray[np.float32], seeds: Sequence[int], done: int, what: str) -> None:
-    for step, seed in np.argwhere(~np.isfinite(losses))[:1]:
+def check_finite(losses: NDArray[np.floating[Any]], seeds: Sequence[int], steps: Sequence[int], what: str) -> None:
+    """Check losses, during training and after it, which the last step may have ruined.
+
+    Args:
+        losses: (row, network).
+        seeds: each network's.
+        steps: each row's.
+        what: the networks' name.
+
+    Raises:
+        DivergedError: names the seed and the step of the first that is not a finite number.
+    """
+    for row, network in np.argwhere(~np.isfinite(losses))[:1]:
         raise DivergedError(
-            f"{what}: training diverged: seed {seeds[seed]}, step {done + step + 1}: loss is {losses[step, seed]}. "
+            f"{what}: training diverged: seed {seeds[network]}, step {steps[row]}: loss is {losses[row, network]}. "
             "A smaller learning_rate usually helps."
         )
 
