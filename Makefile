@@ -43,6 +43,10 @@ report: $(INSTALLED) figures ## the MNIST study as one HTML page: results/mnist/
 answer: $(INSTALLED) figures ## the MNIST verdicts, into the README
 	PYTHONPATH=src python tools/write_answer.py --claims results/mnist/claims.csv --readme README.md
 
+.PHONY: bench
+bench: $(INSTALLED) ## training side by side with Keras and others: at most ten minutes on 4 cores
+	python tools/bench/run.py $(OPTIONS)
+
 .PHONY: slurm-demo
 slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for it: a submission, seen without a cluster
 	python tools/one_node_slurm.py -- snakemake --workflow-profile profiles/slurm --configfile config/quickstart.yaml \
