@@ -1,11 +1,11 @@
-"""What every competitor trains: one condition, on given seeds' initial weights and batches; and how it is asked to."""
+"""What every competitor trains: networks of one condition, from the same initial weights, on the same batches."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,50 +23,71 @@ from filtertwins.settings import Architecture
 class Work:
     """Networks of one condition, to be trained for some steps."""
 
-    dataset: str  # the workflow's file
-    condition: dict[str, Any]  # as a chunk's; its seeds are this work's
-    warm: int  # first steps, in which programs are compiled and memory is prepared
+    dataset: str  # the workflow's own file
+    condition: dict[str, Any]  # as train_chunk gets it: the model and its steps, filters, seeds
+    warm: int  # the first steps, in which programs are compiled and memory is found; a step is timed after them
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture.model_validate(self.condition["model"] | {"filters": [self.condition["filters"]]})
+        """How networks look and are trained."""
+        return Architecture.model_validate(self.condition["model"] | {"filters": [self.filters]})
 
     @property
     def filters(self) -> int:
+        """Their number."""
         return self.condition["filters"]
 
     @property
     def seeds(self) -> list[int]:
+        """One for each network."""
         return self.condition["seeds"]
 
     @property
     def steps(self) -> int:
+        """How many, the warm ones among them."""
         return self.condition["model"]["steps"]
 
     def of_seeds(self, seeds: Sequence[int]) -> Work:
+        """The same of other seeds."""
         return Work(self.dataset, self.condition | {"seeds": list(seeds)}, self.warm)
 
     def data(self) -> Dataset:
+        """Images and labels."""
         return Dataset.from_arrays(read_npz(Path(self.dataset), DATASET_SHAPES))
 
     def batches(self, images: int) -> NDArray[np.int32]:
-        """Which training images each step sees: (seed, step, image)."""
+        """The training images of each step: (seed, step, image)."""
         from filtertwins.training.streams import batches
 
-        of_seeds = [islice(batches(seed, images, self.architecture.batch), self.steps) for seed in self.seeds]
-        return np.array([list(stream) for stream in of_seeds], np.int32)
+        streams = [batches(seed, images, self.architecture.batch) for seed in self.seeds]
+        return np.array([list(islice(stream, self.steps)) for stream in streams])
+
+    def initial_weights(self) -> Iterator[list[NDArray[np.float32]]]:
+        """Kernel, bias, dense weights and bias of each seed's network, in Keras's layout."""
+        from filtertwins.training import plain_model
+
+        shape = self.data().train_images.shape[1:]
+        for seed in self.seeds:
+            yield plain_model(self.architecture, self.filters, seed, shape).get_weights()
+
+    def adam_rate(self) -> float:
+        """The learning rate of Adam, the only optimiser that all competitors here know."""
+        if self.architecture.optimizer != "adam":
+            raise ValueError(f"optimizer = {self.architecture.optimizer}; allowed in the benchmark: adam")
+        return self.architecture.learning_rate
 
     def as_json(self) -> str:
+        """In one line, for another process."""
         return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it."""
+    """What it took to train networks together, and what came of it."""
 
-    wall_s: float  # all that the competitor's time counts
-    step_s: float  # a step after the warm ones, of all networks that are trained together
-    accuracies: dict[int, float]  # of each seed's network on the test images
+    wall_s: float  # all that counts for the competitor
+    step_s: float  # a step of all networks, after the warm ones
+    accuracies: dict[int, float]  # on the test images, by seed
 
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -74,20 +95,18 @@ def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images[..., np.newaxis].astype(np.float32) / np.float32(255)
 
 
-def timed(warm: Callable[[], object], rest: Callable[[], object], steps: int) -> tuple[float, float]:
-    """Seconds of both calls together, and those of the second for each of its steps."""
+def timed(work: Work, run: Callable[[int, int], object]) -> tuple[float, float]:
+    """Train from one step to another, first the warm steps: seconds of all, and of a step after those."""
     start_s = time.perf_counter()
-    warm()
+    run(0, work.warm)
     warm_s = time.perf_counter()
-    rest()
+    run(work.warm, work.steps)
     end_s = time.perf_counter()
-    return end_s - start_s, (end_s - warm_s) / steps
+    return end_s - start_s, (end_s - warm_s) / (work.steps - work.warm)
 
 
 def serve(train: Callable[[Work], Trained]) -> None:
-    """Train what each line of the input asks for, until it ends: imports are over before the first clock starts."""
-    answers = sys.stdout
-    sys.stdout = sys.stderr
-    print("ready", file=answers, flush=True)
+    """Train what each line of the input asks for, until it ends. So imports are over before the first clock starts."""
+    answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         print(json.dumps(asdict(train(Work(**json.loads(line))))), file=answers, flush=True)
