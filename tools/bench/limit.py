@@ -18,43 +18,39 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from filtertwins.pruning.cost import CLASSES, network_cost
 from filtertwins.settings import Architecture
 
-CLASSES = 10
 MATRIX = 3072  # rows and columns
 COPY_S = 0.2
-ADAM_BYTES = 7 * 4  # a weight: it, its gradient and two moments are read; it and the moments are written
+ADAM_TRAFFIC = 7  # times the weights: they, gradients and two moments are read; weights and moments are written
 
 
-def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int], *, collapsed: bool) -> float:
+def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int], *, collapsed: bool) -> int:
     """Multiplications and additions of one training step of one network, forward and backward.
 
-    Counted are the products: the convolution and its gradient by the kernels (the images need none), and the dense
-    layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser are not.
+    Counted are the products: the convolution and its gradient by the kernels (none by the images is needed), and the
+    dense layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser are not.
 
     Args:
         architecture: the network; its ``filters`` are ignored.
         filters: how many.
         image_shape: rows and columns.
-        collapsed: of the form that linear networks have (``training.networks``): the effective weights W are formed
-            from kernels and dense weights, with the gradients by both; every image passes through W, with W's gradient.
+        collapsed: in the form that linear networks have (``training.networks``). Counted are the effective weights,
+            formed from kernels and dense weights, with the gradients by both; and every image's product with them, with
+            its gradient.
     """
-    kernel, pixels = math.prod(architecture.kernel), math.prod(image_shape)
-    positions = math.prod(size - own + 1 for size, own in zip(image_shape, architecture.kernel, strict=True))
+    cost = network_cost(architecture.kernel, filters, image_shape)
     if collapsed:
-        return 2 * (2 * architecture.batch * pixels * CLASSES + 3 * positions * kernel * filters * CLASSES)
-    return 2 * architecture.batch * positions * filters * (2 * kernel + 3 * CLASSES)
-
-
-def parameters(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
-    """Weights and biases of one network."""
-    positions = math.prod(size - own + 1 for size, own in zip(image_shape, architecture.kernel, strict=True))
-    return filters * (math.prod(architecture.kernel) + 1 + positions * CLASSES) + CLASSES
+        of_weights = cost.convolution_macs * CLASSES  # each dense weight is spread over a kernel
+        of_image = math.prod(image_shape) * CLASSES
+        return 2 * (3 * of_weights + 2 * architecture.batch * of_image)
+    return 2 * architecture.batch * (2 * cost.convolution_macs + 3 * cost.dense_macs)
 
 
 def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
     """What Adam keeps of one network: its weights, their gradients and two moments."""
-    return 4 * 4 * parameters(architecture, filters, image_shape)
+    return 4 * network_cost(architecture.kernel, filters, image_shape).bytes
 
 
 def limits(
@@ -70,7 +66,7 @@ def limits(
     rows = []
     for (name, filters), architecture in conditions.items():
         copying = machine[f"copying_{working_bytes(architecture, filters, image_shape)}"]
-        memory_s = parameters(architecture, filters, image_shape) * ADAM_BYTES / copying
+        memory_s = ADAM_TRAFFIC * network_cost(architecture.kernel, filters, image_shape).bytes / copying
         linear = architecture.activation == "linear"
         for competitor, collapsed in [("limit", linear)] + [("limit_layered", False)] * linear:
             flops = step_flops(architecture, filters, image_shape, collapsed=collapsed)
