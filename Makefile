@@ -43,6 +43,14 @@ report: $(INSTALLED) figures ## the MNIST study as one HTML page: results/mnist/
 answer: $(INSTALLED) figures ## the MNIST verdicts, into the README
 	PYTHONPATH=src python tools/write_answer.py --claims results/mnist/claims.csv --readme README.md
 
+.PHONY: bench
+bench: $(INSTALLED) ## how fast training is, beside Keras and others: at most ten minutes on 4 cores
+	python tools/bench/run.py $(OPTIONS)
+
+.PHONY: times
+times: $(INSTALLED) ## where the time of the finished MNIST study went
+	python tools/show_times.py benchmarks/mnist
+
 .PHONY: slurm-demo
 slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for it: a submission, seen without a cluster
 	python tools/one_node_slurm.py -- snakemake --workflow-profile profiles/slurm --configfile config/quickstart.yaml \

@@ -1,0 +1,115 @@
+"""The limit: what a training step would take if it were only arithmetic at the machine's peak, or only memory traffic.
+
+    python limit.py <cores> <bytes> [<bytes> ...]
+
+prints, as JSON, float32 operations a second in products of large matrices, and for working sets of so many bytes a core
+the bytes a second that copying reads and writes; on all cores.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from filtertwins.pruning.cost import CLASSES, network_cost
+from filtertwins.settings import Architecture
+
+MATRIX = 3072  # rows and columns
+COPY_S = 0.2
+ADAM_TRAFFIC = 7  # times the weights: they, gradients and two moments are read; weights and moments are written
+
+
+def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int], *, collapsed: bool) -> int:
+    """Multiplications and additions of one training step of one network, forward and backward.
+
+    Counted are the products: the convolution and its gradient by the kernels (none by the images is needed), and the
+    dense layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser are not.
+
+    Args:
+        architecture: the network; its ``filters`` are ignored.
+        filters: how many.
+        image_shape: rows and columns.
+        collapsed: in the form that linear networks have (``training.networks``). Counted are the effective weights,
+            formed from kernels and dense weights, with the gradients by both; and every image's product with them, with
+            its gradient.
+    """
+    cost = network_cost(architecture.kernel, filters, image_shape)
+    if collapsed:
+        of_weights = cost.convolution_macs * CLASSES  # each dense weight is spread over a kernel
+        of_image = math.prod(image_shape) * CLASSES
+        return 2 * (3 * of_weights + 2 * architecture.batch * of_image)
+    return 2 * architecture.batch * (2 * cost.convolution_macs + 3 * cost.dense_macs)
+
+
+def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
+    """What Adam keeps of one network: its weights, their gradients and two moments."""
+    return 4 * network_cost(architecture.kernel, filters, image_shape).bytes
+
+
+def limits(
+    conditions: Mapping[tuple[str, int], Architecture], image_shape: tuple[int, int], machine: Mapping[str, float]
+) -> pd.DataFrame:
+    """What a model-step takes at least, on all cores: a row for each condition, for linear networks two.
+
+    Args:
+        conditions: architecture by its name and the number of filters.
+        image_shape: rows and columns.
+        machine: what this file's ``main`` prints.
+    """
+    rows = []
+    for (name, filters), architecture in conditions.items():
+        copying = machine[f"copying_{working_bytes(architecture, filters, image_shape)}"]
+        memory_s = ADAM_TRAFFIC * network_cost(architecture.kernel, filters, image_shape).bytes / copying
+        linear = architecture.activation == "linear"
+        for competitor, collapsed in [("limit", linear)] + [("limit_layered", False)] * linear:
+            flops = step_flops(architecture, filters, image_shape, collapsed=collapsed)
+            arithmetic_s = flops / machine["operations"]
+            rows.append(
+                {"architecture": name, "filters": filters, "competitor": competitor, "mflop": flops / 1e6}
+                | {"arithmetic_ms": 1000 * arithmetic_s, "memory_ms": 1000 * memory_s}
+                | {"step_ms": 1000 * max(arithmetic_s, memory_s)}
+            )
+    return pd.DataFrame(rows)
+
+
+def copy_rate(working_bytes: int) -> float:
+    """Bytes read and written a second, on one core."""
+    source = np.ones(working_bytes // 8, np.float32)
+    target = np.empty_like(source)
+    return 2 * source.nbytes * _rate(lambda: np.copyto(target, source), COPY_S)
+
+
+def matrix_rate() -> float:
+    """Operations a second, on all cores, by TensorFlow."""
+    import tensorflow as tf
+
+    matrix = tf.random.uniform((MATRIX, MATRIX))
+    return 2 * MATRIX**3 * _rate(lambda: tf.matmul(matrix, matrix), 10 * COPY_S)
+
+
+def _rate(call: Callable[[], object], duration_s: float) -> float:
+    """Calls a second, of the fastest."""
+    best_s, end_s = math.inf, time.perf_counter() + duration_s
+    while time.perf_counter() < end_s:
+        start_s = time.perf_counter()
+        call()
+        best_s = min(best_s, time.perf_counter() - start_s)
+    return 1 / best_s
+
+
+def main() -> None:
+    cores, *working_sets = map(int, sys.argv[1:])
+    with multiprocessing.Pool(cores) as pool:
+        copying = {f"copying_{size}": sum(pool.map(copy_rate, [size] * cores, 1)) for size in working_sets}
+    print(json.dumps({"operations": matrix_rate()} | copying))
+
+
+if __name__ == "__main__":
+    main()
