@@ -39,6 +39,7 @@ if settings.pruned:
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/slurm_arrays.smk"
+include: "workflow/rules/checksums.smk"
 
 
 localrules:

@@ -1,9 +1,9 @@
-"""Compare what training jobs ask a cluster for with what they took, by the benchmark files of finished studies.
+"""Compare what the jobs of chunks ask a cluster for with what they took, by the benchmark files of finished studies.
 
     python tools/check_resources.py benchmarks/mnist [--configfile config/paper.yaml]
 
-A row a chunk, the tightest first: how many times the measured memory and minutes were asked for. Below 1, the job
-would have been killed and tried again with twice as much: change ``training_mem_mb`` and ``training_minutes`` in
+A row a job, the tightest first: how many times the measured memory and minutes were asked for. Below 1, the job would
+have been killed and tried again with twice as much: change the functions named in ``NEEDS`` in
 ``src/filtertwins/plan.py``.
 """
 
@@ -24,6 +24,11 @@ sys.path.insert(0, str(ROOT / "src"))
 from filtertwins.plan import Plan, asked_mem_mb, asked_minutes  # noqa: E402
 from filtertwins.settings import load_settings  # noqa: E402
 
+NEEDS = {  # of each rule
+    "train_chunk": (Plan.training_mem_mb, Plan.training_minutes),
+    "measure_importance": (Plan.importance_mem_mb, Plan.importance_minutes),
+    "prune_filters": (Plan.pruning_mem_mb, Plan.pruning_minutes),
+}
 SNAKEMAKE_MB = 2 * 140  # the two that run a job on a node, which its benchmark does not see
 
 
@@ -37,19 +42,20 @@ def laid_over(base: dict, overlay: dict) -> dict:
     }
 
 
-def compared(plan: Plan, benchmarks: Path) -> Iterator[dict]:
-    """What each benchmarked chunk took and asks for, of those that are still in the plan."""
-    for path in sorted((benchmarks / "train_chunk").rglob("*.tsv")):
-        architecture = path.parent.relative_to(benchmarks / "train_chunk").as_posix()
-        chunk = [int(number) for number in re.findall(r"\d+", path.stem)]
+def compared(plan: Plan, rule: str, benchmarks: Path) -> Iterator[dict]:
+    """What each benchmarked job of a rule took and asks for, of those whose chunk is still in the plan."""
+    needed_mb, needed_minutes = NEEDS[rule]
+    for path in sorted((benchmarks / rule).rglob("*.tsv")):
+        architecture = path.parent.relative_to(benchmarks / rule).as_posix()
+        filters, *_, first, last = (int(number) for number in re.findall(r"\d+", path.stem))
         took = pd.read_csv(path, sep="\t").iloc[0]
         try:
-            need = plan.training_mem_mb(architecture, *chunk), plan.training_minutes(architecture, *chunk)
+            need = [part(plan, architecture, filters, first, last) for part in (needed_mb, needed_minutes)]
         except KeyError:
             continue
         mem_mb, minutes = asked_mem_mb(need[0]), asked_minutes(need[1])
         yield {
-            "chunk": f"{architecture} {path.stem}",
+            "job": f"{rule} {architecture} {path.stem}",
             "took_mb": round(took["max_rss"]) + SNAKEMAKE_MB,
             "asks_mb": mem_mb,
             "memory_times": mem_mb / (took["max_rss"] + SNAKEMAKE_MB),
@@ -67,7 +73,8 @@ def main() -> None:
     config: dict = {}
     for path in (ROOT / "config" / "config.yaml", *arguments.configfile):
         config = laid_over(config, yaml.safe_load(path.read_text(encoding="utf-8")))
-    table = pd.DataFrame(compared(Plan(load_settings(config)), arguments.benchmarks))
+    plan = Plan(load_settings(config))
+    table = pd.DataFrame(row for rule in NEEDS for row in compared(plan, rule, arguments.benchmarks))
     order = table[["memory_times", "time_times"]].min(axis=1).sort_values().index
     print(table.loc[order].to_string(index=False, float_format="{:.1f}".format))
     memory, time = table[["memory_times", "time_times"]].min()

@@ -413,3 +413,37 @@ def test_pruning_changes_no_condition_of_the_study():
     assert with_pruning().weight_deletion()["architectures"] == {"relu": [2]}
     assert plan().kept_counts() == plan().costed_networks() == []
     assert plan().from_scratch()["architectures"] == plan().weight_deletion()["architectures"] == {}
+
+
+METHODS = ["random", "l1", "fpgm", "nearest_cosine", "cosine_merge", "obd", "taylor", "oracle"]
+MEASURED_PRUNING = [  # on MNIST, 10 seeds: the model; seconds and MB of fine-tuning, and of rating the filters
+    ({"batch": 512, "filters": [100]}, 33, 2030, 58, 405),
+    ({"activation": "relu", "batch": 128, "filters": [32]}, 106, 1380, 25, 330),
+    ({"activation": "relu", "batch": 128, "filters": [32], "kernel": [5, 5]}, 114, 1303, 41, 333),
+]
+
+
+def pruning_of(model):
+    network = {"filters": model["filters"][0], "kept": [2], "from_scratch": []}
+    pruning = {"methods": METHODS, "fine_tuning_steps": 200, "networks": {"question": network}}
+    return plan(model, pruning=pruning | {"weight_deletion": None})
+
+
+@pytest.mark.parametrize(("model", "seconds", "mb", "rating_s", "rating_mb"), MEASURED_PRUNING)
+def test_pruning_asks_for_more_than_was_measured_but_not_much_more(model, seconds, mb, rating_s, rating_mb):
+    needing, chunk = pruning_of(model), ("question", model["filters"][0], 0, 9)
+    assert 1.25 < needing.pruning_mem_mb(*chunk) / (mb + SNAKEMAKE_MB) < 3
+    assert 1.25 < needing.importance_mem_mb(*chunk) / (rating_mb + SNAKEMAKE_MB) < 3
+    assert 10 + 1.5 * seconds / 60 < needing.pruning_minutes(*chunk) + 1 < 10 + 12 * seconds / 60 + 2
+    assert 10 + 1.5 * rating_s / 60 < needing.importance_minutes(*chunk) + 1 < 10 + 8 * rating_s / 60 + 2
+
+
+def test_pruning_needs_grow_with_filters_and_seeds():
+    def needs(filters=64, seeds=10):
+        needing, chunk = pruning_of({"activation": "relu", "filters": [filters]}), ("question", filters, 0, seeds - 1)
+        parts = needing.pruning_mem_mb, needing.pruning_minutes, needing.importance_mem_mb, needing.importance_minutes
+        return [part(*chunk) for part in parts]
+
+    for more in ({"filters": 128}, {"seeds": 20}):
+        assert all(larger > smaller for larger, smaller in zip(needs(**more), needs(), strict=True))
+    assert plan(seeds=100, seeds_per_chunk=10).weight_deletion_minutes() == 15 + 50

@@ -250,6 +250,31 @@ def test_widening_leaves_the_earlier_runs_as_they_were(study):
     assert table.count(b"\n") == runs.count(b"\n") + 2
 
 
+DIGESTS_NOTED = """
+import hashlib, os
+
+def file_digest(stream, *how, file_digest=hashlib.file_digest):
+    with open(os.environ["TEST_DIGESTS"], "a") as noted:
+        print(stream.name, file=noted)
+    return file_digest(stream, *how)
+
+hashlib.file_digest = file_digest
+"""
+
+
+def test_the_datasets_checksum_is_computed_once_for_all_chunks(study, tmp_path):
+    weights = sorted(study.contents("results/digits/weights/question"))
+    for name in weights:
+        (study.folder / name).unlink()
+    (tmp_path / "sitecustomize.py").write_text(DIGESTS_NOTED, encoding="utf-8")
+    noted = tmp_path / "digests"
+    study.snakemake(*weights, "--cores", "2", PYTHONPATH=str(tmp_path), TEST_DIGESTS=str(noted))
+    assert len(weights) == 3
+    assert [name for name in noted.read_text(encoding="utf-8").split() if "dataset-" in name] == [
+        next(name for name in study.contents("data/digits") if "dataset-" in name)
+    ]
+
+
 def test_narrowing_a_study_trains_nothing(study):
     study.configure("narrower.yaml", {"architectures": {"question": {"filters": [2, 3]}}})
     stale = study.stale()

@@ -47,8 +47,8 @@ rule measure_importance:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=mem_mb(4000),
-        runtime=minutes(60),
+        mem_mb=mem_mb(of_chunk(plan.importance_mem_mb)),
+        runtime=minutes(of_chunk(plan.importance_minutes)),
     params:
         condition=lambda wildcards: as_json(of_chunk(plan.condition)(wildcards)),
         criteria=CRITERIA,
@@ -241,7 +241,7 @@ if settings.weight_deletion:
         threads: 1
         resources:
             mem_mb=mem_mb(4000),
-            runtime=minutes(60),
+            runtime=minutes(plan.weight_deletion_minutes()),
         params:
             conditions=[
                 as_json(condition) for condition in plan.weight_deletion_conditions()
