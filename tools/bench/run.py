@@ -166,7 +166,8 @@ def make_dataset(plan: Plan, folder: Path) -> Path:
     if not (folder / path).exists():
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
         command += ["--quiet", "all", "--directory", str(folder), "--config", f"dataset={plan.settings.dataset}"]
-        subprocess.run([*command, "--", str(path)], check=True)
+        if subprocess.run([*command, "--", str(path)]).returncode:
+            sys.exit(1)  # Snakemake has said why
     return (folder / path).absolute()
 
 
