@@ -221,7 +221,7 @@ def main() -> None:
         if importlib.util.find_spec(name):
             workers[name] = Worker(script)
         else:
-            print(f"{name} is left out, since it is not installed: pip install --group bench")
+            print(f"{name} is left out, since it is not installed: pip install {name}")
     bench = Bench(plan, dataset, arguments.seeds, arguments.cores, workers)
     machine, round_s = [], 0.0
     with ExitStack() as stack:
