@@ -88,4 +88,4 @@ lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs 
 
 .PHONY: clean
 clean: ## remove results, logs, the figures of digits and slurm-demo; keep downloads and what git tracks
-	git clean -dfX --quiet -- results logs benchmarks figures/digits slurm-demo .snakemake
+	git clean -dfX --quiet -- results logs benchmarks figures/digits figures/bench slurm-demo .snakemake

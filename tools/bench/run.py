@@ -166,7 +166,8 @@ def make_dataset(plan: Plan, folder: Path) -> Path:
     if not (folder / path).exists():
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
         command += ["--quiet", "all", "--directory", str(folder), "--config", f"dataset={plan.settings.dataset}"]
-        subprocess.run([*command, "--", str(path)], check=True)
+        if subprocess.run([*command, "--", str(path)]).returncode:
+            sys.exit(1)  # Snakemake has said why
     return (folder / path).absolute()
 
 
@@ -220,7 +221,7 @@ def main() -> None:
         if importlib.util.find_spec(name):
             workers[name] = Worker(script)
         else:
-            print(f"{name} is left out, since it is not installed: pip install --group bench")
+            print(f"{name} is left out, since it is not installed: pip install {name}")
     bench = Bench(plan, dataset, arguments.seeds, arguments.cores, workers)
     machine, round_s = [], 0.0
     with ExitStack() as stack:
