@@ -1,4 +1,4 @@
-"""Look the locked packages up in a database of known vulnerabilities, with pip-audit.
+"""Look the packages that are locked for this Python up in a database of known vulnerabilities, with pip-audit.
 
     python tools/audit.py [--ignore-vuln ID ...]
 

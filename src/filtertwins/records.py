@@ -69,7 +69,7 @@ def restore_records(file: Path, folders: Iterable[Path], notes: Path = NOTES) ->
             target = _note_file(path, notes)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps(note), encoding="utf-8")
-    unfinished.unlink()
+    unfinished.unlink(missing_ok=True)  # a dry run beside this does the same
 
 
 def _lies_in(path: str, folders: Iterable[Path]) -> bool:

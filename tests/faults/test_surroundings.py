@@ -13,6 +13,8 @@ COMMAND = ("--cores", "all")
 DELETED = (
     "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz",
     "results/digits/one_fewer.csv",
+)
+OF_PRUNING = (
     f"{PRUNED}/importance_seeds-000-001.csv",
     f"{PRUNED}/kept-002_seeds-000-001.csv",
     "results/digits/pruning.csv",
@@ -23,12 +25,12 @@ NO_SHARED_MEMORY = 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$@"'
 
 @pytest.fixture
 def remade(study):
-    """A function: let a run train and prune networks, make tables, draw figures; all must have the bytes of before."""
+    """A function: let a run train a network, make tables, draw figures; all must have the bytes of before."""
     undisturbed = study.contents("data", "results", "figures")
-    for path in DELETED:
-        (study.folder / path).unlink()
 
-    def check(*arguments, run_in=study, **environment):
+    def check(*arguments, deleted=DELETED, run_in=study, **environment):
+        for path in deleted:
+            (study.folder / path).unlink()
         run_in.snakemake(*COMMAND, *arguments, **environment)
         assert study.contents("data", "results", "figures") == undisturbed
 
@@ -61,7 +63,7 @@ def test_one_cpu_and_no_home(study, remade, monkeypatch):
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})  # inherited by what is started
     try:
-        remade(HOME=NO_HOME)
+        remade(HOME=NO_HOME, deleted=DELETED + OF_PRUNING)
     finally:
         os.sched_setaffinity(0, allowed)
 

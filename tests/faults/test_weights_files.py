@@ -102,8 +102,16 @@ def test_damaged_weights_are_refused_by_name_and_nothing_is_unpickled(finished_s
     assert not (tmp_path / "runs.csv").exists()
 
 
-@pytest.mark.parametrize("script", ["measure_importance", "prune_filters", "delete_weights"])
-@pytest.mark.parametrize("damage", [flip_a_bit, hold_objects, be_another_condition])
+@pytest.mark.parametrize(
+    ("script", "damage"),
+    [
+        ("measure_importance", flip_a_bit),
+        ("measure_importance", be_another_condition),
+        ("prune_filters", hold_objects),
+        ("prune_filters", be_another_condition),
+        ("delete_weights", be_another_condition),
+    ],
+)
 def test_pruning_refuses_damaged_weights_by_name(finished_study, tmp_path, script, damage):
     study, _ = finished_study
     for name in ("filters-002_seeds-000-001.npz", "filters-003_seeds-000-001.npz"):
