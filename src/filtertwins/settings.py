@@ -109,6 +109,9 @@ class Architecture(_Model):
     batch: PositiveInt = Field(description="images a step")
     steps: PositiveInt | None = Field(default=None, description="optimiser steps; give either steps or epochs")
     epochs: PositiveInt | None = Field(default=None, description="passes over the training images")
+    scored_training_images: PositiveInt | None = Field(
+        default=None, description="the training loss is measured on so many of the training images; null: on all"
+    )
     filters: tuple[PositiveInt, ...] = Field(min_length=1, description="the filter counts to train")
 
     _filters_increase = field_validator("filters")(_increasing)

@@ -99,12 +99,12 @@ def test_training_on_sees_other_batches_than_training_did():
     assert not used & {tuple(batch) for batch in itertools.islice(batches(0, 200, 20, Purpose.FINE_TUNING), 30)}
 
 
-@pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_equal_networks_of_a_seed_stay_equal_whatever_stands_beside_them(digits, activation, way):
+@pytest.mark.parametrize(("activation", "rounding"), [("linear", 1e-6), ("relu", 0)])
+def test_equal_networks_of_a_seed_stay_equal_whatever_stands_beside_them(digits, activation, rounding, way):
     setting = architecture(activation)
     pruned = pruned_networks(setting, kept=((0, 1), (0, 1), (0, 1), (0, 2)))
     _, after = tune(digits, setting, pruned)
-    assert after.losses[VALIDATION, 0] == after.losses[VALIDATION, 1]
+    assert after.losses[VALIDATION, 0] == pytest.approx(after.losses[VALIDATION, 1], rel=rounding, abs=0)
     _, alone = tune(digits, setting, pruned.of_seed(0), (0,))
     assert after.losses[VALIDATION, 0] == pytest.approx(alone.losses[VALIDATION, 0], rel=1e-5)
 

@@ -56,7 +56,7 @@ def train_chunk(
         report=report,
     )
     kernels, biases, separations = zip(*trained.snapshots, strict=True)
-    scores = score(trained.stack, dataset)
+    scores = score(trained.stack, dataset, training_images=architecture.scored_training_images)
     check_finite(scores.losses, seed_of_network, [snapshot_steps[-1]] * len(scores.splits), what)
     return Chunk(
         condition=condition,

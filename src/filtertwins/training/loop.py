@@ -172,33 +172,42 @@ def _compiled_loop(
     (step, network) and, where twins' growth has a bound, the moments that give it (step, network, entry, entry).
     """
     pixels = tf.constant(images.reshape(len(images), -1))  # uint8 until gathered: a quarter of the memory
-    targets = tf.constant(labels)  # (network, image)
+    targets = tf.constant(labels.ravel(), tf.int32)  # of one network after another
     trained = slice(2, None) if architecture.freeze_kernels else slice(None)  # without kernels and biases
     variables = stack.variables[trained]
     optimizer = _optimizer(architecture)
     optimizer.build(variables)
     networks = len(labels)
+    first_target = np.arange(networks, dtype=np.int32)[:, None] * len(images)  # (network, 1)
     plain_descent = architecture.optimizer == "sgd" and not architecture.momentum
     size = 0
     if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
         size = 1 + math.prod(architecture.kernel)
 
-    @tf.function  # type: ignore[untyped-decorator]
+    def train_step(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x = tf.gather(pixels, indices)  # (seed, image, pixel)
+        of_network = tf.repeat(indices, networks // indices.shape[0], axis=0)
+        y = tf.gather(targets, of_network + first_target)
+        moments = tf.zeros((networks, 0, 0))
+        if isinstance(stack, CollapsedStack) and size:
+            moments = stack.growth_moments(x, y)
+        losses, gradients = stack.losses_and_gradients(x, y, step)
+        if masks is not None:
+            gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
+        optimizer.apply(gradients[trained], variables)
+        return losses, moments
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # converting the code would take 0.5 s a process
     def run_steps(indices: tf.Tensor, first: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        steps, seeds, _ = indices.shape
-        losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
-        moments = tf.TensorArray(tf.float32, size=steps, element_shape=(networks, size, size))
-        for step in tf.range(stop - first):
-            x = tf.gather(pixels, indices[step])  # (seed, image, pixel)
-            of_network = tf.repeat(indices[step], networks // seeds, axis=0)
-            y = tf.cast(tf.gather(targets, of_network, batch_dims=1), tf.int32)
-            if isinstance(stack, CollapsedStack) and size:
-                moments = moments.write(step, stack.growth_moments(x, y))
-            step_losses, gradients = stack.losses_and_gradients(x, y, first + step)
-            if masks is not None:
-                gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
-            optimizer.apply(gradients[trained], variables)
-            losses = losses.write(step, step_losses)
+        def body(row: tf.Tensor, losses: tf.TensorArray, moments: tf.TensorArray) -> tuple[Any, ...]:
+            step_losses, step_moments = train_step(first + row, indices[row])
+            return row + 1, losses.write(row, step_losses), moments.write(row, step_moments)
+
+        losses = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(networks,))
+        moments = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(networks, size, size))
+        _, losses, moments = tf.while_loop(
+            lambda row, *_: row < stop - first, body, (0, losses, moments), parallel_iterations=1
+        )
         return losses.stack(), moments.stack()
 
     return run_steps
@@ -228,10 +237,19 @@ def check_finite(losses: NDArray[np.floating[Any]], seeds: Sequence[int], steps:
         )
 
 
-def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS) -> Scores:
-    """How well each network of a stack does on some splits of a dataset."""
+def score(
+    stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS, training_images: int | None = None
+) -> Scores:
+    """How well each network of a stack does on some splits of a dataset.
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    Args:
+        stack: the networks.
+        dataset: where the images are from.
+        splits: some of ``SPLITS``.
+        training_images: of the training split so many, the first; by default all.
+    """
+
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def score_block(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = stack.logits(images)  # (network, image, class)
         targets = tf.broadcast_to(labels, tf.shape(logits)[:2])
@@ -241,10 +259,9 @@ def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS) -> Sco
 
     losses, correct, counts = [], [], []
     for split in splits:
-        images, labels = (
-            getattr(dataset, f"{split}_images"),
-            getattr(dataset, f"{split}_labels").astype(np.int32),
-        )
+        scored = slice(training_images if split == "train" else None)
+        images = getattr(dataset, f"{split}_images")[scored]
+        labels = getattr(dataset, f"{split}_labels")[scored].astype(np.int32)
         images = images.reshape(len(images), -1)
         parts = [
             [

@@ -21,8 +21,9 @@ CLASSES = 10
 # Of a convolutional stack; measured, and the same on all machines, since they change the last bits of results.
 TOGETHER_FILTERS = 64  # so many filters, of networks that see the same images, are computed together
 BAND_FILTERS = 8  # up to so many in one matrix product for all rows of the maps; more are faster row by row
-BLOCK_ENTRIES = 2**20  # of feature maps, which are made and used for so many images at a time,
-BLOCK_IMAGES = 32  # but for no fewer than these
+BLOCK_ENTRIES = 2**22  # of maps, their gradients and what they see: up to so many the whole batch at a time, or else
+BLOCK_IMAGES = (32, 16)  # so many images, which keeps them near the core; the last number in any case
+BRIGHTEST = 255.0  # pixels are bytes, and networks see them in [0, 1]: it is the weights that are divided
 
 
 def plain_model(architecture: Architecture, filters: int, seed: int, image_shape: tuple[int, int]) -> keras.Model:
@@ -129,29 +130,31 @@ class CollapsedStack:
         self.variables = [self._kernels, self._biases, self._head, self._head_bias]
 
     def _effective(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Effective weights (network, class, pixel) and biases (network, class)."""
+        """Effective weights of bytes, (network, class, pixel), and biases (network, class)."""
         taps = tf.concat([self._kernels, self._biases[:, None]], axis=1)
         weights, bias = self._on_pixels(taps @ self._head)
         return weights, bias + self._head_bias
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]  # by XLA: one pass instead of one for each tap
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]  # XLA: no array for each tap
     def _on_pixels(self, products: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """What each tap sees, (network, tap, class and position), added up where it lies; the last tap is the bias."""
+        """What each tap sees, (network, tap, class and position), added up where it lies; the last tap is the bias.
+
+        Along rows first and then along columns: of h x w taps each entry is moved h + w times at most, not h w. At 7x7
+        that takes a third of the time.
+        """
         (height, width), (rows, columns) = self._kernel, self._positions
         products = tf.reshape(products, (-1, height * width + 1, CLASSES, rows, columns))
-        on_pixels = [
-            tf.pad(products[:, i * width + j], [[0, 0], [0, 0], [i, height - 1 - i], [j, width - 1 - j]])
-            for i in range(height)
-            for j in range(width)
-        ]
-        weights = tf.reshape(tf.add_n(on_pixels), (-1, CLASSES, self._image[0] * self._image[1]))
-        return weights, tf.reduce_sum(products[:, -1], axis=(2, 3))
+        taps = tf.reshape(products[:, :-1], (-1, height, width, CLASSES, rows, columns))
+        by_column = _added_up([_moved(taps[:, i], i, height, axis=3) for i in range(height)])
+        on_pixels = _added_up([_moved(by_column[:, j], j, width, axis=3) for j in range(width)])
+        weights = tf.reshape(on_pixels, (-1, CLASSES, self._image[0] * self._image[1]))
+        return weights / BRIGHTEST, tf.reduce_sum(products[:, -1], axis=(2, 3))
 
     def losses_and_gradients(
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            losses = tf.reduce_mean(_cross_entropy(labels, _linear(_scaled(images), *self._effective())), axis=1)
+            losses = tf.reduce_mean(_cross_entropy(labels, _linear(images, *self._effective())), axis=1)
             total = tf.reduce_sum(losses)
         return losses, tape.gradient(total, self.variables)
 
@@ -165,18 +168,18 @@ class CollapsedStack:
         with tf.GradientTape() as tape:
             effective = self._effective()
             tape.watch(effective)
-            losses = tf.reduce_mean(_cross_entropy(labels, _linear(_scaled(images), *effective)), axis=1)
+            losses = tf.reduce_mean(_cross_entropy(labels, _linear(images, *effective)), axis=1)
             total = tf.reduce_sum(losses)
         by_weights, by_bias = tape.gradient(total, effective)
         (height, width), (rows, columns) = self._kernel, self._positions
-        by_pixel = tf.reshape(by_weights, (-1, CLASSES, *self._image))
+        by_pixel = tf.reshape(by_weights / BRIGHTEST, (-1, CLASSES, *self._image))
         seen = [by_pixel[..., i : i + rows, j : j + columns] for i in range(height) for j in range(width)]
         everywhere = tf.broadcast_to(by_bias[..., None, None], tf.shape(seen[0]))
         gradient = tf.reshape(tf.stack([*seen, everywhere], axis=1), (-1, height * width + 1, CLASSES * rows * columns))
         return tf.matmul(gradient, gradient, transpose_b=True)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        return _linear(_scaled(images)[None], *self._effective())
+        return _linear(images[None], *self._effective())
 
     def parameters(self) -> Parameters:
         networks, _, filters = self._kernels.shape
@@ -190,12 +193,12 @@ class CollapsedStack:
 
 
 def _linear(images: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
-    """Images (seed, image, pixel) by weights (network, class, pixel): logits (network, image, class).
+    """Images (seed, image, pixel), bytes, by weights (network, class, pixel): logits (network, image, class).
 
     The networks of a seed are one matrix product.
     """
     seeds, _, pixels = images.shape
-    products = tf.matmul(images, tf.reshape(weights, (seeds, -1, pixels)), transpose_b=True)
+    products = tf.matmul(tf.cast(images, tf.float32), tf.reshape(weights, (seeds, -1, pixels)), transpose_b=True)
     by_network = tf.transpose(
         tf.reshape(products, (seeds, -1, weights.shape[0] // seeds, CLASSES)), (0, 2, 1, 3)
     )  # (seed, network, image, class)
@@ -241,7 +244,7 @@ class ConvolutionalStack:
         """Logits (network, class, image) of some networks for the patches of some images."""
         kernels, biases, head, head_bias = weights
         networks, height, width, filters = kernels.shape
-        taps = tf.reshape(tf.transpose(kernels, (0, 3, 1, 2)), (networks * filters, height * width))
+        taps = tf.reshape(tf.transpose(kernels, (0, 3, 1, 2)), (networks * filters, height * width)) / BRIGHTEST
         # The bias is the weight of a constant pixel.
         taps = tf.concat([taps, tf.reshape(biases, (-1, 1))], axis=1)
         maps = self._activation(tf.matmul(taps, patches[0]) if self._bands == 1 else tf.matmul(taps[None], patches))
@@ -269,42 +272,48 @@ class ConvolutionalStack:
     def losses_and_gradients(
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        seeds, batch, _ = images.shape
+        seeds, batch, pixels = images.shape
         together, groups = self._together, labels.shape[0] // self._together
-        entries = together * self._kernels.shape[-1] * self._maps[0] * self._maps[1]
-        block = largest_divisor(batch, max(BLOCK_IMAGES, BLOCK_ENTRIES // entries))
-        images = tf.transpose(tf.reshape(images, (seeds, -1, block, images.shape[-1])), (0, 1, 3, 2))
-        images = tf.reshape(_scaled(images), (seeds, -1, *self._image, block))
+        block = self._block(batch)
+        images = tf.transpose(tf.reshape(tf.cast(images, tf.float32), (seeds, -1, block, pixels)), (0, 1, 3, 2))
+        images = tf.reshape(images, (seeds, -1, *self._image, block))
         labels = tf.transpose(tf.reshape(labels, (groups, together, -1, block)), (0, 2, 1, 3))
         variables = self._grouped()
 
-        def of_group(group: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            """Losses and gradients of networks that see the same images; those of blocks of images add up."""
+        def of_block(group: tf.Tensor, weights: list[tf.Tensor], index: tf.Tensor) -> list[tf.Tensor]:
+            """What some images add to losses and gradients of networks that see the same images."""
             seed = group // (groups // seeds)
+            patches, key = self._patches(images[seed, index]), None
+            if self._dropout:
+                key = tf.stack([tf.gather(self._dropout_keys, seed), step * batch + index])
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                logits = tf.transpose(self._answers(patches, weights, key), (0, 2, 1))
+                losses = tf.reduce_sum(_cross_entropy(labels[group, index], logits), axis=1) / batch
+                total = tf.reduce_sum(losses)
+            return [losses, *tape.gradient(total, weights)]
+
+        def of_group(group: tf.Tensor) -> list[tf.Tensor]:
             weights = [variable[group] for variable in variables]
-            losses, gradients = tf.zeros(together), [tf.zeros_like(weight) for weight in weights]
-            for index in tf.range(batch // block):
-                patches, key = self._patches(images[seed, index]), None
-                if self._dropout:
-                    key = tf.stack([tf.gather(self._dropout_keys, seed), step * batch + index])
-                with tf.GradientTape() as tape:
-                    tape.watch(weights)
-                    logits = tf.transpose(self._answers(patches, weights, key), (0, 2, 1))
-                    parts = tf.reduce_sum(_cross_entropy(labels[group, index], logits), axis=1) / batch
-                    total = tf.reduce_sum(parts)
-                losses += parts
-                gradients = [a + b for a, b in zip(gradients, tape.gradient(total, weights), strict=True)]
-            return losses, gradients
+            if block == batch:
+                return of_block(group, weights, tf.constant(0))
+
+            def add(index: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                of_images = of_block(group, weights, index)
+                return index + 1, *(a + b for a, b in zip(sums, of_images, strict=True))
+
+            start = [tf.zeros(together), *(tf.zeros_like(weight) for weight in weights)]
+            return tf.while_loop(lambda index, *_: index < batch // block, add, [0, *start], parallel_iterations=1)[1:]
 
         # A loop in the graph: with a copy of the graph for each group, building it took 0.3 s a group.
-        kinds = (tf.float32, [tf.float32] * len(variables))
-        losses, gradients = tf.map_fn(of_group, tf.range(groups), fn_output_signature=kinds, parallel_iterations=1)
+        kinds = [tf.float32] * (1 + len(variables))
+        losses, *gradients = tf.map_fn(of_group, tf.range(groups), fn_output_signature=kinds, parallel_iterations=1)
         return tf.reshape(losses, (-1,)), [
             tf.reshape(gradient, variable.shape) for gradient, variable in zip(gradients, self.variables, strict=True)
         ]
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        patches = self._patches(tf.reshape(_scaled(tf.transpose(images)), (*self._image, -1)))
+        patches = self._patches(tf.reshape(tf.cast(tf.transpose(images), tf.float32), (*self._image, -1)))
         variables = self._grouped()
 
         def of_group(group: tf.Tensor) -> tf.Tensor:
@@ -312,6 +321,15 @@ class ConvolutionalStack:
 
         answers = tf.map_fn(of_group, tf.range(variables[0].shape[0]), fn_output_signature=tf.float32)
         return tf.transpose(tf.reshape(answers, (self._kernels.shape[0], CLASSES, -1)), (0, 2, 1))
+
+    def _block(self, batch: int) -> int:
+        """How many images of a batch at a time."""
+        _, height, width, filters = self._kernels.shape
+        entries = self._maps[0] * self._maps[1] * (2 * self._together * filters + height * width + 1)  # of an image
+        if batch * entries <= BLOCK_ENTRIES:
+            return batch
+        images = next((size for size in BLOCK_IMAGES if size * entries <= BLOCK_ENTRIES), BLOCK_IMAGES[-1])
+        return largest_divisor(batch, images)
 
     def _grouped(self) -> list[tf.Tensor]:
         """The variables with networks that are computed together on an axis of their own: (group, network, ...)."""
@@ -328,9 +346,15 @@ class ConvolutionalStack:
         )
 
 
-def _scaled(pixels: tf.Tensor) -> tf.Tensor:
-    """Pixels of 0 to 255 as float32 in [0, 1]."""
-    return tf.cast(pixels, tf.float32) / 255.0
+def _moved(entries: tf.Tensor, offset: int, kernel: int, axis: int) -> tf.Tensor:
+    """Zeros around the entries: so many ahead of them along an axis, and `kernel` - 1 in all."""
+    around = [[0, 0]] * len(entries.shape)
+    around[axis] = [offset, kernel - 1 - offset]
+    return tf.pad(entries, around) if kernel > 1 else entries
+
+
+def _added_up(parts: list[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n(parts) if len(parts) > 1 else parts[0]
 
 
 def largest_divisor(number: int, limit: int) -> int:
