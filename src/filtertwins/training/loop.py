@@ -75,7 +75,7 @@ def train_stack(
     stack = build_stack(architecture, initial, list(seed_of_network), image_shape)
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
     masks = None if trainable is None else _masks(trainable, architecture, list(seed_of_network), image_shape)
-    run_steps = _compiled_loop(stack, architecture, dataset.train_images, labels, masks, growth_bound=growth_bound)
+    run_steps = _compiled_loop(stack, architecture, dataset.train_images, masks, growth_bound=growth_bound)
     streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in seeds]
 
     snapshots = [_snapshot(stack)]
@@ -87,7 +87,9 @@ def train_stack(
         indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # one shape: compiled once
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
-        results = run_steps(tf.constant(indices), tf.constant(done), tf.constant(stop))
+        of_network = np.repeat(indices, len(seed_of_network) // len(seeds), axis=1)
+        targets = np.stack([own[of_network[:, network]] for network, own in enumerate(labels)], axis=1)
+        results = run_steps(tf.constant(indices), tf.constant(targets, tf.int32), tf.constant(done), tf.constant(stop))
         losses, moments = (x.numpy()[: stop - done] for x in results)  # (step, network, ...)
         check_finite(losses, seed_of_network, range(done + 1, stop + 1), what)
         unreported.append(losses)
@@ -161,50 +163,49 @@ def _compiled_loop(
     stack: Stack,
     architecture: Architecture,
     images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
     masks: Sequence[tf.Tensor] | None = None,
     *,
     growth_bound: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
     """A function that trains the stack from one step to another, on given images.
 
-    Its arguments are indices (step, seed, image), the first step and the one after the last; it returns the losses
-    (step, network) and, where twins' growth has a bound, the moments that give it (step, network, entry, entry).
+    Its arguments are indices (step, seed, image), labels (step, network, image), the first step and the one after the
+    last; it returns the losses (step, network) and, where twins' growth has a bound, the moments that give it (step,
+    network, entry, entry).
     """
     pixels = tf.constant(images.reshape(len(images), -1))  # uint8 until gathered: a quarter of the memory
-    targets = tf.constant(labels.ravel(), tf.int32)  # of one network after another
     trained = slice(2, None) if architecture.freeze_kernels else slice(None)  # without kernels and biases
     variables = stack.variables[trained]
     optimizer = _optimizer(architecture)
     optimizer.build(variables)
-    networks = len(labels)
-    first_target = np.arange(networks, dtype=np.int32)[:, None] * len(images)  # (network, 1)
     plain_descent = architecture.optimizer == "sgd" and not architecture.momentum
     size = 0
     if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
         size = 1 + math.prod(architecture.kernel)
 
-    def train_step(step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def train_step(step: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = tf.gather(pixels, indices)  # (seed, image, pixel)
-        of_network = tf.repeat(indices, networks // indices.shape[0], axis=0)
-        y = tf.gather(targets, of_network + first_target)
-        moments = tf.zeros((networks, 0, 0))
+        moments = tf.zeros((labels.shape[0], 0, 0))
         if isinstance(stack, CollapsedStack) and size:
-            moments = stack.growth_moments(x, y)
-        losses, gradients = stack.losses_and_gradients(x, y, step)
+            moments = stack.growth_moments(x, labels)
+        losses, gradients = stack.losses_and_gradients(x, labels, step)
         if masks is not None:
             gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
         optimizer.apply(gradients[trained], variables)
         return losses, moments
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # converting the code would take 0.5 s a process
-    def run_steps(indices: tf.Tensor, first: tf.Tensor, stop: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def run_steps(
+        indices: tf.Tensor, labels: tf.Tensor, first: tf.Tensor, stop: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        steps, networks, _ = labels.shape
+
         def body(row: tf.Tensor, losses: tf.TensorArray, moments: tf.TensorArray) -> tuple[Any, ...]:
-            step_losses, step_moments = train_step(first + row, indices[row])
+            step_losses, step_moments = train_step(first + row, indices[row], labels[row])
             return row + 1, losses.write(row, step_losses), moments.write(row, step_moments)
 
-        losses = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(networks,))
-        moments = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(networks, size, size))
+        losses = tf.TensorArray(tf.float32, size=steps, element_shape=(networks,))
+        moments = tf.TensorArray(tf.float32, size=steps, element_shape=(networks, size, size))
         _, losses, moments = tf.while_loop(
             lambda row, *_: row < stop - first, body, (0, losses, moments), parallel_iterations=1
         )
@@ -237,9 +238,7 @@ def check_finite(losses: NDArray[np.floating[Any]], seeds: Sequence[int], steps:
         )
 
 
-def score(
-    stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS, training_images: int | None = None
-) -> Scores:
+def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS, training_images: int | None = None) -> Scores:
     """How well each network of a stack does on some splits of a dataset.
 
     Args:

@@ -7,7 +7,7 @@ There are two ways to compute the same thing for a stack of networks. ``Collapse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -247,7 +247,7 @@ class ConvolutionalStack:
         taps = tf.reshape(tf.transpose(kernels, (0, 3, 1, 2)), (networks * filters, height * width)) / BRIGHTEST
         # The bias is the weight of a constant pixel.
         taps = tf.concat([taps, tf.reshape(biases, (-1, 1))], axis=1)
-        maps = self._activation(tf.matmul(taps, patches[0]) if self._bands == 1 else tf.matmul(taps[None], patches))
+        maps = self._activation(tf.matmul(taps, patches[0]) if self._bands == 1 else _convolved(taps, patches))
         maps = tf.reshape(maps, (self._bands, networks, head.shape[2], -1))
         if dropout_key is not None:  # inverted: the entries that stay make up for the others
             drawn = tf.random.stateless_uniform((maps.shape[0], 1, *maps.shape[2:]), dropout_key, alg="philox")
@@ -355,6 +355,20 @@ def _moved(entries: tf.Tensor, offset: int, kernel: int, axis: int) -> tf.Tensor
 
 def _added_up(parts: list[tf.Tensor]) -> tf.Tensor:
     return tf.add_n(parts) if len(parts) > 1 else parts[0]
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _convolved(taps: tf.Tensor, patches: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Taps (filter, tap) by patches (band, tap, position and image), which need no gradient.
+
+    The taps' gradient is G P' for a gradient G by the maps, computed as (P G')', whose rows are as wide as there are
+    filters, not taps: at 3x1 with 16 filters in 0.25 ms, not 0.35.
+    """
+
+    def gradient(by_maps: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return tf.transpose(tf.reduce_sum(tf.matmul(patches, by_maps, transpose_b=True), axis=0)), None
+
+    return tf.matmul(taps[None], patches), gradient
 
 
 def largest_divisor(number: int, limit: int) -> int:
