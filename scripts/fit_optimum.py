@@ -17,8 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--name", required=True, help="of the dataset")
-    parser.add_argument("--penalties", type=float, nargs="+", default=[0.0, 1e-5, 1e-4, 1e-3], help="on the weights")
-    parser.add_argument("--max-iterations", type=int, default=500, help="for each penalty")
+    parser.add_argument("--penalties", type=float, nargs="+", default=[0.0, 1e-4, 1e-3], help="on the weights")
+    parser.add_argument("--max-iterations", type=int, default=300, help="for each penalty")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 

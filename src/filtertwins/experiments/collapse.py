@@ -125,7 +125,7 @@ def fit_softmax_regression(
     strength = penalty / 2 if classes == 2 else penalty
     regression = LogisticRegression(
         C=1 / (len(labels) * strength) if penalty else np.inf,
-        tol=TOLERANCE / 10,  # what decides is the gradient by pixels, later
+        tol=TOLERANCE / (2 if penalty else 10),  # what decides is the gradient by pixels, not by whitened ones
         max_iter=max_iterations,
     )
     with warnings.catch_warnings():

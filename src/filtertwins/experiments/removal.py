@@ -163,8 +163,14 @@ def _scores_in_blocks(
     head_bias = network.head_bias[0].astype(np.float64)
     factor = replacing.factor[:, np.newaxis, np.newaxis]
     constants = (replacing.offset[:, np.newaxis] * head.sum(axis=1))[:, np.newaxis]  # (filter, 1, class)
+    # Each map by its own dense weights and by those of the filters that it may stand in for: one product.
+    users = [np.flatnonzero(replacing.nearest == place) for place in range(len(head))]
+    joined = [np.concatenate([head[place], *head[own]], axis=1) for place, own in enumerate(users)]
     for block, maps in feature_maps(network, images, activation):
-        shares = maps @ head  # (filter, image, class)
-        instead = factor * (maps[replacing.nearest] @ head) + constants
+        shares, instead = (np.zeros((*maps.shape[:2], head.shape[2])) for _ in range(2))  # (filter, image, class)
+        for place, own in enumerate(users):
+            products = (maps[place] @ joined[place]).reshape(maps.shape[1], 1 + len(own), -1)
+            shares[place], instead[own] = products[:, 0], products[:, 1:].swapaxes(0, 1)
+        instead = factor * instead + constants
         whole = shares.sum(axis=0) + head_bias
         yield block, np.concatenate([whole[np.newaxis], whole - shares, whole + (instead - shares)])

@@ -303,7 +303,8 @@ class ConvolutionalStack:
                 return index + 1, *(a + b for a, b in zip(sums, of_images, strict=True))
 
             start = [tf.zeros(together), *(tf.zeros_like(weight) for weight in weights)]
-            return tf.while_loop(lambda index, *_: index < batch // block, add, [0, *start], parallel_iterations=1)[1:]
+            blocks = batch // block
+            return list(tf.while_loop(lambda index, *_: index < blocks, add, [0, *start], parallel_iterations=1)[1:])
 
         # A loop in the graph: with a copy of the graph for each group, building it took 0.3 s a group.
         kinds = [tf.float32] * (1 + len(variables))
