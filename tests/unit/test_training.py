@@ -106,6 +106,20 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_training_loss_can_be_measured_on_the_first_training_images_alone(digits, activation):
+    whole = train(digits, architecture(activation=activation), 3, [5, 2])
+    part = train(digits, architecture(activation=activation, scored_training_images=150), 3, [5, 2])
+    assert part.images.tolist() == [150, *whole.images[1:]]
+    np.testing.assert_array_equal(part.parameters.head, whole.parameters.head)
+    np.testing.assert_array_equal(part.losses[1:], whole.losses[1:])
+    model = plain_training(digits, architecture(activation=activation), 3, 5, steps=20)
+    loss, accuracy = model.evaluate(pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0)
+    assert part.losses[0, 0] == pytest.approx(loss, abs=1e-4)
+    assert part.correct[0, 0] / 150 == pytest.approx(accuracy, abs=1.5 / 150)
+    assert part.losses[0, 0] != pytest.approx(whole.losses[0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
 def test_the_training_moves_the_weights_far_more_than_the_tolerance(digits, activation):
     chunk = train(digits, architecture(activation=activation), 3, [5])
     assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3
@@ -265,6 +279,27 @@ def test_segments_end_at_snapshots_and_at_report_steps():
     ends = segment_ends((0, 1, 30, 250))
     assert ends == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
     assert max(np.diff([0, *ends])) <= SEGMENT_STEPS
+
+
+# 28x28 images: at 5x5 576 positions and 26 taps with the bias, at 3x1 728 and 4.
+@pytest.mark.parametrize(
+    ("kernel", "filters", "batch", "expected"),
+    [
+        ((5, 5), 8, 128, 128),
+        ((5, 5), 16, 128, 32),
+        ((5, 5), 64, 128, 32),
+        ((3, 1), 16, 128, 128),
+        ((3, 1), 100, 128, 16),
+        ((3, 1), 1000, 128, 16),
+        ((3, 1), 1000, 24, 12),
+        ((3, 1), 1, 900, 900),
+        ((3, 1), 1, 1000, 25),
+    ],
+)
+def test_few_filters_see_a_whole_batch_at_a_time_and_many_see_blocks(kernel, filters, batch, expected):
+    setting, seeds = architecture(activation="relu", kernel=kernel), [0]
+    stack = build_stack(setting, initial_parameters(setting, filters, seeds, IMAGE), seeds, IMAGE)
+    assert stack._block(batch) == expected
 
 
 @pytest.mark.parametrize(("number", "expected"), [(512, 64), (48, 48), (7, 7), (101, 1), (100, 50)])
