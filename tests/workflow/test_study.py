@@ -124,7 +124,7 @@ def test_tables_have_their_columns(tables, name):
         ("merging", [*RUN, "filters_kept"], SEEDS * (1 + 2 + 3)),  # of `question`: at most as many as were trained
         ("excess", ["architecture", "filters"], 4),  # those of several filters
         ("excess_by_threshold", ["architecture", "filters", "threshold"], 4 * 13),
-        ("optimum", ["penalty"], 4),
+        ("optimum", ["penalty"], 3),
         ("equivalence", ["architecture", "filters", "other_filters"], 3),
         ("twins", [*RUN, "epsilon", "step"], 2 * SEEDS * 2 * SNAPSHOTS),
         ("condensation", [*RUN, "scale", "step"], SEEDS * 2 * SNAPSHOTS),
