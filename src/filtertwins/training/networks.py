@@ -213,7 +213,7 @@ class ConvolutionalStack:
     layer's input as they lie, and no product is as narrow as the ten classes or a few filters. From some filters on
     there is one product for each row of the maps. Against TensorFlow's convolution a step takes two thirds of the time
     at 5x5 with 4 filters or 64, three fifths at 3x1 with 64, a fifth at 5x5 with 2 filters and eight networks a seed;
-    but half as long again at 7x7 with 16 filters.
+    but a quarter longer at 7x7 with 16 filters.
     """
 
     def __init__(
