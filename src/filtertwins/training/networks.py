@@ -145,8 +145,8 @@ class CollapsedStack:
         (height, width), (rows, columns) = self._kernel, self._positions
         products = tf.reshape(products, (-1, height * width + 1, CLASSES, rows, columns))
         taps = tf.reshape(products[:, :-1], (-1, height, width, CLASSES, rows, columns))
-        by_column = _added_up([_moved(taps[:, i], i, height, axis=3) for i in range(height)])
-        on_pixels = _added_up([_moved(by_column[:, j], j, width, axis=3) for j in range(width)])
+        by_column = _overlaid([taps[:, i] for i in range(height)], axis=3)
+        on_pixels = _overlaid([by_column[:, j] for j in range(width)], axis=3)
         weights = tf.reshape(on_pixels, (-1, CLASSES, self._image[0] * self._image[1]))
         return weights / BRIGHTEST, tf.reduce_sum(products[:, -1], axis=(2, 3))
 
@@ -347,15 +347,15 @@ class ConvolutionalStack:
         )
 
 
-def _moved(entries: tf.Tensor, offset: int, kernel: int, axis: int) -> tf.Tensor:
-    """Zeros around the entries: so many ahead of them along an axis, and `kernel` - 1 in all."""
-    around = [[0, 0]] * len(entries.shape)
-    around[axis] = [offset, kernel - 1 - offset]
-    return tf.pad(entries, around) if kernel > 1 else entries
-
-
-def _added_up(parts: list[tf.Tensor]) -> tf.Tensor:
-    return tf.add_n(parts) if len(parts) > 1 else parts[0]
+def _overlaid(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
+    """The parts' sum, each moved on along an axis by its place among them."""
+    after = len(parts) - 1
+    if not after:
+        return parts[0]
+    unmoved = [[0, 0]] * len(parts[0].shape)
+    return tf.add_n(
+        [tf.pad(part, [*unmoved[:axis], [i, after - i], *unmoved[axis + 1 :]]) for i, part in enumerate(parts)]
+    )
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
