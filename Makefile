@@ -18,6 +18,8 @@ $(INSTALLED): requirements.lock
 	@echo "installing the locked packages into $(VENV); this takes a minute or two"
 	# Compiled to bytecode now: otherwise TensorFlow takes 10 s to import instead of 4, every time.
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps --compile -r requirements.lock
+	# Jobs write no bytecode of the project's own either; as it is now, it is compiled here.
+	$(VENV)/bin/python -m compileall -q src
 	@touch $@
 
 .PHONY: help

@@ -32,6 +32,7 @@ def main() -> None:
             training.snapshot_steps(steps, condition["snapshots"]),
             condition,
             [Start.model_validate(start) for start in condition["starts"]],
+            condition["also_scored"],
             report=lambda line: print(line, flush=True),
         )
     save_chunk(chunk, arguments.output)

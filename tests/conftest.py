@@ -35,6 +35,7 @@ def make_chunk(
     seeds=None,
     starts=({},),
     steps=(0, 7, 50),
+    scored_steps=(50,),
     outgoing_separation=0.0,
     growth=None,
     model=(),
@@ -51,6 +52,7 @@ def make_chunk(
         seeds: of each network, by default 0, 1, ... for each start.
         starts: what each says beside the plain start's options; a seed's networks lie side by side.
         steps: of the snapshots, which lead evenly from the initial weights to the trained ones.
+        scored_steps: when the networks were scored; each time before the last, a nat and an image worse.
         outgoing_separation: (snapshot, network), or one number for all.
         growth: (step, network), by default not recorded.
         model: changes to the model's options.
@@ -63,6 +65,7 @@ def make_chunk(
     biases = np.zeros((count, filters), np.float32) if biases is None else np.asarray(biases, np.float32)
     initial = kernels if initial is None else np.asarray(initial, np.float32)
     initial_biases = np.zeros_like(biases) if initial_biases is None else np.asarray(initial_biases, np.float32)
+    early = np.arange(len(scored_steps))[::-1, np.newaxis, np.newaxis]
     way = np.linspace(0, 1, len(steps)).tolist()
     return Chunk(
         condition={
@@ -94,8 +97,9 @@ def make_chunk(
         growth=np.zeros((0, count), np.float32) if growth is None else np.asarray(growth, np.float32),
         reported_steps=np.array([50]),
         reported_losses=np.full((1, count), 1.5, np.float32),
-        losses=np.array([0.25 + runs, 0.5 + runs, 0.75 + runs]),
-        correct=np.array([90 + runs, 30 + runs, 15 + runs]),
+        scored_steps=np.array(scored_steps),
+        losses=np.array([[0.25 + runs, 0.5 + runs, 0.75 + runs]]) + early,
+        correct=np.array([[90 + runs, 30 + runs, 15 + runs]]) - early,
         images=np.array([100, 40, 20]),
     )
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filtertwins.settings import Architecture, Experiment, Settings, Start
 from filtertwins.weights import chunk_name, seeds_name
@@ -18,6 +18,14 @@ SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
 
 Plain = dict[str, Any]
 """Plain data, that JSON can hold."""
+
+
+class Training(NamedTuple):
+    """What is trained under one name."""
+
+    architecture: Architecture
+    starts: tuple[Start, ...] = (Start(),)
+    also_scored: tuple[int, ...] = ()  # steps before the last
 
 
 def as_json(values: Any) -> str:
@@ -55,15 +63,12 @@ class Plan:
         self.settings = settings
         self.dataset = settings.dataset_settings.model_dump(mode="json", exclude={"mirrors"})
         self.dataset_digest = digest([self.dataset, dataset_code])
-        plain_start = (Start(),)
-        self._trained: dict[str, tuple[Architecture, tuple[Start, ...]]] = {
-            name: (item, plain_start) for name, item in settings.studied.items()
-        } | {
-            f"{experiment}/{name}": (item, options.starts)
+        self._trained = {name: Training(item) for name, item in settings.studied.items()} | {
+            f"{experiment}/{name}": Training(item, options.starts)
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
-        self._trained |= {name: (item, plain_start) for name, (item, _) in self._from_scratch().items()}
+        self._trained |= {name: training for name, (training, _) in self._from_scratch().items()}
 
     @property
     def experiments(self) -> dict[str, Experiment]:
@@ -88,6 +93,23 @@ class Plan:
             "architectures": {f"{name}/{own}": list(item.filters) for own, item in experiment.studied.items()},
             "chunks": self.settings.chunks(experiment.seeds),
         }
+
+    def controls(self) -> Plain:
+        """The controls and what they control for; which is not trained again where the study trains it just so."""
+        controls, found = self.experiments["controls"], self.experiment("controls")
+        if controls.starts == (Start(),) and set(found["chunks"]) <= set(self.settings.chunks()):
+            names = {f"controls/{own}": self._as_studied(item) for own, item in controls.studied.items()}
+            counts = found["architectures"]
+            found["architectures"] = {names[name] or name: own for name, own in counts.items()}
+        return found
+
+    def _as_studied(self, item: Architecture) -> str | None:
+        """The study's architecture that differs from this one in nothing, and has all its filter counts."""
+        counts = {"filters": item.filters}
+        for name, studied in self.settings.studied.items():
+            if set(item.filters) <= set(studied.filters) and studied.model_copy(update=counts) == item:
+                return name
+        return None
 
     def gallery(self) -> Plain:
         """The part of the study that the gallery shows: some filter counts, and the chunk that holds its seed.
@@ -148,31 +170,31 @@ class Plan:
             for first, seeds in self.settings.chunks()
         ]
 
-    def _from_scratch(self) -> dict[str, tuple[Architecture, Plain]]:
+    def _from_scratch(self) -> dict[str, tuple[Training, Plain]]:
         """Small networks to compare pruned ones with: how each is trained, and what it is compared with.
 
         At equal epochs they see as many batches as the large network and its pruned one together. At equal compute
-        their training costs the same multiply-accumulates, which are in proportion to the filters.
+        their training costs the same multiply-accumulates, which are in proportion to the filters; on the way there it
+        has seen equal epochs, so that one training serves both.
         """
-        found: dict[str, tuple[Architecture, Plain]] = {}
+        found: dict[str, tuple[Training, Plain]] = {}
         more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
         for name, network in self.settings.pruned.items():
             architecture = self.settings.studied[name]
             for kept in network.from_scratch:
                 steps = architecture.steps or 0
-                budgets = {"equal_epochs": steps, "equal_compute": round(steps * network.filters / kept)}
-                for budget, own in budgets.items():
-                    update = {"filters": (kept,), "steps": own + more}
-                    compared = {"architecture": name, "filters": network.filters, "budget": budget}
-                    place = f"pruning/{name}_{network.filters}_to_{kept}_{budget}"
-                    found[place] = architecture.model_copy(update=update), compared
+                fewer, most = steps + more, round(steps * network.filters / kept) + more
+                small = architecture.model_copy(update={"filters": (kept,), "steps": most})
+                budgets = {"equal_epochs": fewer, "equal_compute": most}
+                compared = {"architecture": name, "filters": network.filters, "budgets": budgets}
+                found[f"pruning/{name}_{network.filters}_to_{kept}"] = Training(small, also_scored=(fewer,)), compared
         return found
 
     def from_scratch(self) -> Plain:
         """The small networks as a study of their own, and what each is compared with."""
         networks = self._from_scratch()
         return {
-            "architectures": {name: list(item.filters) for name, (item, _) in networks.items()},
+            "architectures": {name: list(training.architecture.filters) for name, (training, _) in networks.items()},
             "chunks": self.settings.chunks(),
             "compared": {name: compared for name, (_, compared) in networks.items()},
         }
@@ -218,7 +240,7 @@ class Plan:
 
         The architecture's list of filter counts is left out: adding one must not touch the others' runs.
         """
-        model, starts = self._trained[architecture]
+        model, starts, also_scored = self._trained[architecture]
         return {
             "dataset": self.settings.dataset,
             "dataset_digest": self.dataset_digest,
@@ -228,15 +250,16 @@ class Plan:
             "filters": filters,
             "seeds": list(range(first, last + 1)),
             "snapshots": self.settings.snapshots,
+            "also_scored": list(also_scored),
         }
 
     def head_weights(self, architecture: str, filters: int, first: int, last: int) -> int:
         """Weights of a chunk's dense layers: what its memory and time grow with."""
-        _, starts = self._trained[architecture]
+        starts = self._trained[architecture].starts
         return self._dense_weights(architecture, filters) * (last + 1 - first) * len(starts)
 
     def _dense_weights(self, architecture: str, filters: int) -> int:
-        height, width = self._trained[architecture][0].kernel
+        height, width = self._trained[architecture].architecture.kernel
         return (29 - height) * (29 - width) * filters * 10
 
     def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
@@ -244,7 +267,7 @@ class Plan:
 
         And, on a cluster, Snakemake twice. ``tools/check_resources.py`` compares it with the benchmark files.
         """
-        _, starts = self._trained[architecture]
+        starts = self._trained[architecture].starts
         networks = (last + 1 - first) * len(starts)
         return 2000 + 10 * networks + self.head_weights(architecture, filters, first, last) // 10_000
 
@@ -254,13 +277,13 @@ class Plan:
         A step costs per image of each network and per dense weight. Linear networks touch their weights once a step,
         others once for each block of images too. An epoch is taken for one of 60,000 images.
         """
-        item, starts = self._trained[architecture]
+        item, starts, _ = self._trained[architecture]
         steps = item.steps or (item.epochs or 1) * 60_000 // item.batch
         return 10 + math.ceil(3 * steps * self._step_s(architecture, filters, (last + 1 - first) * len(starts)) / 60)
 
     def _step_s(self, architecture: str, filters: int, networks: int) -> float:
         """What a step of some networks took in the MNIST study."""
-        item, _ = self._trained[architecture]
+        item = self._trained[architecture].architecture
         images, weights = networks * item.batch, networks * self._dense_weights(architecture, filters)
         if item.activation == "linear" and not item.dropout:
             return images * 1.2e-6 + weights * 3e-9
@@ -306,6 +329,6 @@ class Plan:
         """All filters of all networks of a study."""
         seeds = sum(seeds for _, seeds in study["chunks"])
         return sum(
-            sum(counts) * seeds * len(self._trained[architecture][1])
+            sum(counts) * seeds * len(self._trained[architecture].starts)
             for architecture, counts in study["architectures"].items()
         )

@@ -39,8 +39,9 @@ _SHAPES: dict[str, tuple[int | str | None, ...]] = {
     "growth": ("step", "seed"),
     "reported_steps": ("report",),
     "reported_losses": ("report", "seed"),
-    "losses": ("split", "seed"),
-    "correct": ("split", "seed"),
+    "scored_steps": ("scoring",),
+    "losses": ("scoring", "split", "seed"),
+    "correct": ("scoring", "split", "seed"),
     "images": ("split",),
 }
 
@@ -89,8 +90,8 @@ class Chunk:
     """A chunk of trained runs: S networks of one condition, a network for each seed and start.
 
     The axis of networks is called after the seeds, since in most chunks there is one start. ``condition`` holds all
-    that the result depends on (architecture, filters, steps, dataset), as plain data. Scores are ordered as in
-    ``SPLITS``: mean cross-entropy in nats, correct predictions, and images of each split.
+    that the result depends on (architecture, filters, steps, dataset), as plain data. Networks are scored after the
+    last step, and may be before: mean cross-entropy in nats, correct predictions, and images of each of ``SPLITS``.
     """
 
     condition: Mapping[str, Any]
@@ -104,14 +105,26 @@ class Chunk:
     growth: NDArray[np.float32]  # (step, seed), of twins; see experiments.twins; empty where it has no bound
     reported_steps: NDArray[np.int64]  # (report,)
     reported_losses: NDArray[np.float32]  # (report, seed), mean training loss since the last report
-    losses: NDArray[np.float64]  # (split, seed)
-    correct: NDArray[np.int64]  # (split, seed)
+    scored_steps: NDArray[np.int64]  # (scoring,), the last is the last step
+    losses: NDArray[np.float64]  # (scoring, split, seed)
+    correct: NDArray[np.int64]  # (scoring, split, seed)
     images: NDArray[np.int64]  # (split,)
 
     @property
     def scores(self) -> Scores:
         """How well its networks do on all splits."""
-        return Scores(SPLITS, self.losses, self.correct, self.images)
+        return self._scoring(-1)
+
+    def scores_at(self, step: int) -> Scores:
+        """How well they did after so many steps.
+
+        Raises:
+            ValueError: they were not scored then.
+        """
+        return self._scoring(self.scored_steps.tolist().index(step))
+
+    def _scoring(self, index: int) -> Scores:
+        return Scores(SPLITS, self.losses[index], self.correct[index], self.images)
 
 
 def save_chunk(chunk: Chunk, path: Path) -> None:

@@ -115,6 +115,15 @@ def test_importing_all_but_training_imports_no_tensorflow(root, library):
     assert not set(TENSORFLOW) & loaded
 
 
+def test_training_is_imported_without_what_keras_plots_and_wraps_with(root):
+    imported = run_fresh(root, IMPORT_ALL, [f"{PACKAGE}.training"])
+    assert "keras" in imported
+    assert not {"sklearn", "matplotlib"} & imported
+    # And after it, or before, they are there as ever.
+    for order in ([f"{PACKAGE}.training", "sklearn", "matplotlib"], ["sklearn", "matplotlib", f"{PACKAGE}.training"]):
+        assert {"sklearn", "matplotlib"} <= run_fresh(root, IMPORT_ALL, order)
+
+
 def test_only_scripts_that_train_or_time_networks_import_tensorflow(root):
     scripts = sorted(str(path) for path in (root / "scripts").glob("*.py") if path.stem not in WITH_TENSORFLOW)
     assert len(scripts) >= 9

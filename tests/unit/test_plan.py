@@ -211,6 +211,26 @@ def test_an_experiment_has_its_own_seeds_or_the_studys():
     assert with_experiments().experiment("removal") == {"architectures": {}, "chunks": [(0, 2), (2, 2)]}
 
 
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({}, "question"),
+        ({"architectures": {"again": QUESTION | {"filters": [4]}}}, "question"),
+        ({"architectures": {"again": QUESTION | {"filters": [4, 5]}}}, "controls/again"),
+        ({"architectures": {"again": QUESTION | {"filters": [1, 4], "steps": 601}}}, "controls/again"),
+        ({"architectures": {"again": QUESTION | {"filters": [1, 4], "activation": "tanh"}}}, "controls/again"),
+        ({"starts": [{"scale": 0.1}]}, "controls/again"),
+        ({"seeds": 2}, "question"),  # the study's first chunk
+        ({"seeds": 3}, "controls/again"),  # in a chunk of one; the study has it with another
+    ],
+)
+def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_it_just_so(changes, place):
+    again = {"architectures": {"again": QUESTION | {"filters": [1, 4]}}} | changes
+    found = with_experiments(experiments={"controls": again})
+    assert list(found.controls()["architectures"]) == [place]
+    assert found.controls()["chunks"] == found.experiment("controls")["chunks"]
+
+
 def test_the_study_itself_is_the_same_with_experiments():
     assert with_experiments().study() == plan().study()
     assert conditions(plan()).items() < conditions(with_experiments()).items()
@@ -389,22 +409,22 @@ def test_small_networks_train_for_equal_epochs_and_for_equal_compute():
     found = with_pruning()
     small = found.from_scratch()
     assert small["architectures"] == {
-        "pruning/question_4_to_1_equal_epochs": [1],
-        "pruning/question_4_to_1_equal_compute": [1],
+        "pruning/question_4_to_1": [1],
     }
-    assert [(own["filters"], own["budget"]) for own in small["compared"].values()] == [
-        (4, "equal_epochs"),
-        (4, "equal_compute"),
-    ]
-    steps = [found.condition(name, 1, 0, 1)["model"]["steps"] for name in small["architectures"]]
-    assert steps == [600 + 50, 4 * 600 + 50]
-    large = found.condition("question", 4, 0, 1)["model"]
-    assert found.condition("pruning/question_4_to_1_equal_epochs", 1, 0, 1)["model"] == large | {"steps": 650}
+    budgets = {"equal_epochs": 600 + 50, "equal_compute": 4 * 600 + 50}
+    assert small["compared"] == {
+        "pruning/question_4_to_1": {"architecture": "question", "filters": 4, "budgets": budgets}
+    }
+    large, one = (
+        found.condition(name, filters, 0, 1) for name, filters in (("question", 4), ("pruning/question_4_to_1", 1))
+    )
+    assert one["model"] == large["model"] | {"steps": 2450}
+    assert (one["also_scored"], large["also_scored"]) == ([650], [])
 
 
 def test_equal_compute_is_equal_in_multiply_accumulates():
     large, small = (network_cost((3, 1), filters, (28, 28)) for filters in (4, 1))
-    steps = with_pruning().condition("pruning/question_4_to_1_equal_compute", 1, 0, 1)["model"]["steps"]
+    steps = with_pruning().condition("pruning/question_4_to_1", 1, 0, 1)["model"]["steps"]
     assert steps * small.macs == 600 * large.macs + 50 * small.macs
 
 

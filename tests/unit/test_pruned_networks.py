@@ -131,15 +131,17 @@ def test_rows_tell_steps_and_scores_of_each_network(chunk, importance):
     assert (rows[1]["test_correct"], rows[1]["test_images"]) == (7, 20)
 
 
-def test_rows_of_small_networks_name_the_large_one_and_the_budget(chunk):
-    compared = {"architecture": "relu_3x1", "filters": 32, "budget": "equal_epochs"}
-    rows = from_scratch_rows(chunk, compared)
-    assert [(row["architecture"], row["filters"], row["kept"], row["seed"]) for row in rows] == [
-        ("relu_3x1", 32, FILTERS, 5),
-        ("relu_3x1", 32, FILTERS, 7),
+def test_rows_of_small_networks_name_the_large_one_and_the_budget(make_chunk):
+    chunk = make_chunk(np.ones((2, 3, 1, 4)), seeds=[5, 7], scored_steps=(20, 50))
+    budgets = {"equal_epochs": 20, "equal_compute": 50}
+    rows = from_scratch_rows(chunk, {"architecture": "relu_3x1", "filters": 32, "budgets": budgets})
+    assert {(row["architecture"], row["filters"], row["kept"]) for row in rows} == {("relu_3x1", 32, 4)}
+    assert [(row["budget"], row["steps"], row["seed"], row["test_correct"]) for row in rows] == [
+        ("equal_epochs", 20, 5, 14),
+        ("equal_epochs", 20, 7, 15),
+        ("equal_compute", 50, 5, 15),
+        ("equal_compute", 50, 7, 16),
     ]
-    assert rows[0]["steps"] == 50
-    assert rows[0]["test_accuracy"] == 15 / 20
     assert "train_loss" not in rows[0]
 
 

@@ -101,8 +101,8 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
         for split, name in enumerate(SPLITS):
             images, labels = getattr(digits, f"{name}_images"), getattr(digits, f"{name}_labels")
             loss, accuracy = model.evaluate(pixels(images), labels, verbose=0)
-            assert chunk.losses[split, index] == pytest.approx(loss, abs=1e-4)
-            assert chunk.correct[split, index] / len(labels) == pytest.approx(accuracy, abs=1.5 / len(labels))
+            assert chunk.scores.losses[split, index] == pytest.approx(loss, abs=1e-4)
+            assert chunk.scores.correct[split, index] / len(labels) == pytest.approx(accuracy, abs=1.5 / len(labels))
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -111,12 +111,27 @@ def test_the_training_loss_can_be_measured_on_the_first_training_images_alone(di
     part = train(digits, architecture(activation=activation, scored_training_images=150), 3, [5, 2])
     assert part.images.tolist() == [150, *whole.images[1:]]
     np.testing.assert_array_equal(part.parameters.head, whole.parameters.head)
-    np.testing.assert_array_equal(part.losses[1:], whole.losses[1:])
+    np.testing.assert_array_equal(part.scores.losses[1:], whole.scores.losses[1:])
     model = plain_training(digits, architecture(activation=activation), 3, 5, steps=20)
     loss, accuracy = model.evaluate(pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0)
-    assert part.losses[0, 0] == pytest.approx(loss, abs=1e-4)
-    assert part.correct[0, 0] / 150 == pytest.approx(accuracy, abs=1.5 / 150)
-    assert part.losses[0, 0] != pytest.approx(whole.losses[0, 0], abs=1e-6)
+    assert part.scores.losses[0, 0] == pytest.approx(loss, abs=1e-4)
+    assert part.scores.correct[0, 0] / 150 == pytest.approx(accuracy, abs=1.5 / 150)
+    assert part.scores.losses[0, 0] != pytest.approx(whole.scores.losses[0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_scores_on_the_way_are_those_of_networks_that_are_trained_so_far(digits, activation):
+    setting = architecture(activation=activation)
+    longer, shorter = train(digits, setting, 3, [5, 2], also_scored=[7]), train(digits, setting, 3, [5, 2], (0, 7))
+    assert longer.scored_steps.tolist() == [7, 20]
+    for name in ("losses", "correct", "images"):
+        np.testing.assert_array_equal(getattr(longer.scores_at(7), name), getattr(shorter.scores, name))
+    plain = train(digits, setting, 3, [5, 2])
+    np.testing.assert_array_equal(longer.parameters.head, plain.parameters.head)
+    np.testing.assert_array_equal(longer.scores.losses, plain.scores.losses)
+    assert (longer.scores_at(7).losses > longer.scores_at(20).losses).all()
+    with pytest.raises(ValueError, match="8"):
+        longer.scores_at(8)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -226,6 +241,7 @@ def test_a_chunk_reads_back_as_it_was_saved(digits, tmp_path):
         "snapshot_steps",
         "snapshot_kernels",
         "reported_losses",
+        "scored_steps",
         "losses",
         "correct",
         "images",

@@ -156,7 +156,7 @@ def test_under_gradient_descent_twins_follow_the_network_of_one_fewer(digits, ac
     np.testing.assert_allclose(np.sqrt(2) * twins["kernels"][..., 0], silent["kernels"][..., 0], atol=1e-5)
     np.testing.assert_allclose(twins["kernels"][..., 2:], silent["kernels"][..., 2:], atol=1e-5)
     np.testing.assert_allclose(twins["head_bias"], silent["head_bias"], atol=1e-5)
-    np.testing.assert_allclose(chunk.losses[:, 0], chunk.losses[:, 1], atol=1e-5)
+    np.testing.assert_allclose(chunk.scores.losses[:, 0], chunk.scores.losses[:, 1], atol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -179,8 +179,8 @@ def test_shuffled_labels_are_each_seeds_own_permutation_and_scores_stay_on_the_t
     shuffled = train(digits, architecture(shuffle_labels=True), (1,))
     expected = train(dataclasses.replace(digits, train_labels=labels[1]), architecture(), (1,))
     np.testing.assert_array_equal(shuffled.parameters.kernels, expected.parameters.kernels)
-    assert shuffled.losses[0] != expected.losses[0]  # of the training images, by their true labels
-    np.testing.assert_array_equal(shuffled.losses[2], expected.losses[2])
+    assert shuffled.scores.losses[0] != expected.scores.losses[0]  # of the training images, by their true labels
+    np.testing.assert_array_equal(shuffled.scores.losses[2], expected.scores.losses[2])
 
 
 def fit(model, dataset, setting, seed, steps):

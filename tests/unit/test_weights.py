@@ -138,6 +138,7 @@ def test_a_flipped_bit_among_the_weights_is_refused(chunk, path):
         "growth",
         "reported_steps",
         "reported_losses",
+        "scored_steps",
         "losses",
         "correct",
         "images",
@@ -160,8 +161,9 @@ def test_a_missing_array_is_named(path, name):
         ("starts", (1,)),  # one network of two
         ("outgoing_separation", (2, 2)),  # two snapshots of three
         ("growth", (50, 3)),
-        ("losses", (3, 1)),
-        ("correct", (4, 2)),
+        ("losses", (1, 3, 1)),
+        ("correct", (1, 4, 2)),
+        ("correct", (2, 3, 2)),  # two scorings of one
         ("condition", (1,)),
     ],
 )

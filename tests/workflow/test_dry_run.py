@@ -32,8 +32,9 @@ socket.create_connection = socket.getaddrinfo = refuse
 def test_a_dry_run_of_the_default_study_lists_its_chunks_without_network(new_tree, tmp_path):
     config = yaml.safe_load((new_tree.folder / "config" / "config.yaml").read_text(encoding="utf-8"))
     plan = Plan(load_settings(config))
-    parts = [plan.study(), plan.from_scratch(), *(plan.experiment(name) for name in plan.experiments)]
-    chunks = sum(len(plan.chunk_files(Path("weights"), part)) for part in parts)
+    trained = [plan.experiment(name) for name in plan.experiments if name != "controls"]
+    parts = [plan.study(), plan.from_scratch(), plan.controls(), *trained]
+    chunks = len({file for part in parts for file in plan.chunk_files(Path("weights"), part)})
     assert plan.settings.dataset == "mnist"
     assert chunks > 60
 

@@ -59,7 +59,7 @@ AFTER_TRAINING_OF_LARGE_KERNELS = {
     rule: jobs for rule, jobs in AFTER_TRAINING_OF_THE_STUDY.items() if rule not in MERGING
 }
 CHUNKS = 4  # of the study's own architectures
-FROM_SCRATCH = 2  # small networks to compare pruned ones of `question` with
+FROM_SCRATCH = 1  # chunk of small networks to compare pruned ones of `question` with
 ALL_CHUNKS = CHUNKS + FROM_SCRATCH + 7  # and of the experiments
 TIMING = {"measure_cost": 1}  # of untrained networks
 EVERYTHING = AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
@@ -101,7 +101,7 @@ def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(stud
         ({"pruning": {"images": 101}}, PRUNING_WITHOUT_TRAINING),
         (
             {"pruning": {"networks": {"relu_5x5": {"from_scratch": [1]}}}},
-            {"train_chunk": 2, "collect_from_scratch": 1, "compare_with_small": 1, "plot_small_or_pruned": 1}
+            {"train_chunk": 1, "collect_from_scratch": 1, "compare_with_small": 1, "plot_small_or_pruned": 1}
             | {"check_claims": 1, "all": 1},
         ),
         (

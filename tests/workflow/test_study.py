@@ -20,8 +20,7 @@ OF_EXPERIMENTS = {
     ("one_fewer/relu_momentum", 2),
     ("controls/frozen", 2),
     ("controls/shuffled", 2),
-    ("pruning/question_3_to_2_equal_epochs", 2),
-    ("pruning/question_3_to_2_equal_compute", 2),
+    ("pruning/question_3_to_2", 2),
 }
 SNAPSHOTS = 7  # of six steps, the first one before them
 FILTERS = sum(filters for _, filters in CONDITIONS)

@@ -79,7 +79,8 @@ def _run(command: Sequence[str]) -> Run:
     start_s = time.perf_counter()
     printed, reported = [], []
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, text=True, env=os.environ | ENVIRONMENT, **streams) as process:
+    environment = os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "1"}  # as in the workflow
+    with subprocess.Popen(command, text=True, env=environment, **streams) as process:
         for line in process.stdout:
             printed.append(line)
             if found := STEP.search(line):

@@ -29,5 +29,5 @@ def train(work: Work, cores: int) -> Trained:
             commands.append([*start, "--condition", as_json(condition), "--output", str(output)])
         runs = side_by_side(commands)
         for chunk in map(load_chunk, outputs):
-            accuracies |= dict(zip(chunk.seeds.tolist(), chunk.correct[-1] / chunk.images[-1], strict=True))
+            accuracies |= dict(zip(chunk.seeds.tolist(), chunk.scores.correct[-1] / chunk.images[-1], strict=True))
     return together(runs, accuracies)

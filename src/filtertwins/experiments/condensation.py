@@ -34,6 +34,6 @@ def condensation_rows(chunk: Chunk) -> list[Row]:
                 | {"activation": model["activation"], "scale": scale, "step": step}
                 | {"mean_cosine": float(pairs.mean()) if len(pairs) else np.nan, "isotropic_mean_cosine": chance}
                 | {"mean_nearest_cosine": float(np.nanmean(nearest)) if live > 1 else np.nan, "live_filters": live}
-                | {"train_loss": float(chunk.losses[0, index]) if last else np.nan}
+                | {"train_loss": float(chunk.scores.losses[0, index]) if last else np.nan}
             )
     return rows

@@ -92,19 +92,20 @@ def pruning_rows(names: Sequence[Row], fine_tuning_steps: int, scores: Scores) -
 
 
 def from_scratch_rows(chunk: Chunk, compared: Mapping[str, Any]) -> list[Row]:
-    """``from_scratch.csv``: one row a small network.
+    """``from_scratch.csv``: one row a small network and budget.
 
     Args:
         chunk: small networks, trained from scratch.
-        compared: what with: the architecture and filters of the large network, and the budget that is equal.
+        compared: what with: the architecture and filters of the large network; and the budgets that are equal, with the
+            steps that each pays for.
     """
     return [
         {"dataset": run["dataset"], "architecture": compared["architecture"]}
         | {"activation": chunk.condition["model"]["activation"], "filters": compared["filters"]}
-        | {"kept": run["filters"], "seed": run["seed"], "budget": compared["budget"]}
-        | {"steps": int(chunk.snapshot_steps[-1])}
+        | {"kept": run["filters"], "seed": run["seed"], "budget": budget, "steps": steps}
         | {key: value for key, value in own.items() if key != "train_loss"}
-        for run, own in zip(run_names(chunk), network_scores(chunk.scores), strict=True)
+        for budget, steps in compared["budgets"].items()
+        for run, own in zip(run_names(chunk), network_scores(chunk.scores_at(steps)), strict=True)
     ]
 
 

@@ -7,17 +7,14 @@ The only part of the library that imports TensorFlow.
 ``latency`` times the answers.
 """
 
-import os
+from filtertwins.training.runtime import one_thread  # first: it imports TensorFlow in a way of its own
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up banners; failures come as exceptions
-
+# isort: split
 from filtertwins.training.chunks import train_chunk
 from filtertwins.training.fine_tuning import fine_tune
 from filtertwins.training.latency import measure_latency
 from filtertwins.training.loop import DivergedError
 from filtertwins.training.networks import plain_model
-from filtertwins.training.runtime import one_thread
 from filtertwins.training.streams import snapshot_steps, total_steps
 
 __all__ = [

@@ -10,9 +10,9 @@ import numpy as np
 from filtertwins.datasets import Dataset
 from filtertwins.settings import Architecture, Start
 from filtertwins.training.loop import check_finite, score, train_stack
-from filtertwins.training.networks import initial_parameters
+from filtertwins.training.networks import Stack, initial_parameters
 from filtertwins.training.starts import start_from
-from filtertwins.weights import Chunk, stacked
+from filtertwins.weights import SPLITS, Chunk, Scores, stacked
 
 
 def train_chunk(
@@ -23,6 +23,7 @@ def train_chunk(
     snapshot_steps: Sequence[int],
     condition: Mapping[str, Any],
     starts: Sequence[Start] = (Start(),),
+    also_scored: Sequence[int] = (),
     report: Callable[[str], None] = print,
 ) -> Chunk:
     """Train one network for each seed and start, together.
@@ -35,6 +36,7 @@ def train_chunk(
         snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
         condition: kept with the result: all that it depends on.
         starts: every seed is trained from each of these; only their initial weights differ, not their batches.
+        also_scored: steps before the last one, after which the networks are scored too.
         report: gets a line of progress at regular steps.
 
     Raises:
@@ -44,6 +46,12 @@ def train_chunk(
     networks = [(seed, index) for seed in seeds for index in range(len(starts))]
     seed_of_network = [seed for seed, _ in networks]
     what = f"{condition.get('architecture', '')} filters={filters}"
+    scored: dict[int, Scores] = {}
+
+    def score_at(stack: Stack, step: int) -> None:
+        scored[step] = score(stack, dataset, training_images=architecture.scored_training_images)
+        check_finite(scored[step].losses, seed_of_network, [step] * len(SPLITS), what)
+
     drawn = {seed: initial_parameters(architecture, filters, [seed], image_shape) for seed in seeds}
     trained = train_stack(
         dataset,
@@ -53,11 +61,10 @@ def train_chunk(
         snapshot_steps,
         what,
         growth_bound=any(start.second_filter == "twin" for start in starts),
+        visits=dict.fromkeys([*also_scored, snapshot_steps[-1]], score_at),
         report=report,
     )
     kernels, biases, separations = zip(*trained.snapshots, strict=True)
-    scores = score(trained.stack, dataset, training_images=architecture.scored_training_images)
-    check_finite(scores.losses, seed_of_network, [snapshot_steps[-1]] * len(scores.splits), what)
     return Chunk(
         condition=condition,
         seeds=np.array(seed_of_network, np.int64),
@@ -70,7 +77,8 @@ def train_chunk(
         growth=trained.growth,
         reported_steps=np.array(trained.reported_steps, np.int64),
         reported_losses=np.stack(trained.reported_losses),
-        losses=scores.losses,
-        correct=scores.correct,
-        images=scores.images,
+        scored_steps=np.array(list(scored), np.int64),
+        losses=np.stack([scores.losses for scores in scored.values()]),
+        correct=np.stack([scores.correct for scores in scored.values()]),
+        images=scored[snapshot_steps[-1]].images,
     )

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-CALL_S = 0.05  # a round calls each network for about so long, and no less than FEWEST_CALLS times
+CALL_S = 0.02  # a round calls each network for about so long, and no less than FEWEST_CALLS times
 FEWEST_CALLS = 3
 MOST_CALLS = 200
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from filtertwins.training.streams import Purpose, batches, training_labels
 from filtertwins.weights import SPLITS, Parameters, Scores
 
 SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
-EVALUATION_IMAGES = 100  # images at a time when scoring
 
 
 class DivergedError(StudyError):
@@ -51,6 +50,7 @@ def train_stack(
     order: Purpose = Purpose.BATCHES,
     trainable: Parameters | None = None,
     growth_bound: bool = False,
+    visits: Mapping[int, Callable[[Stack, int], None]] | None = None,
     report: Callable[[str], None] = print,
 ) -> TrainedStack:
     """Train networks together, from given weights.
@@ -65,6 +65,7 @@ def train_stack(
         order: the stream that the order of the training images is drawn from.
         trainable: true for each weight that is trained; the others are held as they are. By default all are trained.
         growth_bound: record what bounds the growth of twins' difference, where there is such a bound.
+        visits: after which steps to do what with the stack, which gets the step too.
         report: gets a line of progress after every ``SEGMENT_STEPS`` steps.
 
     Raises:
@@ -83,7 +84,7 @@ def train_stack(
     reported_steps, reported_losses = [], []
     start_s, done = time.monotonic(), 0
     unreported: list[NDArray[np.float32]] = []
-    for stop in segment_ends(snapshot_steps):
+    for stop in segment_ends(snapshot_steps, visits or ()):
         indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # one shape: compiled once
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
@@ -107,14 +108,16 @@ def train_stack(
                 f"{what} seeds {seeds[0]}-{seeds[-1]} "
                 f"step {stop}/{steps} loss {reported_losses[-1].mean():.4f} eta {eta_s:.0f}s"
             )
+        if visits and stop in visits:
+            visits[stop](stack, stop)
     recorded = np.concatenate(growth).astype(np.float32)
     return TrainedStack(stack, snapshots, recorded, reported_steps, reported_losses)
 
 
-def segment_ends(snapshot_steps: Sequence[int]) -> list[int]:
-    """The steps after which the compiled loop returns: every snapshot and every ``SEGMENT_STEPS`` steps."""
+def segment_ends(snapshot_steps: Sequence[int], visits: Iterable[int] = ()) -> list[int]:
+    """The steps after which the compiled loop returns: each snapshot, each visit and every ``SEGMENT_STEPS`` steps."""
     regular = range(SEGMENT_STEPS, snapshot_steps[-1], SEGMENT_STEPS)
-    return sorted({*snapshot_steps[1:], *regular})
+    return sorted({*snapshot_steps[1:], *visits, *regular})
 
 
 class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
@@ -265,9 +268,9 @@ def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS, traini
         parts = [
             [
                 part.numpy().astype(np.float64)
-                for part in score_block(images[i : i + EVALUATION_IMAGES], labels[i : i + EVALUATION_IMAGES])
+                for part in score_block(images[i : i + stack.images_at_once], labels[i : i + stack.images_at_once])
             ]
-            for i in range(0, len(images), EVALUATION_IMAGES)
+            for i in range(0, len(images), stack.images_at_once)
         ]
         losses.append(sum(part[0] for part in parts) / len(images))
         correct.append(sum(part[1] for part in parts))

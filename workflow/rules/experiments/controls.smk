@@ -1,11 +1,11 @@
-# What redundancy is without learning: filters that are not trained, labels that mean nothing.
+# What redundancy is without learning, beside what it is with: filters that are not trained, labels that mean nothing.
 TABLES += ["controls"]
 FIGURE_SOURCES["controls"] = {"tables": ["controls"]}
 
 
 rule measure_controls:
     input:
-        plan.chunk_files(WEIGHTS, plan.experiment("controls")),
+        plan.chunk_files(WEIGHTS, plan.controls()),
     output:
         report(RESULTS / "controls.csv", category="tables"),
     log:
@@ -14,10 +14,10 @@ rule measure_controls:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=mem_mb(plan.measuring_mem_mb(plan.experiment("controls"))),
-        runtime=minutes(plan.measuring_minutes(plan.experiment("controls"))),
+        mem_mb=mem_mb(plan.measuring_mem_mb(plan.controls())),
+        runtime=minutes(plan.measuring_minutes(plan.controls())),
     params:
-        study=as_json(plan.experiment("controls")),
+        study=as_json(plan.controls()),
         weights=WEIGHTS,
         measures=as_json(settings.measures.model_dump(mode="json")),
         code=code("measure_controls"),
