@@ -157,9 +157,9 @@ class CollapsedStack:
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            losses = tf.reduce_mean(_cross_entropy(labels, _linear(images, *self._effective())), axis=1)
-            total = tf.reduce_sum(losses)
-        return losses, tape.gradient(total, self.variables)
+            effective = self._effective()
+        losses, *by_effective = _softmax_regression(images, labels, *effective)
+        return losses, tape.gradient(effective, self.variables, by_effective)
 
     def growth_moments(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """G G' for each network, (network, tap and bias, same), whose largest eigenvalue bounds twins' growth.
@@ -168,12 +168,7 @@ class CollapsedStack:
         alone, linearly up to the logits. G is the loss's gradient by that product, (tap, class and position), the same
         for all filters: the effective weights' gradient, as each tap, an element of the kernel, sees it.
         """
-        with tf.GradientTape() as tape:
-            effective = self._effective()
-            tape.watch(effective)
-            losses = tf.reduce_mean(_cross_entropy(labels, _linear(images, *effective)), axis=1)
-            total = tf.reduce_sum(losses)
-        by_weights, by_bias = tape.gradient(total, effective)
+        _, by_weights, by_bias = _softmax_regression(images, labels, *self._effective())
         (height, width), (rows, columns) = self._kernel, self._positions
         by_pixel = tf.reshape(by_weights / BRIGHTEST, (-1, CLASSES, *self._image))
         seen = [by_pixel[..., i : i + rows, j : j + columns] for i in range(height) for j in range(width)]
@@ -182,7 +177,7 @@ class CollapsedStack:
         return tf.matmul(gradient, gradient, transpose_b=True)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        return _linear(images[None], *self._effective())
+        return _linear(images, *self._effective())
 
     def parameters(self) -> Parameters:
         networks, _, filters = self._kernels.shape
@@ -195,17 +190,35 @@ class CollapsedStack:
         )
 
 
-def _linear(images: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
-    """Images (seed, image, pixel), bytes, by weights (network, class, pixel): logits (network, image, class).
+def _softmax_regression(
+    images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The losses (network,) of linear networks, and their gradients by effective weights and biases.
 
-    The networks of a seed are one matrix product.
+    One seed after another: so its images, as floats, stay near the core from one product to the next. With as many
+    processes as cores, a step with one filter takes four fifths of the time that all seeds together take.
     """
-    seeds, _, pixels = images.shape
-    products = tf.matmul(tf.cast(images, tf.float32), tf.reshape(weights, (seeds, -1, pixels)), transpose_b=True)
-    by_network = tf.transpose(
-        tf.reshape(products, (seeds, -1, weights.shape[0] // seeds, CLASSES)), (0, 2, 1, 3)
-    )  # (seed, network, image, class)
-    return tf.reshape(by_network, (weights.shape[0], -1, CLASSES)) + biases[:, None, :]
+    seeds = images.shape[0]
+    grouped = [tf.reshape(part, (seeds, -1, *part.shape[1:])) for part in (weights, biases, labels)]
+
+    def of_seed(seed: tf.Tensor) -> list[tf.Tensor]:
+        *parameters, targets = (part[seed] for part in grouped)
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            losses = tf.reduce_mean(_cross_entropy(targets, _linear(images[seed], *parameters)), axis=1)
+            total = tf.reduce_sum(losses)
+        return [losses, *tape.gradient(total, parameters)]
+
+    results = tf.map_fn(of_seed, tf.range(seeds), fn_output_signature=[tf.float32] * 3, parallel_iterations=1)
+    losses, by_weights, by_biases = (tf.reshape(part, (-1, *part.shape[2:])) for part in results)
+    return losses, by_weights, by_biases
+
+
+def _linear(images: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
+    """Images (image, pixel), bytes, by weights (network, class, pixel): logits (network, image, class)."""
+    networks, _, pixels = weights.shape
+    products = tf.matmul(tf.cast(images, tf.float32), tf.reshape(weights, (-1, pixels)), transpose_b=True)
+    return tf.transpose(tf.reshape(products, (-1, networks, CLASSES)), (1, 0, 2)) + biases[:, None, :]
 
 
 class ConvolutionalStack:
