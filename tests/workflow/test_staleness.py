@@ -21,6 +21,7 @@ TABLES_OF_THE_STUDY = {
 }
 AFTER_PRUNING = {
     "collect_pruning": 1,
+    "collect_importance": 1,
     "compare_criteria": 1,
     "compare_with_small": 1,
     "plot_pruning": 1,
