@@ -63,7 +63,8 @@ CHUNKS = 4  # of the study's own architectures
 FROM_SCRATCH = 2  # small networks to compare pruned ones of `question` with
 ALL_CHUNKS = CHUNKS + FROM_SCRATCH + 7  # and of the experiments
 TIMING = {"measure_cost": 1}  # of untrained networks
-EVERYTHING = AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
+OPTIMUM = {"fit_optimum": 3, "collect_optimum": 1}
+EVERYTHING = AFTER_TRAINING | TIMING | OPTIMUM | {"train_chunk": ALL_CHUNKS, "fetch_dataset": 1}
 NOTHING = {}
 
 
