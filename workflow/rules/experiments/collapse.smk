@@ -17,7 +17,7 @@ rule fit_optimum:
         LOGS / "fit_optimum" / "penalty-{penalty}.log",
     benchmark:
         BENCHMARKS / "fit_optimum" / "penalty-{penalty}.tsv"
-    priority: 10**9  # long, and no other core can help
+    priority: 10**9  # the longest of all measures
     conda:
         "../../../environment.yml"
     threads: 1
