@@ -17,24 +17,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--name", required=True, help="of the dataset")
-    parser.add_argument("--penalties", type=float, nargs="+", default=[0.0, 1e-4, 1e-3], help="on the weights")
-    parser.add_argument("--max-iterations", type=int, default=300, help="for each penalty")
+    parser.add_argument("--penalty", type=float, required=True, help="on the weights")
+    parser.add_argument("--max-iterations", type=int, default=300)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
     dataset = Dataset.from_arrays(read_npz(arguments.dataset, DATASET_SHAPES))
-    rows = []
+    start = time.perf_counter()
     with threadpool_limits(1):  # so that the last bits don't depend on how many cores there are
-        for penalty in arguments.penalties:
-            start = time.perf_counter()
-            row = optimum_row(arguments.name, dataset, penalty, arguments.max_iterations)
-            print(
-                f"penalty {penalty:g}: {row['iterations']} iterations, loss {row['train_loss']:.6f}, "
-                f"gradient {row['gradient_norm']:.1e}, {time.perf_counter() - start:.0f} s",
-                flush=True,
-            )
-            rows.append(row)
-    write_csv(pd.DataFrame(rows), arguments.output)
+        row = optimum_row(arguments.name, dataset, arguments.penalty, arguments.max_iterations)
+    print(
+        f"penalty {arguments.penalty:g}: {row['iterations']} iterations, loss {row['train_loss']:.6f}, "
+        f"gradient {row['gradient_norm']:.1e}, {time.perf_counter() - start:.0f} s"
+    )
+    write_csv(pd.DataFrame([row]), arguments.output)
 
 
 if __name__ == "__main__":

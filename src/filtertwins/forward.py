@@ -1,7 +1,7 @@
 """What a network computes, from the definition of its layers: feature maps, each filter's share of the logits, logits.
 
-All in float64, and without TensorFlow. A filter's *share* of the logits is its feature map times its dense weights; the
-logits are the sum of the filters' shares plus the output biases.
+All in float64 unless asked otherwise, and without TensorFlow. A filter's *share* of the logits is its feature map times
+its dense weights; the logits are the sum of the filters' shares plus the output biases.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from filtertwins.weights import Parameters
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
+Precision = type[np.float64] | type[np.float32]
 
 _BLOCK_IMAGES = 100  # feature maps of 128 filters then take 75 MB
 
@@ -66,13 +67,16 @@ def logits(parameters: Parameters, images: Images, activation: str) -> Floats:
     return np.concatenate(answers, axis=1)
 
 
-def feature_maps(network: Parameters, images: Images, activation: str) -> Iterator[tuple[slice, Floats]]:
+def feature_maps(
+    network: Parameters, images: Images, activation: str, precision: Precision = np.float64
+) -> Iterator[tuple[slice, Numbers]]:
     """The filters' maps after the activation, a few images at a time.
 
     Args:
         network: one network, with a seed axis of length 1.
         images: (image, row, column), bytes.
         activation: linear, relu or tanh.
+        precision: in which to compute them.
 
     Yields:
         Which images, and their maps (filter, image, position), positions row by row.
@@ -80,12 +84,12 @@ def feature_maps(network: Parameters, images: Images, activation: str) -> Iterat
     height, width, filters = network.kernels.shape[1:]
     windows = sliding_window_view(images, (height, width), axis=(1, 2))
     positions = windows.shape[1] * windows.shape[2]
-    kernels = network.kernels[0].reshape(-1, filters).T.astype(np.float64)  # (filter, kernel element)
-    biases = network.biases[0].astype(np.float64)[:, np.newaxis]
+    kernels = network.kernels[0].reshape(-1, filters).T.astype(precision)  # (filter, kernel element)
+    biases = network.biases[0].astype(precision)[:, np.newaxis]
     images_per_block = max(1, BLOCK_ENTRIES // (positions * max(filters, height * width)))
     for start in range(0, len(images), images_per_block):
         block = slice(start, start + images_per_block)
-        patches = windows[block].reshape(-1, height * width) / 255.0  # (image x position, kernel element)
+        patches = windows[block].reshape(-1, height * width) / precision(255)  # (image x position, kernel element)
         yield block, ACTIVATIONS[activation](kernels @ patches.T + biases).reshape(filters, -1, positions)
 
 
@@ -105,6 +109,44 @@ def filter_shares(network: Parameters, images: Images, activation: str) -> Itera
     head = head_by_filter(network)
     for block, maps in feature_maps(network, images, activation):
         yield block, maps @ head
+
+
+def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Each filter's share without feature maps, if there is no activation: pixels times weights, plus constants.
+
+    Args:
+        network: one network, with a seed axis of length 1.
+        image_shape: rows and columns of an image.
+
+    Returns:
+        Weights (pixel, filter, class) for pixels in [0, 1], row by row, and constants (filter, class).
+    """
+    kernels, biases = (array[0].astype(np.float64) for array in (network.kernels, network.biases))
+    head = head_by_filter(network)
+    rows, columns = image_shape[0] - kernels.shape[0] + 1, image_shape[1] - kernels.shape[1] + 1
+    of_filters = [
+        effect_on_pixels(kernels[..., [place]], own.reshape(rows, columns, 1, -1)) for place, own in enumerate(head)
+    ]
+    weights = np.stack(of_filters, axis=2)  # (row, column, filter, class)
+    return weights.reshape(-1, *weights.shape[2:]), biases[:, np.newaxis] * head.sum(axis=1)
+
+
+def effect_on_pixels(kernels: Floats, by_filter: Floats) -> Floats:
+    """What filters without an activation add to the scores by each pixel, (row, column, class).
+
+    Each dense weight is spread over the pixels of its patch.
+
+    Args:
+        kernels: (row, column, filter).
+        by_filter: dense weights, (row, column, filter, class).
+    """
+    height, width, _ = kernels.shape
+    rows, columns, _, classes = by_filter.shape
+    effect = np.zeros((rows + height - 1, columns + width - 1, classes))
+    for i in range(height):
+        for j in range(width):
+            effect[i : i + rows, j : j + columns] += np.einsum("f,rcfo->rco", kernels[i, j], by_filter)
+    return effect
 
 
 def cross_entropies(scores: Floats, labels: Labels) -> Floats:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.forward import in_float64
+from filtertwins.forward import effect_on_pixels, in_float64
 from filtertwins.redundancy import Floats
 from filtertwins.weights import Parameters
 
@@ -75,7 +75,7 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
             mixed = sizes[:filters, None] * mixture[:filters]  # (new filter, filter)
             new_head = np.einsum("nf,rcfo->rcno", mixed, by_filter)
         else:
-            effect = _effect_on_pixels(kernels, by_filter)  # (row, column, class)
+            effect = effect_on_pixels(kernels, by_filter)  # (row, column, class)
             new_head = _heads_with_effect(basis.reshape(height, width, -1), effect)
         merged["kernels"].append(basis.reshape(height, width, -1))
         merged["head"].append(new_head.reshape(-1, head.shape[-1]))
@@ -88,17 +88,6 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
     )
 
 
-def _effect_on_pixels(kernels: Floats, by_filter: Floats) -> Floats:
-    """The affine map's weights (row, column, class): each dense weight spread over the pixels of its patch."""
-    height, width, _ = kernels.shape
-    rows, columns, _, classes = by_filter.shape
-    effect = np.zeros((rows + height - 1, columns + width - 1, classes))
-    for i in range(height):
-        for j in range(width):
-            effect[i : i + rows, j : j + columns] += np.einsum("f,rcfo->rco", kernels[i, j], by_filter)
-    return effect
-
-
 def _heads_with_effect(kernels: Floats, effect: Floats) -> Floats:
     """The smallest dense weights (row, column, filter, class) whose effect comes nearest to the wanted one."""
     height, width, filters = kernels.shape
@@ -108,6 +97,6 @@ def _heads_with_effect(kernels: Floats, effect: Floats) -> Floats:
         return np.asarray(heads.reshape(-1, filters, columns, classes).transpose(0, 2, 1, 3))
     rows, columns = effect.shape[0] - height + 1, effect.shape[1] - width + 1
     unit = np.eye(rows * columns * filters).reshape(rows, columns, filters, -1)
-    design = _effect_on_pixels(kernels, unit).reshape(effect.shape[0] * effect.shape[1], -1)
+    design = effect_on_pixels(kernels, unit).reshape(effect.shape[0] * effect.shape[1], -1)
     solution = np.linalg.lstsq(design, effect.reshape(len(design), -1), rcond=None)[0]
     return np.asarray(solution.reshape(rows, columns, filters, -1))

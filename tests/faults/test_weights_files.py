@@ -136,10 +136,8 @@ def test_tables_of_pruning_that_are_cut_off_are_refused_by_name(finished_study, 
     condition = json.dumps(load_chunk(study.folder / CHUNK).condition)
     options = options_of_pruning("prune_filters", CHUNK, condition, importance=importance)
     pruning = study.script("prune_filters", "--dataset", study.dataset, *options, "--output", tmp_path / "output")
-    collecting = study.script(
-        *("collect_pruning", "--pruned", kept, "--importances", study.folder / PRUNED / importance.name),
-        *("--pruning", tmp_path / "output", "--importance", tmp_path / "other"),
-    )
+    whole = study.folder / PRUNED / kept.name
+    collecting = study.script("collect_rows", "--parts", whole, kept, "--output", tmp_path / "output")
     for done, table in ((pruning, importance), (collecting, kept)):
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1] == (

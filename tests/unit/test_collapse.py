@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from scipy.optimize import approx_fprime, minimize
 from scipy.special import log_softmax, softmax
 
+import collect_rows as collect_script
 import compare_filter_counts as compare_script
 import fit_optimum as fit_script
 from filtertwins.datasets import Dataset
@@ -93,6 +94,36 @@ def test_at_the_optimum_the_gradient_is_zero(drawn, penalty):
     model, iterations = fit_softmax_regression(*drawn, penalty, 500)
     assert 3 < iterations < 100
     assert objective(model, *drawn, penalty).gradient_norm < TOLERANCE
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """What each fit of scikit-learn's works in, and the iterations that it may and does take."""
+    noted = []
+
+    class Noting(collapse.LogisticRegression):
+        def fit(self, features, labels):
+            super().fit(features, labels)
+            noted.append((features.dtype, self.max_iter, self.n_iter_[0]))
+
+    monkeypatch.setattr(collapse, "LogisticRegression", Noting)
+    return noted
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1e-3])
+def test_float64_goes_on_from_float32_to_the_tolerance(drawn, fits, penalty):
+    model, iterations = fit_softmax_regression(*drawn, penalty, 500)
+    assert objective(model, *drawn, penalty).gradient_norm < TOLERANCE
+    (first, first_most, first_taken), (second, second_most, second_taken) = fits
+    assert (first, second) == (np.float32, np.float64)
+    assert (first_most, second_most) == (500, 500 - first_taken)
+    assert iterations == first_taken + second_taken
+    assert second_taken < 0.7 * first_taken  # most of the way is behind it
+
+
+def test_float32_may_take_all_iterations(drawn, fits):
+    assert fit_softmax_regression(*drawn, 1e-3, 4)[1] == 4
+    assert fits == [(np.float32, 4, 4)]
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
@@ -270,17 +301,22 @@ def run_script(monkeypatch, main, *arguments):
     main()
 
 
-def test_the_script_writes_a_row_a_penalty_and_twice_the_same_bytes(tmp_path, monkeypatch, capsys, rng, drawn):
+def test_the_script_writes_a_penaltys_row_and_twice_the_same_bytes(tmp_path, monkeypatch, capsys, rng, drawn):
     dataset = tmp_path / "dataset.npz"
     write_npz(dataset, as_dataset(rng, *drawn).to_arrays())
-    for place in ("one", "two"):
-        arguments = ["--dataset", dataset, "--name", "made up", "--penalties", "0", "1e-3", "--max-iterations", "300"]
-        run_script(monkeypatch, fit_script.main, *arguments, "--output", tmp_path / place)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    table = read_csv(tmp_path / "one")
+    for penalty in ("0", "1e-3"):
+        for place in (f"one {penalty}", f"two {penalty}"):
+            arguments = ["--dataset", dataset, "--name", "made up", "--penalty", penalty, "--max-iterations", "300"]
+            run_script(monkeypatch, fit_script.main, *arguments, "--output", tmp_path / place)
+        assert (tmp_path / f"one {penalty}").read_bytes() == (tmp_path / f"two {penalty}").read_bytes()
+    parts = [tmp_path / "one 0", tmp_path / "one 1e-3"]
+    run_script(monkeypatch, collect_script.main, "--parts", *parts, "--output", tmp_path / "both")
+    table = read_csv(tmp_path / "both")
     assert table["penalty"].tolist() == [0, 1e-3]
     assert table["converged"].tolist() == [True, True]
     assert table["gap_bound"].isna().tolist() == [True, False]
+    heads, rows = zip(*(part.read_text(encoding="utf-8").splitlines() for part in parts), strict=True)
+    assert (tmp_path / "both").read_text(encoding="utf-8").splitlines() == [heads[0], *rows]
     assert "penalty 0.001: " in capsys.readouterr().out
 
 

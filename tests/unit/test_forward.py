@@ -12,6 +12,7 @@ from filtertwins.forward import (
     SECOND_DERIVATIVES,
     constant_filters,
     cross_entropies,
+    effective_weights,
     feature_maps,
     filter_shares,
     logits,
@@ -31,8 +32,9 @@ def images(rng):
     return rng.integers(0, 256, (30, *IMAGE), dtype=np.uint8)
 
 
-def draw(rng, filters=3, networks=1):
-    shapes = [(*KERNEL, filters), (filters,), (POSITIONS * filters, CLASSES), (CLASSES,)]
+def draw(rng, filters=3, networks=1, kernel=KERNEL):
+    positions = (IMAGE[0] - kernel[0] + 1) * (IMAGE[1] - kernel[1] + 1)
+    shapes = [(*kernel, filters), (filters,), (positions * filters, CLASSES), (CLASSES,)]
     return Parameters(*(rng.normal(0, 0.3, (networks, *shape)).astype(np.float32) for shape in shapes))
 
 
@@ -81,6 +83,27 @@ def test_a_filters_share_is_the_network_of_that_filter_alone(rng, images):
             np.zeros((1, CLASSES)),
         )
         np.testing.assert_allclose(shares[place], logits(alone, images, "tanh")[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("filters", [1, 4])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (1, 3), (3, 2), (5, 5), IMAGE])
+def test_without_an_activation_effective_weights_give_the_shares_of_feature_maps(rng, images, kernel, filters):
+    network = draw(rng, filters=filters, kernel=kernel)
+    weights, constants = effective_weights(network, IMAGE)
+    assert weights.shape == (IMAGE[0] * IMAGE[1], filters, CLASSES)
+    assert np.abs(constants).min() > 0
+    expected = np.concatenate([shares for _, shares in filter_shares(network, images, "linear")], axis=1)
+    shares = np.einsum("np,pfc->fnc", images.reshape(len(images), -1) / 255, weights) + constants[:, np.newaxis]
+    np.testing.assert_allclose(shares, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_feature_maps_are_computed_as_precisely_as_asked(rng, images, activation):
+    network = draw(rng)
+    ((_, exact),) = feature_maps(network, images, activation)
+    ((_, rounded),) = feature_maps(network, images, activation, np.float32)
+    assert (exact.dtype, rounded.dtype) == (np.float64, np.float32)
+    np.testing.assert_allclose(rounded, exact, rtol=0, atol=1e-6)
 
 
 def test_every_activation_has_its_derivatives():

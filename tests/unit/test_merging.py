@@ -63,14 +63,15 @@ def test_other_shapes_merge_into_as_many_filters_as_a_kernel_has_elements(images
 
 def test_the_columns_of_a_3x1_kernel_need_not_be_solved_together(images):
     """The short cut for kernels one pixel wide gives what the full problem gives."""
-    from filtertwins.merging import _effect_on_pixels, _heads_with_effect
+    from filtertwins.forward import effect_on_pixels
+    from filtertwins.merging import _heads_with_effect
 
     rng = np.random.default_rng(7)
     kernels, by_filter = rng.standard_normal((3, 1, 2)), rng.standard_normal((7, 7, 2, 4))
-    effect = _effect_on_pixels(kernels, by_filter)
+    effect = effect_on_pixels(kernels, by_filter)
     heads = _heads_with_effect(kernels, effect)
     assert heads.shape == by_filter.shape
-    np.testing.assert_allclose(_effect_on_pixels(kernels, heads), effect, atol=1e-12)
+    np.testing.assert_allclose(effect_on_pixels(kernels, heads), effect, atol=1e-12)
     assert np.linalg.norm(heads) < np.linalg.norm(by_filter)  # the smallest, not the ones we started from
 
 

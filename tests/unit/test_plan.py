@@ -301,6 +301,8 @@ def test_filters_are_removed_from_the_gallerys_networks_of_several_with_all_seed
     found = plan(gallery={"filters": shown}).removal()
     assert found == {"architectures": removed, "chunks": [(0, 2), (2, 2)]}
     assert set(Plan.chunk_files(Path("w"), found)) <= set(Plan.chunk_files(Path("w"), plan().study()))
+    for name, counts in removed.items():
+        assert plan(gallery={"filters": shown}).removal(name) == found | {"architectures": {name: counts}}
 
 
 def test_an_architecture_of_single_filters_has_none_to_remove():

@@ -13,6 +13,7 @@ import pytest
 import measure_removal as script
 from filtertwins import forward
 from filtertwins.datasets import Dataset
+from filtertwins.experiments import removal
 from filtertwins.experiments.removal import removal_costs, removal_rows, stand_ins
 from filtertwins.files import read_csv, write_npz
 from filtertwins.forward import logits
@@ -198,6 +199,17 @@ def test_without_its_only_filter_a_network_answers_by_the_output_biases(rng, ima
     assert costs.accuracy - costs.accuracy_decrease[0] == pytest.approx(accuracy)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_float32_changes_costs_by_no_more_than_its_rounding(rng, images, labels, activation):
+    network = draw(rng)
+    exact, rounded = (removal_costs(network, images, labels, activation, to) for to in (np.float64, np.float32))
+    for cost in ("loss_increase", "loss_increase_merged"):
+        np.testing.assert_allclose(getattr(rounded, cost), getattr(exact, cost), rtol=0, atol=1e-7)
+        assert (getattr(rounded, cost) != getattr(exact, cost)).all()
+    for cost in ("accuracy_decrease", "accuracy_decrease_merged"):
+        np.testing.assert_array_equal(getattr(rounded, cost), getattr(exact, cost))
+
+
 def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(rng, images, labels, monkeypatch):
     network, shapes = draw(rng), []
 
@@ -210,8 +222,21 @@ def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(rng, images,
     monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * POSITIONS * KERNEL[0] * KERNEL[1])  # more than filters here
     in_blocks = removal_costs(network, images, labels, "tanh")
     assert shapes == [(FILTERS, n * POSITIONS) for n in [IMAGES, 7, 7, 7, 7, 7, 5]]
+    assert_same_costs(whole, in_blocks)
+
+
+def test_blocks_of_images_change_nothing_without_an_activation_either(rng, images, labels, monkeypatch):
+    network = draw(rng)
+    whole = removal_costs(network, images, labels, "linear")
+    monkeypatch.setattr(removal, "BLOCK_ENTRIES", 7 * 2 * FILTERS * CLASSES)  # more than pixels here
+    blocks = [block for block, *_ in removal._linear_shares(network, images, stand_ins(network, "linear"))]
+    assert [len(images[block]) for block in blocks] == [7, 7, 7, 7, 7, 5]
+    assert_same_costs(whole, removal_costs(network, images, labels, "linear"))
+
+
+def assert_same_costs(one, other):
     for cost in ("loss_increase", "loss_increase_merged", "accuracy_decrease", "accuracy_decrease_merged"):
-        np.testing.assert_allclose(getattr(whole, cost), getattr(in_blocks, cost), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(getattr(one, cost), getattr(other, cost), rtol=0, atol=1e-12)
 
 
 # removal.csv

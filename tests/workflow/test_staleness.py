@@ -14,13 +14,15 @@ TABLES_OF_THE_STUDY = {
     "measure_redundancy": 1,
     "collect_kernels": 1,
     "merge_filters": 1,
-    "measure_removal": 1,
+    "measure_removal": 2,
+    "collect_removal": 1,
     "compare_filter_counts": 1,
     "compare_with_chance": 1,
     "check_claims": 1,
 }
 AFTER_PRUNING = {
     "collect_pruning": 1,
+    "collect_importance": 1,
     "compare_criteria": 1,
     "compare_with_small": 1,
     "plot_pruning": 1,
@@ -54,6 +56,7 @@ AFTER_TRAINING = (
     | {"measure_kernel_shapes": 1}
     | PRUNING
 )
+REMOVAL_OF_ONE = {"measure_removal": 1}  # architecture
 MERGING = ("merge_filters", "plot_lossless_merge")  # which only small kernels undergo
 AFTER_TRAINING_OF_LARGE_KERNELS = {
     rule: jobs for rule, jobs in AFTER_TRAINING_OF_THE_STUDY.items() if rule not in MERGING
@@ -62,7 +65,8 @@ CHUNKS = 4  # of the study's own architectures
 FROM_SCRATCH = 1  # chunk of small networks to compare pruned ones of `question` with
 ALL_CHUNKS = CHUNKS + FROM_SCRATCH + 7  # and of the experiments
 TIMING = {"measure_cost": 1}  # of untrained networks
-EVERYTHING = AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS, "fit_optimum": 1, "fetch_dataset": 1}
+OPTIMUM = {"fit_optimum": 3, "collect_optimum": 1}
+EVERYTHING = AFTER_TRAINING | TIMING | OPTIMUM | {"train_chunk": ALL_CHUNKS, "fetch_dataset": 1}
 NOTHING = {}
 
 
@@ -92,11 +96,14 @@ def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(stud
     [
         (
             {"architectures": {"question": {"steps": 7}}},
-            AFTER_TRAINING_OF_THE_STUDY | PRUNING_OF_ONE | {"train_chunk": 3 + FROM_SCRATCH, "collect_from_scratch": 1},
+            AFTER_TRAINING_OF_THE_STUDY
+            | REMOVAL_OF_ONE
+            | PRUNING_OF_ONE
+            | {"train_chunk": 3 + FROM_SCRATCH, "collect_from_scratch": 1},
         ),
         (
             {"architectures": {"relu_5x5": {"steps": 7}}},
-            AFTER_TRAINING_OF_LARGE_KERNELS | PRUNING_OF_ONE | OF_WEIGHTS | {"train_chunk": 1},
+            AFTER_TRAINING_OF_LARGE_KERNELS | REMOVAL_OF_ONE | PRUNING_OF_ONE | OF_WEIGHTS | {"train_chunk": 1},
         ),
         ({"pruning": {"images": 101}}, PRUNING_WITHOUT_TRAINING),
         (

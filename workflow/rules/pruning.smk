@@ -104,11 +104,9 @@ rule prune_filters:
 
 rule collect_pruning:
     input:
-        pruned=plan.pruned_files(PRUNING),
-        importance=plan.importance_files(PRUNING),
+        plan.pruned_files(PRUNING),
     output:
-        pruning=report(RESULTS / "pruning.csv", category="tables"),
-        importance=RESULTS / "importance.csv",
+        report(RESULTS / "pruning.csv", category="tables"),
     log:
         LOGS / "collect_pruning.log",
     conda:
@@ -118,12 +116,32 @@ rule collect_pruning:
         mem_mb=mem_mb(1000),
         runtime=minutes(10),
     params:
-        code=code("collect_pruning"),
+        code=code("collect_rows"),
     message:
         "collect what became of the pruned networks"
     shell:
-        "run_script collect_pruning --pruned {input.pruned:q} --pruning {output.pruning:q}"
-        " --importances {input.importance:q} --importance {output.importance:q} > {log:q} 2>&1"
+        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule collect_importance:
+    input:
+        plan.importance_files(PRUNING),
+    output:
+        RESULTS / "importance.csv",
+    log:
+        LOGS / "collect_importance.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
+    params:
+        code=code("collect_rows"),
+    message:
+        "collect the filters' importances"
+    shell:
+        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule compare_criteria:

@@ -28,6 +28,7 @@ TOLERANCE = 1e-6
 """Largest absolute entry of a gradient that counts as 0, in nats for a change of one weight or bias by 1."""
 
 _CLASSES = 10  # of every dataset
+_TOLERANCE_OF_FLOAT32 = 1e-5  # whose gradients are good to about a millionth
 _SMALLEST_VARIANCE = 1e-4  # of the largest: rarer directions are not stretched further
 _BIAS_STEPS = 10  # of Newton's method, which needs two or three
 
@@ -102,11 +103,14 @@ def fit_softmax_regression(
     which are free. Without a penalty any invertible map of the pixels is allowed, and they are whitened too: on MNIST
     40 iterations then get further than 400 without. The biases are set to their best for the weights at the end.
 
+    What takes the time is to read the images, so float32 is twice as fast: it goes first, and float64 on from there.
+
     Args:
         pixels: (image, pixel) in [0, 1].
         labels: (image,), two classes or more.
         penalty: factor of half the weights' squared length.
-        max_iterations: of L-BFGS. It ends sooner where the gradient is small in its coordinates, or no step helps.
+        max_iterations: of L-BFGS, both together. It ends sooner where the gradient is small in its coordinates, or no
+            step helps.
 
     Raises:
         ValueError: for a negative penalty.
@@ -123,14 +127,19 @@ def fit_softmax_regression(
     classes = len(np.unique(labels))
     # Of two classes scikit-learn fits the difference, whose squared length is twice that of our two vectors together.
     strength = penalty / 2 if classes == 2 else penalty
-    regression = LogisticRegression(
-        C=1 / (len(labels) * strength) if penalty else np.inf,
-        tol=TOLERANCE / (2 if penalty else 10),  # what decides is the gradient by pixels, not by whitened ones
-        max_iter=max_iterations,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the gradient's norm says it
-        regression.fit(features, labels)
+    regression = LogisticRegression(C=1 / (len(labels) * strength) if penalty else np.inf, warm_start=True)
+    # What decides is the gradient by pixels, not by whitened ones.
+    tolerances = {np.float32: _TOLERANCE_OF_FLOAT32, np.float64: TOLERANCE / (2 if penalty else 10)}
+    iterations = 0
+    for precision, tolerance in tolerances.items():
+        if iterations < max_iterations:
+            regression.set_params(tol=tolerance, max_iter=max_iterations - iterations)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the gradient's norm says it
+                regression.fit(features.astype(precision, copy=False), labels)
+            iterations += int(regression.n_iter_[0])
+            regression.coef_ = regression.coef_.astype(np.float64)
+            regression.intercept_ = regression.intercept_.astype(np.float64)
     coefficients, intercepts = regression.coef_, regression.intercept_  # (class, feature), (class,)
     if classes == 2:
         coefficients, intercepts = (np.concatenate([-x, x]) / 2 for x in (coefficients, intercepts))
@@ -140,7 +149,7 @@ def fit_softmax_regression(
     biases = np.full(_CLASSES, -np.inf)
     biases[regression.classes_] = intercepts - centre @ of_pixels
     model = SoftmaxRegression(weights, _best_biases(pixels @ weights, biases, labels))
-    return model, int(regression.n_iter_[0])
+    return model, iterations
 
 
 def has_no_minimum(pixels: Floats, labels: NDArray[np.uint8]) -> bool:

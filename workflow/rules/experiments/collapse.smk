@@ -1,5 +1,10 @@
 # Without an activation all filter counts are one model: their accuracies compared, and the model's convex optimum.
 TABLES += ["optimum", "equivalence"]
+PENALTIES = ["0", "1e-4", "1e-3"]
+
+
+wildcard_constraints:
+    penalty="[0-9.e-]+",
 
 
 rule fit_optimum:
@@ -7,12 +12,12 @@ rule fit_optimum:
         # ancient: its name tells what the dataset holds, so that its time does not matter.
         ancient(DATASET_FILE),
     output:
-        report(RESULTS / "optimum.csv", category="tables"),
+        RESULTS / "optimum" / "penalty-{penalty}.csv",
     log:
-        LOGS / "fit_optimum.log",
+        LOGS / "fit_optimum" / "penalty-{penalty}.log",
     benchmark:
-        BENCHMARKS / "fit_optimum.tsv"
-    priority: 10**9  # long, and no other core can help
+        BENCHMARKS / "fit_optimum" / "penalty-{penalty}.tsv"
+    priority: 10**9  # the longest of all measures
     conda:
         "../../../environment.yml"
     threads: 1
@@ -23,9 +28,31 @@ rule fit_optimum:
         dataset=DATASET,
         code=code("fit_optimum"),
     message:
-        "fit softmax regression to its optimum"
+        "fit softmax regression to its optimum: penalty {wildcards.penalty}"
     shell:
-        "run_script fit_optimum --dataset {input:q} --name {params.dataset:q} --output {output:q} > {log:q} 2>&1"
+        "run_script fit_optimum --dataset {input:q} --name {params.dataset:q} --penalty {wildcards.penalty}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule collect_optimum:
+    input:
+        expand(rules.fit_optimum.output, penalty=PENALTIES),
+    output:
+        report(RESULTS / "optimum.csv", category="tables"),
+    log:
+        LOGS / "collect_optimum.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
+    params:
+        code=code("collect_rows"),
+    message:
+        "collect the optima of all penalties"
+    shell:
+        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule compare_filter_counts:

@@ -9,28 +9,62 @@ if plan.removal()["architectures"]:
 
 rule measure_removal:
     input:
-        chunks=plan.chunk_files(WEIGHTS, plan.removal()),
+        chunks=lambda wildcards: plan.chunk_files(
+            WEIGHTS, plan.removal(wildcards.architecture)
+        ),
         # ancient: its name tells what the dataset holds, so that its time does not matter.
         dataset=ancient(DATASET_FILE),
     output:
-        report(RESULTS / "removal.csv", category="tables"),
+        RESULTS / "removal" / "{architecture}.csv",
     log:
-        LOGS / "measure_removal.log",
+        LOGS / "measure_removal" / "{architecture}.log",
     benchmark:
-        BENCHMARKS / "measure_removal.tsv"
+        BENCHMARKS / "measure_removal" / "{architecture}.tsv"
+    priority: 10**6  # claims wait for it
     conda:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=mem_mb(plan.measuring_mem_mb(plan.removal(), base=3000)),
-        runtime=minutes(plan.measuring_minutes(plan.removal())),
+        mem_mb=mem_mb(
+            lambda wildcards: plan.measuring_mem_mb(
+                plan.removal(wildcards.architecture)
+            )
+        ),
+        runtime=minutes(
+            lambda wildcards: plan.measuring_minutes(
+                plan.removal(wildcards.architecture)
+            )
+        ),
     params:
-        study=as_json(plan.removal()),
+        study=lambda wildcards: as_json(plan.removal(wildcards.architecture)),
         weights=WEIGHTS,
         threshold=settings.measures.near_duplicate_threshold,
         code=code("measure_removal"),
     message:
-        "remove each filter, and measure what that costs"
+        "remove each filter, and measure what that costs: {wildcards.architecture}"
     shell:
         "run_script measure_removal --dataset {input.dataset:q} --weights {params.weights:q} --study {params.study:q}"
         " --threshold {params.threshold} --output {output:q} > {log:q} 2>&1"
+
+
+rule collect_removal:
+    input:
+        expand(
+            rules.measure_removal.output, architecture=plan.removal()["architectures"]
+        ),
+    output:
+        report(RESULTS / "removal.csv", category="tables"),
+    log:
+        LOGS / "collect_removal.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=minutes(10),
+    params:
+        code=code("collect_rows"),
+    message:
+        "collect what removing filters costs"
+    shell:
+        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
