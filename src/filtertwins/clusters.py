@@ -13,7 +13,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist
-from sklearn.cluster import HDBSCAN
 
 from filtertwins.redundancy import (
     Equivalence,
@@ -117,6 +116,8 @@ def cluster_filters_by_density(vectors: Numbers, equivalence: Equivalence, small
     Returns:
         ``(filter,)``: clusters counted from 0 by first appearance; -1 for filters in none, and for dead ones.
     """
+    from sklearn.cluster import HDBSCAN  # here, since it is slow to import and no rule needs it
+
     distances = 1.0 - similarity_matrix(vectors, equivalence)
     np.fill_diagonal(distances, 0.0)
     if len(distances) <= smallest_cluster:  # too few to be denser than anything
