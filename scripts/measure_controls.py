@@ -24,7 +24,8 @@ def main() -> None:
 
     nulls = Nulls.of_measures(Measures.model_validate(arguments.measures))
     chunks = study_chunks(arguments.weights, arguments.study)
-    rows = [row for chunk in chunks for row in control_rows(chunk, nulls)]
+    names = arguments.study["names"]
+    rows = [row for chunk in chunks for row in control_rows(chunk, nulls, names.get(chunk.condition["architecture"]))]
     write_csv(pd.DataFrame(rows), arguments.output)
 
 

@@ -95,13 +95,19 @@ class Plan:
         }
 
     def controls(self) -> Plain:
-        """The controls and what they control for; which is not trained again where the study trains it just so."""
+        """The controls and what they control for, which is not trained again where the study trains it just so.
+
+        ``names`` tells what such an architecture of the study is called among the controls.
+        """
         controls, found = self.experiments["controls"], self.experiment("controls")
+        names: dict[str, str] = {}
         if controls.starts == (Start(),) and set(found["chunks"]) <= set(self.settings.chunks()):
-            names = {f"controls/{own}": self._as_studied(item) for own, item in controls.studied.items()}
-            counts = found["architectures"]
-            found["architectures"] = {names[name] or name: own for name, own in counts.items()}
-        return found
+            for own, item in controls.studied.items():
+                if (same := self._as_studied(item)) and same not in names:
+                    names[same] = own
+        places = {f"controls/{own}": same for same, own in names.items()}
+        counts = {places.get(name, name): own for name, own in found["architectures"].items()}
+        return found | {"architectures": counts, "names": names}
 
     def _as_studied(self, item: Architecture) -> str | None:
         """The study's architecture that differs from this one in nothing, and has all its filter counts."""

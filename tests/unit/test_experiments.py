@@ -314,6 +314,7 @@ def test_a_control_row_holds_what_the_network_learnt_and_how_alike_its_filters_a
     assert (second["seed"], second["train_loss"], second["test_accuracy"]) == (1, 1.25, 16 / 20)
     assert second["mean_nearest_cosine"] == first["initial_mean_nearest_cosine"]
     assert second["initial_mean_nearest_cosine"] == first["mean_nearest_cosine"]
+    assert control_rows(chunk, nulls, "trained")[0] == first | {"architecture": "trained"}
 
 
 def test_frozen_filters_stay_as_similar_as_they_were(make_chunk, nulls):

@@ -227,8 +227,16 @@ def test_an_experiment_has_its_own_seeds_or_the_studys():
 def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_it_just_so(changes, place):
     again = {"architectures": {"again": QUESTION | {"filters": [1, 4]}}} | changes
     found = with_experiments(experiments={"controls": again})
-    assert list(found.controls()["architectures"]) == [place]
+    assert found.controls()["architectures"] == {place: again["architectures"]["again"]["filters"]}
+    assert found.controls()["names"] == ({} if "/" in place else {place: "again"})
     assert found.controls()["chunks"] == found.experiment("controls")["chunks"]
+
+
+def test_of_two_controls_that_the_study_trains_one_is_taken_from_it():
+    both = {name: QUESTION | {"filters": filters} for name, filters in (("one", [1]), ("other", [4]))}
+    found = with_experiments(experiments={"controls": {"architectures": both}}).controls()
+    assert found["architectures"] == {"question": [1], "controls/other": [4]}
+    assert found["names"] == {"question": "one"}
 
 
 def test_the_study_itself_is_the_same_with_experiments():

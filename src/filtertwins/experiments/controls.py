@@ -8,16 +8,22 @@ from filtertwins.weights import Chunk
 _MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
 
 
-def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
+def control_rows(chunk: Chunk, nulls: Nulls, architecture: str | None = None) -> list[Row]:
     """``controls.csv``: one row a network, what it learnt beside how redundant its filters are.
 
     Losses and accuracies are on the true labels, also where training saw permuted ones.
+
+    Args:
+        chunk: trained runs.
+        nulls: what chance gives.
+        architecture: its name among the controls, if another than where it was trained.
     """
     measured = redundancy_rows(chunk, nulls).redundancy
     initial = [row for row in measured if row["stage"] == "initial"]
     trained = [row for row in measured if row["stage"] == "trained"]
     return [
-        {name: row[name] for name in ("dataset", "architecture", "activation", "filters", "seed")}
+        {"dataset": row["dataset"], "architecture": architecture or row["architecture"]}
+        | {name: row[name] for name in ("activation", "filters", "seed")}
         | {name: scores[name] for name in ("train_loss", "test_accuracy")}
         | {"initial_mean_nearest_cosine": before["mean_nearest_cosine"]}
         | {name: row[name] for name in _MEASURES}
