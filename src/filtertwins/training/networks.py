@@ -196,7 +196,7 @@ def _softmax_regression(
     """The losses (network,) of linear networks, and their gradients by effective weights and biases.
 
     One seed after another: so its images, as floats, stay near the core from one product to the next. With as many
-    processes as cores, a step with one filter takes four fifths of the time that all seeds together take.
+    processes as cores, a step takes 5 to 15 % less than with the images of all seeds together.
     """
     seeds = images.shape[0]
     grouped = [tf.reshape(part, (seeds, -1, *part.shape[1:])) for part in (weights, biases, labels)]
