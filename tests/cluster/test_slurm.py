@@ -14,7 +14,7 @@ import pandas as pd
 from studies import NOTHING, TINY
 
 ARRAY = re.compile(r"Jobs [\d, ]+ have been submitted as tasks 1 to (\d+) of Slurm's array")
-CHUNKS = 13
+CHUNKS = 12
 PRUNED = 4
 COST, CLAIMS, RECORDS = "results/digits/cost.csv", "results/digits/claims.csv", "results/digits/records.json"
 ON_LATENCY = "pruning_makes_it_faster"  # the claim
