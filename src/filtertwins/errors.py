@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ def run_script(main: Callable[[], None]) -> None:
     Such are a ``StudyError``, and an ``OSError`` that names a file: the disk is full, or a folder read-only. An
     interrupt ends the script the same way, so that files being written are tidied up; a second one ends it at once.
     """
+    gc.freeze()  # what was imported stays; looking for garbage in it took 0.4 s at the end, with TensorFlow
     try:
         with _interrupts_handled_by(_stop):
             main()

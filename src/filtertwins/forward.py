@@ -103,12 +103,22 @@ def head_by_filter(network: Parameters) -> Floats:
 def filter_shares(network: Parameters, images: Images, activation: str) -> Iterator[tuple[slice, Floats]]:
     """Each filter's share of the logits, a few images at a time; arguments as for :func:`feature_maps`.
 
+    Without an activation there is no need of feature maps: with 100 filters of 3x1 that takes a fifth of the time.
+
     Yields:
         Which images, and the shares (filter, image, class).
     """
-    head = head_by_filter(network)
-    for block, maps in feature_maps(network, images, activation):
-        yield block, maps @ head
+    if activation != "linear":
+        head = head_by_filter(network)
+        for block, maps in feature_maps(network, images, activation):
+            yield block, maps @ head
+        return
+    weights, constants = effective_weights(network, (images.shape[1], images.shape[2]))
+    images_per_block = max(1, BLOCK_ENTRIES // max(len(weights), weights[0].size))
+    for start in range(0, len(images), images_per_block):
+        block = slice(start, start + images_per_block)
+        pixels = images[block].reshape(-1, len(weights)) / 255.0
+        yield block, np.tensordot(pixels, weights, axes=1).swapaxes(0, 1) + constants[:, np.newaxis]
 
 
 def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tuple[Floats, Floats]:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from studies import NOTHING, TINY
 
-ARRAY = re.compile(r"Jobs [\d, ]+ have been submitted as tasks 1 to (\d+) of Slurm's array")
 CHUNKS = 12
 PRUNED = 4
 COST, CLAIMS, RECORDS = "results/digits/cost.csv", "results/digits/claims.csv", "results/digits/records.json"
@@ -59,14 +58,14 @@ def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, n
     here, there = (beside_latency(study, timed) for study in (local, new_tree))
     assert {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} == set()
     assert timed <= new_tree.contents("results", "figures").keys()
-    # The chunks were one array; what a network is pruned to, which follows from its chunk, at least two tasks of one.
-    arrays = [int(tasks) for tasks in ARRAY.findall(printed)]
-    assert arrays[0] == CHUNKS
-    assert sum(arrays[1:]) >= PRUNED
+    # The chunks were one array.
+    jobs = [line.split("|") for line in cluster.jobs("completed", "%k|%F|%S|%e")]
+    arrays = [array for rule, array, *_ in jobs if rule == "rule_train_chunk"]
+    assert len(arrays) == CHUNKS
+    assert len(set(arrays)) == 1
     # Latency was measured with nothing beside it on the node.
-    jobs = [line.split("|") for line in cluster.jobs("completed", "%k|%S|%e")]
-    [(start, end)] = [times for rule, *times in jobs if rule == "rule_measure_cost"]
-    others = [job for job in jobs if job != ["rule_measure_cost", start, end]]
+    [(start, end)] = [times for rule, _, *times in jobs if rule == "rule_measure_cost"]
+    others = [(rule, *times) for rule, _, *times in jobs if rule != "rule_measure_cost"]
     assert len(others) > CHUNKS + PRUNED
     assert [rule for rule, started, ended in others if started < end and start < ended] == []
 

@@ -15,6 +15,7 @@ from filtertwins.forward import (
     effective_weights,
     feature_maps,
     filter_shares,
+    head_by_filter,
     logits,
 )
 from filtertwins.weights import Parameters
@@ -63,7 +64,8 @@ def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, images, activation, monkeypatch):
-    monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * POSITIONS * KERNEL[0] * KERNEL[1])
+    of_an_image = IMAGE[0] * IMAGE[1] if activation == "linear" else POSITIONS * KERNEL[0] * KERNEL[1]
+    monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * of_an_image)
     network = draw(rng)
     blocks = list(filter_shares(network, images, activation))
     assert [len(images[block]) for block, _ in blocks] == [7, 7, 7, 7, 2]
@@ -92,7 +94,8 @@ def test_without_an_activation_effective_weights_give_the_shares_of_feature_maps
     weights, constants = effective_weights(network, IMAGE)
     assert weights.shape == (IMAGE[0] * IMAGE[1], filters, CLASSES)
     assert np.abs(constants).min() > 0
-    expected = np.concatenate([shares for _, shares in filter_shares(network, images, "linear")], axis=1)
+    ((_, maps),) = feature_maps(network, images, "linear")
+    expected = maps @ head_by_filter(network)
     shares = np.einsum("np,pfc->fnc", images.reshape(len(images), -1) / 255, weights) + constants[:, np.newaxis]
     np.testing.assert_allclose(shares, expected, rtol=0, atol=1e-10)
 

@@ -228,7 +228,7 @@ def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(rng, images,
 def test_blocks_of_images_change_nothing_without_an_activation_either(rng, images, labels, monkeypatch):
     network = draw(rng)
     whole = removal_costs(network, images, labels, "linear")
-    monkeypatch.setattr(removal, "BLOCK_ENTRIES", 7 * 2 * FILTERS * CLASSES)  # more than pixels here
+    monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * max(FILTERS * CLASSES, images[0].size))
     blocks = [block for block, *_ in removal._linear_shares(network, images, stand_ins(network, "linear"))]
     assert [len(images[block]) for block in blocks] == [7, 7, 7, 7, 7, 5]
     assert_same_costs(whole, removal_costs(network, images, labels, "linear"))

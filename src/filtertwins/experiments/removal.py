@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.forward import Precision, cross_entropies, effective_weights, feature_maps, head_by_filter
+from filtertwins.forward import Precision, cross_entropies, feature_maps, filter_shares, head_by_filter
 from filtertwins.redundancy import (
-    BLOCK_ENTRIES,
     Floats,
     equivalence_of,
     filter_vectors,
@@ -188,16 +187,9 @@ def _linear_shares(
         kernels=replacing.factor * network.kernels[..., replacing.nearest],
         biases=replacing.factor * network.biases[..., replacing.nearest] + replacing.offset,
     )
-    shape = images.shape[1], images.shape[2]
-    (own, own_constants), (other, other_constants) = (effective_weights(one, shape) for one in (network, put_in))
-    weights = np.concatenate([own, other], axis=1)  # (pixel, filters and their stand-ins, class)
-    constants = np.concatenate([own_constants, other_constants])[:, np.newaxis]
-    images_per_block = max(1, BLOCK_ENTRIES // max(len(weights), weights[0].size))
-    for start in range(0, len(images), images_per_block):
-        block = slice(start, start + images_per_block)
-        pixels = images[block].reshape(-1, len(weights)) / 255.0
-        shares, instead = np.split(np.tensordot(pixels, weights, axes=1).swapaxes(0, 1) + constants, 2)
-        yield block, shares, instead
+    shares, instead = (filter_shares(one, images, "linear") for one in (network, put_in))
+    for (block, own), (_, other) in zip(shares, instead, strict=True):
+        yield block, own, other
 
 
 def _shares(

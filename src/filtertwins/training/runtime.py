@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,12 @@ def hidden(modules: Sequence[str]) -> Iterator[None]:
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up banners; failures come as exceptions
-# Keras draws with these, or wraps models for them, if they are there: a third of its and TensorFlow's 2.7 s.
+# Keras draws with these, or wraps models for them, if they are there: a third of its and TensorFlow's 2.7 s. Another
+# fifth is the garbage collector's, which looks through what is imported, again and again, and finds nothing.
+gc.disable()
 with hidden(["matplotlib", "pandas", "sklearn"]):
     import tensorflow as tf
+gc.enable()
 
 
 def one_thread() -> None:
