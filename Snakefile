@@ -36,6 +36,7 @@ if settings.pruned:
     include: "workflow/rules/pruning.smk"
 
 
+include: "workflow/rules/collecting.smk"
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/slurm_arrays.smk"

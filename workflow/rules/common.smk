@@ -68,6 +68,8 @@ if workflow.is_main_process:  # and not in a job's, on another machine
 
 # Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
 TABLES = []  # names of tables in RESULTS
+# Table: the files that it is put together from, each made by a job of its own.
+PARTS = {}
 # Figure: the tables it reads, those it reads where they are made, and its options.
 FIGURE_SOURCES = {}
 # Tables of runs to compare with chance.

@@ -8,6 +8,10 @@ FIGURE_SOURCES |= {
     "pruning": {"tables": ["pruning"]},
     "cost": {"tables": ["cost", "pruning"]},
 }
+PARTS |= {
+    "pruning": plan.pruned_files(PRUNING),
+    "importance": plan.importance_files(PRUNING),
+}
 if len(CRITERIA) > 1:
     TABLES += ["criteria"]
     FIGURE_SOURCES["criteria"] = {"tables": ["criteria"]}
@@ -43,6 +47,7 @@ rule measure_importance:
         / "measure_importance"
         / "{architecture}"
         / "filters-{filters}_seeds-{first}-{last}.tsv"
+    priority: 10**6  # pruning waits for it
     conda:
         "../../environment.yml"
     threads: 1
@@ -83,6 +88,7 @@ rule prune_filters:
         / "prune_filters"
         / "{architecture}"
         / "filters-{filters}_kept-{kept}_seeds-{first}-{last}.tsv"
+    priority: lambda wildcards: int(wildcards.kept)  # after all training, and the longest first
     conda:
         "../../environment.yml"
     threads: 1
@@ -100,48 +106,6 @@ rule prune_filters:
         "run_script prune_filters --dataset {input.dataset:q} --chunk {input.chunk:q} --importance {input.importance:q}"
         " --condition {params.condition:q} --methods {params.methods:q} --kept {wildcards.kept}"
         " --fine-tuning-steps {params.steps} --output {output:q} > {log:q} 2>&1"
-
-
-rule collect_pruning:
-    input:
-        plan.pruned_files(PRUNING),
-    output:
-        report(RESULTS / "pruning.csv", category="tables"),
-    log:
-        LOGS / "collect_pruning.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=minutes(10),
-    params:
-        code=code("collect_rows"),
-    message:
-        "collect what became of the pruned networks"
-    shell:
-        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
-
-
-rule collect_importance:
-    input:
-        plan.importance_files(PRUNING),
-    output:
-        RESULTS / "importance.csv",
-    log:
-        LOGS / "collect_importance.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=minutes(10),
-    params:
-        code=code("collect_rows"),
-    message:
-        "collect the filters' importances"
-    shell:
-        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule compare_criteria:
@@ -223,6 +187,7 @@ rule measure_cost:
         LOGS / "measure_cost.log",
     benchmark:
         BENCHMARKS / "measure_cost.tsv"
+    priority: 10**10  # first: later the cores would fall idle one after another until all are free
     conda:
         "../../environment.yml"
     threads: workflow.resource_settings.cores or 1  # it takes one, but measures time: nothing may run beside it
@@ -253,7 +218,7 @@ if settings.weight_deletion:
             LOGS / "delete_weights.log",
         benchmark:
             BENCHMARKS / "delete_weights.tsv"
-        priority: 10**6
+        priority: 10**6  # the longest that waits for training
         conda:
             "../../environment.yml"
         threads: 1

@@ -34,25 +34,7 @@ rule fit_optimum:
         " --output {output:q} > {log:q} 2>&1"
 
 
-rule collect_optimum:
-    input:
-        expand(rules.fit_optimum.output, penalty=PENALTIES),
-    output:
-        report(RESULTS / "optimum.csv", category="tables"),
-    log:
-        LOGS / "collect_optimum.log",
-    conda:
-        "../../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=minutes(10),
-    params:
-        code=code("collect_rows"),
-    message:
-        "collect the optima of all penalties"
-    shell:
-        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
+PARTS["optimum"] = expand(rules.fit_optimum.output, penalty=PENALTIES)
 
 
 rule compare_filter_counts:

@@ -47,24 +47,6 @@ rule measure_removal:
         " --threshold {params.threshold} --output {output:q} > {log:q} 2>&1"
 
 
-rule collect_removal:
-    input:
-        expand(
-            rules.measure_removal.output, architecture=plan.removal()["architectures"]
-        ),
-    output:
-        report(RESULTS / "removal.csv", category="tables"),
-    log:
-        LOGS / "collect_removal.log",
-    conda:
-        "../../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=minutes(10),
-    params:
-        code=code("collect_rows"),
-    message:
-        "collect what removing filters costs"
-    shell:
-        "run_script collect_rows --parts {input:q} --output {output:q} > {log:q} 2>&1"
+PARTS["removal"] = expand(
+    rules.measure_removal.output, architecture=plan.removal()["architectures"]
+)
