@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--name", required=True, help="of the dataset")
     parser.add_argument("--penalty", type=float, required=True, help="on the weights")
-    parser.add_argument("--max-iterations", type=int, default=300)
+    parser.add_argument("--max-iterations", type=int, default=200)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 

@@ -12,6 +12,7 @@ rule compare_with_chance:
         by_threshold=RESULTS / "excess_by_threshold.csv",
     log:
         LOGS / "compare_with_chance.log",
+    priority: 10**6  # claims wait for it
     conda:
         "../../environment.yml"
     threads: 1
@@ -35,6 +36,7 @@ rule check_claims:
         text=report(RESULTS / "claims.txt", category="claims"),
     log:
         LOGS / "check_claims.log",
+    priority: 10**6  # the last step: figures are drawn beside it
     conda:
         "../../environment.yml"
     threads: 1
