@@ -10,6 +10,7 @@ for table, parts in PARTS.items():
             report(path_of(table), category="tables"),
         log:
             LOGS / f"collect_{table}.log",
+        priority: TABLE
         localrule: True  # a second each, so no work for a cluster
         conda:
             "../../environment.yml"

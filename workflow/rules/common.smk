@@ -76,6 +76,13 @@ FIGURE_SOURCES = {}
 REDUNDANCY = [("redundancy", "near_duplicates")]
 
 
+# Priorities. Of training it is a chunk's weights, up to ten millions here, so that the longest come first; figures, which
+# nothing waits for, have none.
+TABLE = 10**8  # claims wait for it
+LONG = 10**9  # and it takes long, or much waits for it
+ALONE = 10**10  # it takes all cores: later they would fall idle one after another until all are free
+
+
 def path_of(table):
     return RESULTS / f"{table}.csv"
 

@@ -11,7 +11,7 @@ rule collect_runs:
         report(RESULTS / "runs.csv", category="tables"),
     log:
         LOGS / "collect_runs.log",
-    priority: 10**6  # figures and claims wait for it
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1
@@ -40,7 +40,7 @@ rule measure_redundancy:
         LOGS / "measure_redundancy.log",
     benchmark:
         BENCHMARKS / "measure_redundancy.tsv"
-    priority: 10**6  # figures and claims wait for it
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1

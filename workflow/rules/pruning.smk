@@ -47,7 +47,7 @@ rule measure_importance:
         / "measure_importance"
         / "{architecture}"
         / "filters-{filters}_seeds-{first}-{last}.tsv"
-    priority: 10**6  # pruning waits for it
+    priority: LONG
     conda:
         "../../environment.yml"
     threads: 1
@@ -115,6 +115,7 @@ rule compare_criteria:
         report(RESULTS / "criteria.csv", category="tables"),
     log:
         LOGS / "compare_criteria.log",
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1
@@ -136,6 +137,7 @@ rule collect_from_scratch:
         report(RESULTS / "from_scratch.csv", category="tables"),
     log:
         LOGS / "collect_from_scratch.log",
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1
@@ -161,6 +163,7 @@ rule compare_with_small:
         report(RESULTS / "small_or_pruned.csv", category="tables"),
     log:
         LOGS / "compare_with_small.log",
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1
@@ -187,7 +190,7 @@ rule measure_cost:
         LOGS / "measure_cost.log",
     benchmark:
         BENCHMARKS / "measure_cost.tsv"
-    priority: 10**10  # first: later the cores would fall idle one after another until all are free
+    priority: ALONE
     conda:
         "../../environment.yml"
     threads: workflow.resource_settings.cores or 1  # it takes one, but measures time: nothing may run beside it
@@ -218,7 +221,7 @@ if settings.weight_deletion:
             LOGS / "delete_weights.log",
         benchmark:
             BENCHMARKS / "delete_weights.tsv"
-        priority: 10**6  # the longest that waits for training
+        priority: LONG
         conda:
             "../../environment.yml"
         threads: 1

@@ -12,7 +12,7 @@ rule compare_with_chance:
         by_threshold=RESULTS / "excess_by_threshold.csv",
     log:
         LOGS / "compare_with_chance.log",
-    priority: 10**6  # claims wait for it
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1
@@ -36,7 +36,7 @@ rule check_claims:
         text=report(RESULTS / "claims.txt", category="claims"),
     log:
         LOGS / "check_claims.log",
-    priority: 10**6  # the last step: figures are drawn beside it
+    priority: TABLE
     conda:
         "../../environment.yml"
     threads: 1

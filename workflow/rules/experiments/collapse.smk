@@ -17,7 +17,7 @@ rule fit_optimum:
         LOGS / "fit_optimum" / "penalty-{penalty}.log",
     benchmark:
         BENCHMARKS / "fit_optimum" / "penalty-{penalty}.tsv"
-    priority: 10**9  # the longest of all measures
+    priority: LONG
     conda:
         "../../../environment.yml"
     threads: 1
@@ -44,6 +44,7 @@ rule compare_filter_counts:
         report(RESULTS / "equivalence.csv", category="tables"),
     log:
         LOGS / "compare_filter_counts.log",
+    priority: TABLE
     conda:
         "../../../environment.yml"
     threads: 1

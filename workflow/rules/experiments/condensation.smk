@@ -10,6 +10,7 @@ rule measure_condensation:
         report(RESULTS / "condensation.csv", category="tables"),
     log:
         LOGS / "measure_condensation.log",
+    priority: TABLE
     conda:
         "../../../environment.yml"
     threads: 1

@@ -10,6 +10,7 @@ rule measure_controls:
         report(RESULTS / "controls.csv", category="tables"),
     log:
         LOGS / "measure_controls.log",
+    priority: TABLE
     conda:
         "../../../environment.yml"
     threads: 1

@@ -14,7 +14,7 @@ rule measure_kernel_shapes:
         LOGS / "measure_kernel_shapes.log",
     benchmark:
         BENCHMARKS / "measure_kernel_shapes.tsv"
-    priority: 10**6  # claims wait for it
+    priority: TABLE
     conda:
         "../../../environment.yml"
     threads: 1

@@ -15,7 +15,7 @@ rule merge_filters:
         LOGS / "merge_filters.log",
     benchmark:
         BENCHMARKS / "merge_filters.tsv"
-    priority: 10**6  # claims wait for it
+    priority: LONG
     conda:
         "../../../environment.yml"
     threads: 1

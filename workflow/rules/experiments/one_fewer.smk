@@ -13,6 +13,7 @@ rule measure_one_fewer:
         report(RESULTS / "one_fewer.csv", category="tables"),
     log:
         LOGS / "measure_one_fewer.log",
+    priority: TABLE
     conda:
         "../../../environment.yml"
     threads: 1

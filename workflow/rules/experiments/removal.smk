@@ -20,7 +20,7 @@ rule measure_removal:
         LOGS / "measure_removal" / "{architecture}.log",
     benchmark:
         BENCHMARKS / "measure_removal" / "{architecture}.tsv"
-    priority: 10**6  # claims wait for it
+    priority: LONG
     conda:
         "../../../environment.yml"
     threads: 1

@@ -10,6 +10,7 @@ rule measure_twins:
         report(RESULTS / "twins.csv", category="tables"),
     log:
         LOGS / "measure_twins.log",
+    priority: TABLE
     conda:
         "../../../environment.yml"
     threads: 1
