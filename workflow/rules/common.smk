@@ -80,9 +80,7 @@ REDUNDANCY = [("redundancy", "near_duplicates")]
 # nothing waits for, have none.
 TABLE = 10**8  # claims wait for it
 LONG = 10**9  # and it takes long, or much waits for it
-ALONE = (
-    10**10
-)  # it takes all cores: later they would fall idle one after another until all are free
+ALONE = 10**10  # it takes all cores, which later would fall idle one by one
 
 
 def path_of(table):
