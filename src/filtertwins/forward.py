@@ -89,7 +89,7 @@ def feature_maps(
     images_per_block = max(1, BLOCK_ENTRIES // (positions * max(filters, height * width)))
     for start in range(0, len(images), images_per_block):
         block = slice(start, start + images_per_block)
-        patches = windows[:, :, block].reshape(height * width, -1) / precision(255)  # (kernel element, image x position)
+        patches = windows[:, :, block].reshape(height * width, -1) / precision(255)  # (tap, image x position)
         maps = kernels @ patches
         maps += biases
         yield block, ACTIVATIONS[activation](maps).reshape(filters, -1, positions)

@@ -187,11 +187,10 @@ def _compiled_loop(
         size = 1 + math.prod(architecture.kernel)
 
     def train_step(step: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x = tf.gather(pixels, indices)  # (seed, image, pixel)
         moments = tf.zeros((labels.shape[0], 0, 0))
         if isinstance(stack, CollapsedStack) and size:
-            moments = stack.growth_moments(x, labels)
-        losses, gradients = stack.losses_and_gradients(x, labels, step)
+            moments = stack.growth_moments(pixels, indices, labels)
+        losses, gradients = stack.losses_and_gradients(pixels, indices, labels, step)
         if masks is not None:
             gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
         optimizer.apply(gradients[trained], variables)
