@@ -81,7 +81,7 @@ MNIST = {
     ("relu_3x1", 16): Turns(300, few=40),
     ("relu_5x5", 32): Turns(200, few=20),
     ("relu_3x1", 1): Turns(200),
-    ("relu_3x1", 64): Turns(200),
+    ("relu_3x1", 100): Turns(200),
     ("relu_5x5", 1): Turns(200),
     ("relu_5x5", 100): Turns(200),
 }
