@@ -49,7 +49,7 @@ def beside_latency(study, timed):
 def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, new_tree, cluster):
     local, _ = finished_study
     new_tree.configure("tiny.yaml", TINY)
-    printed = cluster.submit(new_tree)
+    cluster.submit(new_tree)
     assert new_tree.stale() == NOTHING  # on this machine too: the results are interchangeable
     timed = made_of("measure_cost", new_tree)
     assert timed == {COST, CLAIMS, "results/digits/claims.txt"} | {
