@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from studies import NOTHING, TINY
 
 CHUNKS = 12
 PRUNED = 4
+ARRAYS = ("train_chunk", "prune_filters")  # the rules
 COST, CLAIMS, RECORDS = "results/digits/cost.csv", "results/digits/claims.csv", "results/digits/records.json"
 ON_LATENCY = "pruning_makes_it_faster"  # the claim
 
@@ -58,11 +60,12 @@ def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, n
     here, there = (beside_latency(study, timed) for study in (local, new_tree))
     assert {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)} == set()
     assert timed <= new_tree.contents("results", "figures").keys()
-    # The chunks were one array.
+    # The chunks were one array; what a network is pruned to, which follows from its chunk, at least two tasks of one.
     jobs = [line.split("|") for line in cluster.jobs("completed", "%k|%F|%S|%e")]
-    arrays = [array for rule, array, *_ in jobs if rule == "rule_train_chunk"]
-    assert len(arrays) == CHUNKS
-    assert len(set(arrays)) == 1
+    tasks = {name: Counter(array for rule, array, *_ in jobs if rule == f"rule_{name}") for name in ARRAYS}
+    assert list(tasks["train_chunk"].values()) == [CHUNKS]
+    assert tasks["prune_filters"].total() == PRUNED
+    assert min(tasks["prune_filters"].values()) >= 2
     # Latency was measured with nothing beside it on the node.
     [(start, end)] = [times for rule, _, *times in jobs if rule == "rule_measure_cost"]
     others = [(rule, *times) for rule, _, *times in jobs if rule != "rule_measure_cost"]
