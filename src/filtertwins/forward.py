@@ -57,8 +57,8 @@ def logits(parameters: Parameters, images: Images, activation: str) -> Floats:
     windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
     networks = list(zip(*in_float64(parameters), strict=True))
     answers = []
-    for start in range(0, len(images), _BLOCK_IMAGES):
-        patches = windows[start : start + _BLOCK_IMAGES] / 255.0  # (image, row, column, kernel row, kernel column)
+    for block in _blocks(images, _BLOCK_IMAGES):
+        patches = windows[block] / 255.0  # (image, row, column, kernel row, kernel column)
         of_networks = []
         for kernels, biases, head, head_bias in networks:
             maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
@@ -86,9 +86,7 @@ def feature_maps(
     positions = windows.shape[3] * windows.shape[4]
     kernels = network.kernels[0].reshape(-1, filters).T.astype(precision)  # (filter, kernel element)
     biases = network.biases[0].astype(precision)[:, np.newaxis]
-    images_per_block = max(1, BLOCK_ENTRIES // (positions * max(filters, height * width)))
-    for start in range(0, len(images), images_per_block):
-        block = slice(start, start + images_per_block)
+    for block in _blocks(images, BLOCK_ENTRIES // (positions * max(filters, height * width))):
         patches = windows[:, :, block].reshape(height * width, -1) / precision(255)  # (tap, image x position)
         maps = kernels @ patches
         maps += biases
@@ -105,22 +103,20 @@ def head_by_filter(network: Parameters) -> Floats:
 def filter_shares(network: Parameters, images: Images, activation: str) -> Iterator[tuple[slice, Floats]]:
     """Each filter's share of the logits, a few images at a time; arguments as for :func:`feature_maps`.
 
-    Without an activation there is no need of feature maps: with 100 filters of 3x1 that takes a fifth of the time.
+    Without an activation there is no need of feature maps: with 100 filters of 3x1 that takes a quarter of the time.
 
     Yields:
         Which images, and the shares (filter, image, class).
     """
-    if activation != "linear":
+    if activation == "linear":
+        weights, constants = effective_weights(network, (images.shape[1], images.shape[2]))
+        for block in _blocks(images, BLOCK_ENTRIES // max(len(weights), weights[0].size)):
+            pixels = images[block].reshape(-1, len(weights)) / 255.0
+            yield block, np.tensordot(pixels, weights, axes=1).swapaxes(0, 1) + constants[:, np.newaxis]
+    else:
         head = head_by_filter(network)
         for block, maps in feature_maps(network, images, activation):
             yield block, maps @ head
-        return
-    weights, constants = effective_weights(network, (images.shape[1], images.shape[2]))
-    images_per_block = max(1, BLOCK_ENTRIES // max(len(weights), weights[0].size))
-    for start in range(0, len(images), images_per_block):
-        block = slice(start, start + images_per_block)
-        pixels = images[block].reshape(-1, len(weights)) / 255.0
-        yield block, np.tensordot(pixels, weights, axes=1).swapaxes(0, 1) + constants[:, np.newaxis]
 
 
 def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tuple[Floats, Floats]:
@@ -183,3 +179,9 @@ def in_float64(parameters: Parameters) -> tuple[Floats, Floats, Floats, Floats]:
     arrays = (parameters.kernels, parameters.biases, parameters.head, parameters.head_bias)
     kernels, biases, head, head_bias = (array.astype(np.float64) for array in arrays)
     return kernels, biases, head, head_bias
+
+
+def _blocks(images: Images, size: int) -> Iterator[slice]:
+    """All images, so many at a time, one at least."""
+    size = max(1, size)
+    return (slice(start, start + size) for start in range(0, len(images), size))
