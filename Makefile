@@ -59,7 +59,11 @@ slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for i
 	  --slurm-init-seconds-before-status-checks 5 --directory slurm-demo --forceall $(OPTIONS)
 
 .PHONY: test
-test: $(INSTALLED) ## the whole test suite
+test: $(INSTALLED) ## the tests that a change is checked by: minutes
+	python -m pytest --numprocesses auto --durations 10 -m "not slow"
+
+.PHONY: test-all
+test-all: $(INSTALLED) ## all tests: kills, full disks, installations, and a Slurm of one node where it is installed
 	python -m pytest --numprocesses auto --durations 10
 
 .PHONY: lint

@@ -12,11 +12,25 @@ from filtertwins.weights import Chunk, Parameters
 pytest_plugins = ["studies"]
 
 START_FIRST = ("test_environment.py", "test_slurm.py")
+SLOW = {
+    "test_arrays.py",
+    "test_bench.py",
+    "test_disk.py",
+    "test_environment.py",
+    "test_interrupt.py",
+    "test_kill.py",
+    "test_slurm.py",
+    "test_surroundings.py",
+    "test_times.py",
+}
 
 
 def pytest_collection_modifyitems(items):
-    """The slowest tests first, so that the other workers have work beside them to the end."""
-    items.sort(key=lambda item: item.path.name not in START_FIRST)  # stable: the rest keeps its order
+    """Mark the tests of slow files, and put the slowest first, so that the other workers have work to the end."""
+    for item in items:
+        if item.path.name in SLOW:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.path.name not in START_FIRST)  # The sort is stable: the rest keeps its order.
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -229,16 +228,3 @@ def fresh_clone(root, finished_study, tmp_path):
         shutil.copytree(original.folder / name, folder / name)
     yield Study(folder, original.overlays)
     shutil.rmtree(folder)
-
-
-@pytest.fixture
-def cpu_seconds():
-    """A function: the processor time of the processes that the test has started and that have ended."""
-
-    def used():
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime - before
-
-    before = 0.0
-    before = used()
-    return used

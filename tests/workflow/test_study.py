@@ -183,13 +183,11 @@ def test_with_two_seeds_no_claim_is_decided(finished_study, tables):
     assert f"0 supported, 0 refuted, {len(tables['claims'])} inconclusive" in claims
 
 
-def test_a_second_run_does_nothing_and_is_quick(study, cpu_seconds):
-    output = study.snakemake("--cores", "2")
-    assert "Nothing to be done" in output
-    assert cpu_seconds() < 5
+def test_a_second_run_does_nothing(study):
+    assert "Nothing to be done" in study.snakemake("--cores", "2")
 
 
-def test_figures_are_redrawn_to_the_byte_without_tensorflow(study, root, cpu_seconds):
+def test_figures_are_redrawn_to_the_byte_without_tensorflow(study, root):
     before = study.contents("figures")
     results = study.contents("results")
     for name in ("tensorflow", "keras"):  # in front of the installed ones, for every script
@@ -202,6 +200,5 @@ def test_figures_are_redrawn_to_the_byte_without_tensorflow(study, root, cpu_sec
     for path in (study.folder / "figures" / "digits").iterdir():
         path.write_bytes(b"to be redrawn")
     study.snakemake("figures", "--cores", "2", "--forcerun", *plot_rules(root))
-    assert cpu_seconds() < 40  # less than 20 s on two cores
     assert study.contents("figures") == before
     assert study.contents("results") == results
