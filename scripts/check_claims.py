@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from filtertwins.answer import as_text
 from filtertwins.claims import check_claims, read_claims, tables_needed
 from filtertwins.errors import run_script
 from filtertwins.files import read_csv, write_csv
+from filtertwins.page.answer import as_text
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from filtertwins.errors import run_script
 from filtertwins.files import write_csv
+from filtertwins.networks.weights import study_chunks
 from filtertwins.pruning.networks import from_scratch_rows
-from filtertwins.weights import study_chunks
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from filtertwins.errors import run_script
 from filtertwins.files import write_csv
-from filtertwins.tables import kernel_rows
-from filtertwins.weights import study_chunks
+from filtertwins.networks.weights import study_chunks
+from filtertwins.tables.runs import kernel_rows
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from filtertwins.errors import run_script
 from filtertwins.files import read_csv, write_csv
-from filtertwins.pruning.tables import criteria_rows
+from filtertwins.tables.pruning import criteria_rows
 
 
 def main() -> None:

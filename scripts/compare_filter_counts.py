@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from filtertwins.errors import run_script
-from filtertwins.experiments.collapse import compare_filter_counts
 from filtertwins.files import read_csv, write_csv
+from filtertwins.tables.equivalence import compare_filter_counts
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from filtertwins.errors import run_script
-from filtertwins.excess import excess_by_threshold_table, excess_table
 from filtertwins.files import read_csv, write_csv
+from filtertwins.tables.excess import excess_by_threshold_table, excess_table
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filtertwins.errors import run_script
 from filtertwins.files import read_csv, write_csv
-from filtertwins.pruning.tables import compare_with_small
+from filtertwins.tables.pruning import compare_with_small
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ import json
 import os
 from pathlib import Path
 
-from filtertwins import datasets, downloads, files, idx
+from filtertwins import files
+from filtertwins.data import datasets, downloads, idx
 from filtertwins.errors import run_script
 from filtertwins.settings import EmbeddedDataset, IdxDataset
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from filtertwins.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset
 from filtertwins.errors import run_script
 from filtertwins.experiments.collapse import optimum_row
 from filtertwins.files import read_npz, write_csv

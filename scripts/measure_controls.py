@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from filtertwins.errors import run_script
-from filtertwins.experiments.controls import control_rows
 from filtertwins.files import write_csv
+from filtertwins.networks.weights import study_chunks
 from filtertwins.settings import Measures
-from filtertwins.tables import Nulls
-from filtertwins.weights import study_chunks
+from filtertwins.tables.controls import control_rows
+from filtertwins.tables.redundancy import Nulls
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from filtertwins import datasets, files, training
+from filtertwins import files, training
+from filtertwins.data import datasets
 from filtertwins.errors import run_script
 from filtertwins.pruning.networks import cost_rows
 from filtertwins.settings import Architecture

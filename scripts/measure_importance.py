@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from filtertwins.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset
 from filtertwins.errors import run_script
 from filtertwins.files import read_npz, write_csv
+from filtertwins.networks.weights import load_chunk
 from filtertwins.pruning.networks import chunk_importances
-from filtertwins.pruning.tables import IMPORTANCE_COLUMNS, importance_rows
-from filtertwins.weights import load_chunk
+from filtertwins.tables.pruning import IMPORTANCE_COLUMNS, importance_rows
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from filtertwins.errors import run_script
 from filtertwins.files import write_csv
+from filtertwins.networks.weights import study_chunks
 from filtertwins.settings import Measures
-from filtertwins.tables import Nulls, redundancy_rows
-from filtertwins.weights import study_chunks
+from filtertwins.tables.redundancy import Nulls, redundancy_rows
 
 
 def main() -> None:

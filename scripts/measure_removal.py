@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from filtertwins.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset
 from filtertwins.errors import run_script
 from filtertwins.experiments.removal import removal_rows
 from filtertwins.files import read_npz, write_csv
-from filtertwins.weights import study_chunks
+from filtertwins.networks.weights import study_chunks
 
 
 def main() -> None:

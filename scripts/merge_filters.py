@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from filtertwins.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset
 from filtertwins.errors import run_script
 from filtertwins.experiments.lossless_merge import merging_rows
 from filtertwins.files import read_npz, write_csv
-from filtertwins.weights import study_chunks
+from filtertwins.networks.weights import study_chunks
 
 TEST_IMAGES = 500  # a merge is lossless on all images or on hardly any
 

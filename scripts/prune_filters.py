@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from filtertwins import datasets, files, training
+from filtertwins import files, training
+from filtertwins.data import datasets
 from filtertwins.errors import interrupts_end_at_once, run_script
+from filtertwins.networks.weights import load_chunk, stacked
 from filtertwins.pruning.networks import prune_chunk, pruning_rows
 from filtertwins.settings import Architecture
-from filtertwins.weights import load_chunk, stacked
 
 
 def main() -> None:

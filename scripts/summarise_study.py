@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filtertwins.errors import run_script
 from filtertwins.files import read_csv, write_text
-from filtertwins.summary import summarise
+from filtertwins.page.summary import summarise
 
 
 def main() -> None:

@@ -4,10 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from filtertwins import datasets, files, training
+from filtertwins import files, training
+from filtertwins.data import datasets
 from filtertwins.errors import interrupts_end_at_once, run_script
+from filtertwins.networks.weights import save_chunk
 from filtertwins.settings import Architecture, Start
-from filtertwins.weights import save_chunk
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from filtertwins.weights import Chunk, Parameters
+from filtertwins.networks.weights import Chunk, Parameters
 
 pytest_plugins = ["studies"]
 

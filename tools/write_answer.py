@@ -4,9 +4,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from filtertwins.answer import answer_section, replace_section
 from filtertwins.errors import StudyError, run_script
 from filtertwins.files import read_csv, write_text
+from filtertwins.page.answer import answer_section, replace_section
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filtertwins.names import chunk_name, seeds_name
 from filtertwins.settings import Architecture, Experiment, Settings, Start
-from filtertwins.weights import chunk_name, seeds_name
 
 SMALL_KERNEL = 9  # elements of the largest kernels whose filters are merged
 

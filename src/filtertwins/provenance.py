@@ -16,7 +16,7 @@ PACKAGE = "filtertwins"
 NOT_FOLLOWED = frozenset(
     {
         f"{PACKAGE}.settings",  # what it decides reaches a job as values, in its parameters
-        f"{PACKAGE}.downloads",  # what it fetches is verified by checksums, which are parameters too
+        f"{PACKAGE}.data.downloads",  # what it fetches is verified by checksums, which are parameters too
     }
 )
 

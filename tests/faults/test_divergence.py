@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from filtertwins.files import read_csv
-from filtertwins.weights import load_chunk, save_chunk
+from filtertwins.networks.weights import load_chunk, save_chunk
 from studies import options_of_pruning
 
 WEIGHTS = "results/digits/weights/question/filters-003_seeds-000-001.npz"

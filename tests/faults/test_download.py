@@ -15,9 +15,9 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from filtertwins import downloads
-from filtertwins.downloads import DownloadError, fetch_idx_files
-from filtertwins.idx import IdxFile, read_payload
+from filtertwins.data import downloads
+from filtertwins.data.downloads import DownloadError, fetch_idx_files
+from filtertwins.data.idx import IdxFile, read_payload
 
 PAYLOAD = bytes(range(256)) * 40
 FILE = IdxFile("train-images-idx3-ubyte.gz", hashlib.sha256(PAYLOAD).hexdigest(), len(PAYLOAD))

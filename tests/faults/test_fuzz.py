@@ -23,12 +23,12 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from filtertwins.data.idx import IdxError, PayloadError, decode_idx, sized_payload
 from filtertwins.files import DamagedFile, read_npz
-from filtertwins.idx import IdxError, PayloadError, decode_idx, sized_payload
+from filtertwins.networks.weights import WrongCondition, load_chunk, save_chunk
 from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes
 from filtertwins.pruning.criteria import METHODS
 from filtertwins.settings import Settings, SettingsError, load_settings
-from filtertwins.weights import WrongCondition, load_chunk, save_chunk
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 SLACK_BYTES = 2**23  # what tracemalloc, hypothesis and error messages may take beside the parser

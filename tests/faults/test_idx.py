@@ -11,7 +11,7 @@ import tracemalloc
 
 import pytest
 
-from filtertwins.idx import PayloadError, read_payload
+from filtertwins.data.idx import PayloadError, read_payload
 
 IMAGES, SIDE = 6, 28
 

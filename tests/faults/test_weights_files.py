@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from filtertwins.files import read_npz, write_npz
-from filtertwins.weights import load_chunk
+from filtertwins.networks.weights import load_chunk
 from studies import PRUNED, options_of_pruning
 
 FOLDER = "results/digits/weights/question"

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.answer import BEGIN, END, answer_section, as_text, replace_section
 from filtertwins.claims import check_claims, read_claims
 from filtertwins.errors import StudyError
 from filtertwins.files import read_csv, write_csv
+from filtertwins.page.answer import BEGIN, END, answer_section, as_text, replace_section
 
 WRITE, CHECK = "tools/write_answer.py", "scripts/check_claims.py"
 

@@ -28,8 +28,8 @@ from filtertwins.claims.judging import (
     within,
 )
 from filtertwins.files import read_csv, write_csv
+from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.settings import load_settings
-from filtertwins.statistics import paired_equivalence
 
 # Tables that decide, for each test: from a claim's parameters and the verdict that is wanted
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
-from filtertwins import clusters, redundancy
-from filtertwins.clusters import (
+from filtertwins.measures import clusters, redundancy
+from filtertwins.measures.clusters import (
     cluster_filters,
     cluster_filters_by_density,
     cluster_filters_into,
@@ -21,7 +21,7 @@ from filtertwins.clusters import (
     gap_statistic,
     redundant_filters,
 )
-from filtertwins.redundancy import directions, measure, similarity_matrix
+from filtertwins.measures.redundancy import directions, measure, similarity_matrix
 
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 

@@ -14,18 +14,18 @@ from scipy.special import log_softmax, softmax
 import collect_rows as collect_script
 import compare_filter_counts as compare_script
 import fit_optimum as fit_script
-from filtertwins.datasets import Dataset
+from filtertwins.data.datasets import Dataset
 from filtertwins.experiments import collapse
 from filtertwins.experiments.collapse import (
     TOLERANCE,
     SoftmaxRegression,
-    compare_filter_counts,
     fit_softmax_regression,
     has_no_minimum,
     objective,
     optimum_row,
 )
 from filtertwins.files import read_csv, write_csv, write_npz
+from filtertwins.tables.equivalence import compare_filter_counts
 
 PIXELS, IMAGES = 6, 400
 

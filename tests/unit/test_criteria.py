@@ -13,10 +13,10 @@ from scipy.linalg import hadamard
 
 from filtertwins.errors import StudyError
 from filtertwins.experiments.removal import removal_costs
-from filtertwins.forward import cross_entropies, logits
+from filtertwins.networks.forward import cross_entropies, logits
+from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.criteria import CRITERIA, METHODS, TrainedNetwork, importances, saliencies
 from filtertwins.pruning.hessian import hessian_diagonal
-from filtertwins.weights import Parameters
 
 IMAGE, KERNEL, POSITIONS, CLASSES, IMAGES = (6, 5), (4, 2), 3 * 4, 5, 60
 ACTIVATIONS = ["linear", "relu", "tanh"]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from filtertwins import files
-from filtertwins.datasets import DATASET_SHAPES, Dataset, decode_idx_dataset, load_digits
-from filtertwins.downloads import mirrors_with_site_mirror
-from filtertwins.idx import IdxError, IdxFile, IdxFiles, PayloadError, decode_idx, read_payload
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset, decode_idx_dataset, load_digits
+from filtertwins.data.downloads import mirrors_with_site_mirror
+from filtertwins.data.idx import IdxError, IdxFile, IdxFiles, PayloadError, decode_idx, read_payload
 
 
 def encode_idx(array: np.ndarray) -> bytes:

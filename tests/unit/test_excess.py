@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from filtertwins.errors import StudyError
-from filtertwins.excess import NULLS, excess_by_threshold_table, excess_over, excess_table
 from filtertwins.files import read_csv, write_csv
-from filtertwins.tables import Nulls, redundancy_rows
+from filtertwins.tables.excess import NULLS, excess_by_threshold_table, excess_over, excess_table
+from filtertwins.tables.redundancy import Nulls, redundancy_rows
 
 SEEDS = 10
 EVEN = np.linspace(-0.01, 0.01, SEEDS)  # values of mean 0

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from filtertwins.experiments.condensation import condensation_rows
-from filtertwins.experiments.controls import control_rows
 from filtertwins.experiments.lossless_merge import merging_rows
 from filtertwins.experiments.one_fewer import one_fewer_rows
 from filtertwins.experiments.twins import growth_bound, twin_rows
-from filtertwins.forward import logits
-from filtertwins.merging import merge_filters
-from filtertwins.tables import Nulls
+from filtertwins.networks.forward import logits
+from filtertwins.networks.merging import merge_filters
+from filtertwins.tables.controls import control_rows
+from filtertwins.tables.redundancy import Nulls
 
 TWIN, HALF_TWIN, SILENT = ({"second_filter": kind} for kind in ("twin", "half_twin", "silent"))
 ROOT = math.sqrt(0.5)

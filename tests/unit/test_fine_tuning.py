@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from filtertwins import datasets
-from filtertwins.forward import cross_entropies, logits
+from filtertwins.data import datasets
+from filtertwins.networks.forward import cross_entropies, logits
+from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.shrinking import remove_filters
 from filtertwins.settings import Architecture
 from filtertwins.training import fine_tune, measure_latency, networks, plain_model
@@ -17,7 +18,6 @@ from filtertwins.training.fine_tuning import HELD_OUT
 from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.streams import Purpose, batches
-from filtertwins.weights import Parameters, stacked
 
 IMAGE = (28, 28)
 VALIDATION, TEST = 0, 1

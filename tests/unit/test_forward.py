@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filtertwins import forward
-from filtertwins.forward import (
+from filtertwins.networks import forward
+from filtertwins.networks.forward import (
     ACTIVATIONS,
     FIRST_DERIVATIVES,
     SECOND_DERIVATIVES,
@@ -18,7 +18,7 @@ from filtertwins.forward import (
     head_by_filter,
     logits,
 )
-from filtertwins.weights import Parameters
+from filtertwins.networks.weights import Parameters
 
 IMAGE, KERNEL, POSITIONS, CLASSES = (6, 5), (3, 2), 4 * 4, 4
 

@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from filtertwins.forward import ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES, cross_entropies, logits
+from filtertwins.networks.forward import ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES, cross_entropies, logits
+from filtertwins.networks.weights import Parameters
 from filtertwins.pruning import hessian
 from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
-from filtertwins.weights import Parameters
 
 IMAGE, KERNEL, ROWS, COLUMNS, FILTERS, CLASSES, IMAGES = (6, 5), (3, 2), 4, 4, 3, 4, 8
 POSITIONS = ROWS * COLUMNS

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from filtertwins.forward import logits
-from filtertwins.merging import merge_filters
-from filtertwins.weights import Parameters
+from filtertwins.networks.forward import logits
+from filtertwins.networks.merging import merge_filters
+from filtertwins.networks.weights import Parameters
 
 IMAGE = (9, 7)
 
@@ -63,8 +63,8 @@ def test_other_shapes_merge_into_as_many_filters_as_a_kernel_has_elements(images
 
 def test_the_columns_of_a_3x1_kernel_need_not_be_solved_together(images):
     """The short cut for kernels one pixel wide gives what the full problem gives."""
-    from filtertwins.forward import effect_on_pixels
-    from filtertwins.merging import _heads_with_effect
+    from filtertwins.networks.forward import effect_on_pixels
+    from filtertwins.networks.merging import _heads_with_effect
 
     rng = np.random.default_rng(7)
     kernels, by_filter = rng.standard_normal((3, 1, 2)), rng.standard_normal((7, 7, 2, 4))

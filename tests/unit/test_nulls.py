@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from filtertwins import nulls
-from filtertwins.nulls import (
+from filtertwins.measures import nulls
+from filtertwins.measures.nulls import (
     cap_bound,
     coherence_bound,
     compare_with_null,
@@ -24,7 +24,7 @@ from filtertwins.nulls import (
     redrawn_pair_fractions,
     welch_bound,
 )
-from filtertwins.redundancy import measure, near_duplicate_pairs, nearest_filters
+from filtertwins.measures.redundancy import measure, near_duplicate_pairs, nearest_filters
 
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from filtertwins.errors import StudyError
-from filtertwins.forward import logits
+from filtertwins.networks.forward import logits
+from filtertwins.networks.weights import Parameters, Scores, load_chunk, save_chunk, stacked
 from filtertwins.pruning.networks import (
     chunk_deletions,
     chunk_importances,
@@ -19,8 +20,7 @@ from filtertwins.pruning.networks import (
     prune_chunk,
     pruning_rows,
 )
-from filtertwins.pruning.tables import importance_rows
-from filtertwins.weights import Parameters, Scores, load_chunk, save_chunk, stacked
+from filtertwins.tables.pruning import importance_rows
 
 SIDE, FILTERS = 6, 4
 METHODS = ("l1", "oracle", "cosine_merge")

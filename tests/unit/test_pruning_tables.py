@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.pruning.tables import compare_with_small, criteria_rows, importance_rows
-from filtertwins.statistics import holm, paired_equivalence
+from filtertwins.measures.statistics import holm, paired_equivalence
+from filtertwins.tables.pruning import compare_with_small, criteria_rows, importance_rows
 
 RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
 

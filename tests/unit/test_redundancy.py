@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
-from filtertwins import redundancy
-from filtertwins.redundancy import (
+from filtertwins.measures import redundancy
+from filtertwins.measures.redundancy import (
     close_duplicate_pairs,
     directions,
     effective_rank,

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 
 import measure_removal as script
-from filtertwins import forward
-from filtertwins.datasets import Dataset
+from filtertwins.data.datasets import Dataset
 from filtertwins.experiments import removal
 from filtertwins.experiments.removal import removal_costs, removal_rows, stand_ins
 from filtertwins.files import read_csv, write_npz
-from filtertwins.forward import logits
-from filtertwins.weights import Parameters, save_chunk
+from filtertwins.networks import forward
+from filtertwins.networks.forward import logits
+from filtertwins.networks.weights import Parameters, save_chunk
 
 IMAGE, KERNEL, FILTERS, CLASSES = (6, 5), (3, 2), 4, 10
 POSITIONS = 4 * 4

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from filtertwins.errors import StudyError
-from filtertwins.forward import logits
+from filtertwins.networks.forward import logits
+from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning import shrinking
 from filtertwins.pruning.cost import NetworkCost, network_cost
 from filtertwins.pruning.criteria import CRITERIA, METHODS
 from filtertwins.pruning.shrinking import check_method, merge_by_cosine, prune, remove_filters
-from filtertwins.weights import Parameters, stacked
 
 IMAGE, KERNEL, POSITIONS, CLASSES, FILTERS = (6, 5), (3, 2), 4 * 4, 5, 6
 ACTIVATIONS = ["linear", "relu", "tanh"]

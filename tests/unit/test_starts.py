@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from filtertwins.forward import logits
+from filtertwins.networks.forward import logits
+from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Start
 from filtertwins.training.starts import outgoing_separation, start_from
-from filtertwins.weights import Parameters
 
 FILTERS = 5
 

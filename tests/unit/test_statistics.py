@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from filtertwins.statistics import (
+from filtertwins.measures.statistics import (
     bootstrap_interval,
     false_discovery_rate,
     holm,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.summary import summarise
+from filtertwins.page.summary import summarise
 
 
 def tables(architectures=("question", "relu_5x5"), counts=(1, 2, 4), seeds=2):

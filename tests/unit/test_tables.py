@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from filtertwins.files import read_csv
-from filtertwins.nulls import redrawn_null, redrawn_pair_fractions
+from filtertwins.measures.nulls import redrawn_null, redrawn_pair_fractions
+from filtertwins.names import chunk_name
+from filtertwins.networks.rows import network_scores, run_names
+from filtertwins.networks.weights import save_chunk
 from filtertwins.settings import Measures
-from filtertwins.tables import Nulls, kernel_rows, main, network_scores, redundancy_rows, run_names, run_rows
-from filtertwins.weights import chunk_name, save_chunk
+from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.runs import kernel_rows, run_rows
+from filtertwins.tables.script import main
 
 THRESHOLD = 0.95
 CURVE = (0.5, 0.7, 0.95)

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from filtertwins import datasets
+from filtertwins.data import datasets
+from filtertwins.names import SPLITS
+from filtertwins.networks.weights import load_chunk, save_chunk
 from filtertwins.settings import Architecture
 from filtertwins.training import DivergedError, loop, networks, plain_model, train_chunk
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters, largest_divisor
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
-from filtertwins.weights import SPLITS, load_chunk, save_chunk
 
 IMAGE = (28, 28)
 SOURCE = Path(__file__).parents[2] / "src"
@@ -206,9 +207,10 @@ def test_progress_lines_name_the_condition_the_step_and_the_loss(digits):
 
 TRAIN_AND_SAVE = """
 import pathlib, sys
-from filtertwins import datasets, training
+from filtertwins import training
+from filtertwins.data import datasets
 from filtertwins.settings import Architecture, Start
-from filtertwins.weights import save_chunk
+from filtertwins.networks.weights import save_chunk
 training.one_thread()
 setting = Architecture(
     kernel=(3, 3), activation=sys.argv[1], learning_rate=1e-3, batch=100, steps=30, filters=(5,)

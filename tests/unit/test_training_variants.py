@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from filtertwins import datasets
+from filtertwins.data import datasets
 from filtertwins.experiments.twins import growth_bound
 from filtertwins.settings import Architecture, Start
 from filtertwins.training import plain_model, train_chunk

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filtertwins.forward import ACTIVATIONS, cross_entropies, logits
+from filtertwins.networks.forward import ACTIVATIONS, cross_entropies, logits
+from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.criteria import saliencies
 from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
 from filtertwins.pruning.weights import RANKINGS, delete_weights, masked
-from filtertwins.weights import Parameters
 
 IMAGE, KERNEL, POSITIONS, FILTERS, CLASSES, IMAGES = (6, 5), (3, 2), 4 * 4, 3, 4, 20
 SHARES = [0.0, 0.1, 0.5, 0.95]

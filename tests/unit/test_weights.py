@@ -10,16 +10,8 @@ import numpy as np
 import pytest
 
 from filtertwins.files import DamagedFile, read_npz, write_npz
-from filtertwins.weights import (
-    SPLITS,
-    Parameters,
-    WrongCondition,
-    chunk_name,
-    load_chunk,
-    save_chunk,
-    stacked,
-    study_chunks,
-)
+from filtertwins.names import SPLITS, chunk_name
+from filtertwins.networks.weights import Parameters, WrongCondition, load_chunk, save_chunk, stacked, study_chunks
 
 
 @pytest.fixture

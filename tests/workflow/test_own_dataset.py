@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 
-from filtertwins.datasets import DATASET_SHAPES
+from filtertwins.data.datasets import DATASET_SHAPES
 from filtertwins.files import read_npz
 
 

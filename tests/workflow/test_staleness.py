@@ -78,12 +78,12 @@ NOTHING = {}
         ("src/filtertwins/figures/style.py", FIGURES | {"all": 1}),
         ("src/filtertwins/experiments/twins.py", {"measure_twins": 1, "plot_twins": 1, "check_claims": 1, "all": 1}),
         ("src/filtertwins/claims/judging.py", {"check_claims": 1, "all": 1}),
-        ("src/filtertwins/summary.py", {"summarise_study": 1, "all": 1}),
-        ("src/filtertwins/tables.py", AFTER_TRAINING | TIMING),
+        ("src/filtertwins/page/summary.py", {"summarise_study": 1, "all": 1}),
+        ("src/filtertwins/tables/redundancy.py", AFTER_TRAINING | TIMING),
         ("src/filtertwins/pruning/criteria.py", PRUNING | TIMING | {"check_claims": 1, "all": 1}),
         ("src/filtertwins/training/loop.py", AFTER_TRAINING | TIMING | {"train_chunk": ALL_CHUNKS}),
         ("scripts/train_chunk.py", AFTER_TRAINING | {"train_chunk": ALL_CHUNKS}),
-        ("src/filtertwins/datasets.py", EVERYTHING),
+        ("src/filtertwins/data/datasets.py", EVERYTHING),
     ],
 )
 def test_changed_code_makes_the_jobs_that_run_it_and_those_after_them_stale(study, file, expected):
@@ -161,7 +161,7 @@ def test_a_changed_comment_or_docstring_makes_nothing_stale(study):
 
 
 def test_code_whose_effect_is_verified_or_reaches_jobs_as_values_makes_nothing_stale(study):
-    study.append("src/filtertwins/downloads.py", "\nCHANGED = True\n")
+    study.append("src/filtertwins/data/downloads.py", "\nCHANGED = True\n")
     study.append("src/filtertwins/settings.py", "\nCHANGED = True\n")
     study.append("src/filtertwins/plan.py", "\nCHANGED = True\n")
     assert study.stale() == NOTHING

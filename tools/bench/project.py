@@ -12,8 +12,8 @@ from pathlib import Path
 from processes import ROOT, side_by_side, together
 from work import Trained, Work
 
+from filtertwins.networks.weights import load_chunk
 from filtertwins.plan import as_json
-from filtertwins.weights import load_chunk
 
 
 def train(work: Work, cores: int) -> Trained:

@@ -54,7 +54,7 @@ from processes import ENVIRONMENT, HERE, Worker  # noqa: E402
 from tables import COMPETITORS, CONDITION, as_text, compare, estimate_grid, grid_text  # noqa: E402
 from work import Trained, Work  # noqa: E402
 
-from filtertwins.datasets import DATASET_SHAPES  # noqa: E402
+from filtertwins.data.datasets import DATASET_SHAPES  # noqa: E402
 from filtertwins.errors import run_script  # noqa: E402
 from filtertwins.figures.output import save  # noqa: E402
 from filtertwins.files import read_npz, write_csv  # noqa: E402

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset
 from filtertwins.files import read_npz
 from filtertwins.settings import Architecture
 

@@ -18,8 +18,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from filtertwins.redundancy import Floats
-from filtertwins.statistics import EquivalenceTest, Interval, bootstrap_interval, holm, sign_flip_test
+from filtertwins.measures.redundancy import Floats
+from filtertwins.measures.statistics import EquivalenceTest, Interval, bootstrap_interval, holm, sign_flip_test
 
 Verdict = Literal["supported", "refuted", "inconclusive"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

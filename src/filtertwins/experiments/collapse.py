@@ -6,20 +6,16 @@ How good that model can get, from its convex optimum, and whether accuracy depen
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from filtertwins.datasets import Dataset
-from filtertwins.statistics import holm, paired_equivalence
+from filtertwins.data.datasets import Dataset
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]  # not that of `tables`: its code would be part of this job's digest
@@ -31,22 +27,6 @@ _CLASSES = 10  # of every dataset
 _TOLERANCE_OF_FLOAT32 = 1e-5  # whose gradients are good to about a millionth
 _SMALLEST_VARIANCE = 1e-4  # of the largest: rarer directions are not stretched further
 _BIAS_STEPS = 10  # of Newton's method, which needs two or three
-
-_EQUIVALENCE_COLUMNS: dict[str, Any] = {
-    "dataset": object,
-    "architecture": object,
-    "activation": object,
-    "filters": int,
-    "other_filters": int,
-    "difference": float,
-    "low": float,
-    "high": float,
-    "margin": float,
-    "p_value": float,
-    "p_holm": float,
-    "equivalent": "boolean",
-    "n": int,
-}
 
 
 @dataclass(frozen=True)
@@ -208,50 +188,6 @@ def optimum_row(name: str, dataset: Dataset, penalty: float, max_iterations: int
         "test_correct": test_correct,
         "test_images": test_images,
     }
-
-
-def compare_filter_counts(runs: pd.DataFrame, margin: float, *, alpha: float = 0.05) -> pd.DataFrame:
-    """``equivalence.csv``: is test accuracy the same for two numbers of filters? One row a pair of each architecture.
-
-    Paired TOST over the seeds that both numbers have; p-values Holm-corrected over the pairs of an architecture.
-
-    Args:
-        runs: ``runs.csv``.
-        margin: of accuracy, decided before the run.
-        alpha: level of the tests; low and high are the interval of confidence 1 - 2 alpha, without correction.
-
-    Returns:
-        ``difference`` is the mean accuracy of ``filters`` minus that of ``other_filters``, the larger number.
-        ``equivalent`` is missing where there are too few seeds.
-
-    Raises:
-        ValueError: for a margin that is not positive.
-    """
-    rows = [row for _, own in runs.groupby("architecture", sort=False) for row in _pair_rows(own, margin, alpha)]
-    return pd.DataFrame(rows, columns=list(_EQUIVALENCE_COLUMNS)).astype(_EQUIVALENCE_COLUMNS)
-
-
-def _pair_rows(runs: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
-    """The rows of one architecture."""
-    by_filters = {filters: own.set_index("seed")["test_accuracy"] for filters, own in runs.groupby("filters")}
-    accuracies = pd.DataFrame(by_filters)  # (seed, filters), missing where there is no run
-    pairs = list(combinations(sorted(accuracies.columns), 2))
-    tests = [paired_equivalence(accuracies[few], accuracies[many], margin, alpha=alpha) for few, many in pairs]
-    adjusted = holm([test.p_value for test in tests])
-    for (few, many), test, p_holm in zip(pairs, tests, adjusted, strict=True):
-        yield {
-            **{name: runs[name].iloc[0] for name in ("dataset", "architecture", "activation")},
-            "filters": few,
-            "other_filters": many,
-            "difference": test.difference,
-            "low": test.low,
-            "high": test.high,
-            "margin": margin,
-            "p_value": test.p_value,
-            "p_holm": p_holm,
-            "equivalent": None if test.equivalent is None else bool(p_holm < alpha),
-            "n": test.n,
-        }
 
 
 def _whitening(centred: Floats) -> Floats:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from filtertwins.nulls import isotropic_mean_absolute_cosine
-from filtertwins.redundancy import filter_vectors, nearest_filters, similarity_matrix
-from filtertwins.tables import Row, run_names
-from filtertwins.weights import Chunk
+from filtertwins.measures.nulls import isotropic_mean_absolute_cosine
+from filtertwins.measures.redundancy import filter_vectors, nearest_filters, similarity_matrix
+from filtertwins.names import Row
+from filtertwins.networks.rows import run_names
+from filtertwins.networks.weights import Chunk
 
 
 def condensation_rows(chunk: Chunk) -> list[Row]:

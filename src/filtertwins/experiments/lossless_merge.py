@@ -7,10 +7,11 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.forward import logits
-from filtertwins.merging import merge_filters, merge_loss
-from filtertwins.tables import Row, run_names
-from filtertwins.weights import Chunk
+from filtertwins.names import Row
+from filtertwins.networks.forward import logits
+from filtertwins.networks.merging import merge_filters, merge_loss
+from filtertwins.networks.rows import run_names
+from filtertwins.networks.weights import Chunk
 
 
 def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[Row]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from filtertwins.tables import Row, network_scores, run_names
-from filtertwins.weights import Chunk
+from filtertwins.names import Row
+from filtertwins.networks.rows import network_scores, run_names
+from filtertwins.networks.weights import Chunk
 
 
 def one_fewer_rows(chunk: Chunk) -> list[Row]:

@@ -16,16 +16,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.forward import Precision, cross_entropies, feature_maps, filter_shares, head_by_filter
-from filtertwins.redundancy import (
+from filtertwins.measures.redundancy import (
     Floats,
     equivalence_of,
     filter_vectors,
     nearest_filters,
     never_active_filters,
 )
-from filtertwins.tables import Row, run_names
-from filtertwins.weights import Chunk, Parameters
+from filtertwins.names import Row
+from filtertwins.networks.forward import Precision, cross_entropies, feature_maps, filter_shares, head_by_filter
+from filtertwins.networks.rows import run_names
+from filtertwins.networks.weights import Chunk, Parameters
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def removal_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uin
 
     ``nearest_cosine`` and the costs of merging are missing for a filter without direction and for an only one; those
     are no near duplicates.
-    ``never_active`` is about ReLU alone: see :func:`~filtertwins.redundancy.never_active_filters`.
+    ``never_active`` is about ReLU alone: see :func:`~filtertwins.measures.redundancy.never_active_filters`.
 
     Shares of filters with an activation are computed in float32, in half the time. In the MNIST study that changed no
     loss by more than 2e-7 nats, and no accuracy at all.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.redundancy import Floats
-from filtertwins.tables import Row, run_names
-from filtertwins.weights import Chunk
+from filtertwins.measures.redundancy import Floats
+from filtertwins.names import Row
+from filtertwins.networks.rows import run_names
+from filtertwins.networks.weights import Chunk
 
 _SETTINGS = ("activation", "optimizer", "learning_rate", "momentum", "weight_decay", "dropout")
 

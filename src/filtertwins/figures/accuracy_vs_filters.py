@@ -42,7 +42,7 @@ from filtertwins.figures.tables import (
     summarise,
     whiskers,
 )
-from filtertwins.statistics import wilson_interval
+from filtertwins.measures.statistics import wilson_interval
 
 REPORTED_PERCENT = {"mnist": (92, 93)}
 """The accuracies that the question reports for every filter count, by dataset."""

@@ -39,7 +39,7 @@ from filtertwins.figures.tables import (
     summarise,
     whiskers,
 )
-from filtertwins.statistics import rank_correlation
+from filtertwins.measures.statistics import rank_correlation
 
 _KEY = ["architecture", "filters", "seed"]
 _COLUMNS = (

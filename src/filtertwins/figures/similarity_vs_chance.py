@@ -38,7 +38,7 @@ from filtertwins.figures.tables import (
     seeds_text,
     select,
 )
-from filtertwins.nulls import isotropic_nearest_cdf
+from filtertwins.measures.nulls import isotropic_nearest_cdf
 
 _CLUSTER_COLUMNS = ("dataset", "architecture", "filters", "seed", "stage", "nearest_cosine")
 _REDUNDANCY_COLUMNS = ("dataset", "architecture", "filters", "seed", "stage", "equivalence", "dimension")

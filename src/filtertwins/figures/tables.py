@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from filtertwins.errors import StudyError
-from filtertwins.statistics import bootstrap_interval
+from filtertwins.measures.statistics import bootstrap_interval
 
 RESAMPLES = 10_000
 _BOOTSTRAP_SEED = 20200

@@ -14,11 +14,12 @@ import numpy as np
 from scipy.special import softmax
 
 from filtertwins.errors import StudyError
-from filtertwins.forward import Images, Labels, constant_filters, cross_entropies, filter_shares
+from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors, ignores_sign, similarity_matrix
+from filtertwins.names import COSINE_MERGE
+from filtertwins.networks.forward import Images, Labels, constant_filters, cross_entropies, filter_shares
+from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.hessian import hessian_diagonal
-from filtertwins.redundancy import Floats, equivalence_of, filter_vectors, ignores_sign, similarity_matrix
 from filtertwins.settings import did_you_mean
-from filtertwins.weights import Parameters
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,6 @@ class Criterion:
 
 CRITERIA: dict[str, Criterion] = {}
 """By name, in the order of this module."""
-
-COSINE_MERGE = "cosine_merge"
-"""The method that removes no filter by its importance: see :func:`filtertwins.pruning.shrinking.merge_by_cosine`."""
 
 
 def criterion(

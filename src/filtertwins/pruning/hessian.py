@@ -21,8 +21,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from filtertwins.forward import ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES, Images, Labels
-from filtertwins.weights import Parameters
+from filtertwins.networks.forward import ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES, Images, Labels
+from filtertwins.networks.weights import Parameters
 
 Singles = NDArray[np.float32]
 

@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from filtertwins.errors import StudyError
-from filtertwins.forward import Images, Labels
+from filtertwins.measures.redundancy import Floats
+from filtertwins.names import COSINE_MERGE, UNPRUNED, Row
+from filtertwins.networks.forward import Images, Labels
+from filtertwins.networks.rows import network_scores, run_names
+from filtertwins.networks.weights import Chunk, Parameters, Scores
 from filtertwins.pruning.cost import network_cost
-from filtertwins.pruning.criteria import COSINE_MERGE, TrainedNetwork, importances
+from filtertwins.pruning.criteria import TrainedNetwork, importances
 from filtertwins.pruning.shrinking import check_kept, check_method, prune
-from filtertwins.pruning.tables import UNPRUNED
 from filtertwins.pruning.weights import Deletion, delete_weights, masked
-from filtertwins.redundancy import Floats
-from filtertwins.tables import Row, network_scores, run_names
-from filtertwins.weights import Chunk, Parameters, Scores
 
 
 def chunk_importances(

@@ -8,13 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from filtertwins.clusters import cluster_filters_into
 from filtertwins.errors import StudyError
-from filtertwins.forward import ACTIVATIONS, constant_filters, head_by_filter
-from filtertwins.pruning.criteria import COSINE_MERGE, METHODS
-from filtertwins.redundancy import Floats, equivalence_of, filter_vectors
+from filtertwins.measures.clusters import cluster_filters_into
+from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors
+from filtertwins.names import COSINE_MERGE
+from filtertwins.networks.forward import ACTIVATIONS, constant_filters, head_by_filter
+from filtertwins.networks.weights import Parameters
+from filtertwins.pruning.criteria import METHODS
 from filtertwins.settings import did_you_mean
-from filtertwins.weights import Parameters
 
 Indices = NDArray[np.intp]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.forward import Images, Labels, cross_entropies, filter_shares
+from filtertwins.measures.redundancy import Floats
+from filtertwins.networks.forward import Images, Labels, cross_entropies, filter_shares
+from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.criteria import saliencies
 from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
-from filtertwins.redundancy import Floats
-from filtertwins.weights import Parameters
 
 RANKINGS = ("obd", "magnitude")
 """The orders that weights are deleted in: of saliency, or of absolute value; the smallest first."""

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from filtertwins.datasets import Dataset
+from filtertwins.data.datasets import Dataset
+from filtertwins.names import SPLITS
+from filtertwins.networks.weights import Chunk, Scores, stacked
 from filtertwins.settings import Architecture, Start
 from filtertwins.training.loop import check_finite, score, train_stack
 from filtertwins.training.networks import Stack, initial_parameters
 from filtertwins.training.starts import start_from
-from filtertwins.weights import SPLITS, Chunk, Scores, stacked
 
 
 def train_chunk(

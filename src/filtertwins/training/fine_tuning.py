@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from filtertwins.datasets import Dataset
+from filtertwins.data.datasets import Dataset
+from filtertwins.networks.weights import Parameters, Scores
 from filtertwins.settings import Architecture
 from filtertwins.training.loop import check_finite, score, train_stack
 from filtertwins.training.networks import build_stack
 from filtertwins.training.streams import Purpose
-from filtertwins.weights import Parameters, Scores
 
 HELD_OUT = ("validation", "test")
 

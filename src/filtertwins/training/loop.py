@@ -13,13 +13,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from filtertwins.datasets import Dataset
+from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
+from filtertwins.names import SPLITS
+from filtertwins.networks.weights import Parameters, Scores
 from filtertwins.settings import Architecture
 from filtertwins.training.networks import CollapsedStack, Stack, build_stack
 from filtertwins.training.starts import outgoing_separation
 from filtertwins.training.streams import Purpose, batches, training_labels
-from filtertwins.weights import SPLITS, Parameters, Scores
 
 SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
 

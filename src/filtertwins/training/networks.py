@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Architecture
 from filtertwins.training.streams import Purpose, initializer_seed
-from filtertwins.weights import Parameters
 
 CLASSES = 10
 # Of a convolutional stack; measured, and the same on all machines, since they change the last bits of results.

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Start
 from filtertwins.training.streams import Purpose, generator
-from filtertwins.weights import Parameters
 
 
 def start_from(drawn: Parameters, start: Start, seed: int) -> Parameters:

@@ -18,8 +18,8 @@ from filtertwins.claims.judging import (
     network_parts,
     range_parts,
 )
+from filtertwins.measures.statistics import EquivalenceTest
 from filtertwins.settings import Name
-from filtertwins.statistics import EquivalenceTest
 
 
 @test("inside", "outside")

@@ -21,8 +21,8 @@ from filtertwins.claims.judging import (
     in_words,
     range_parts,
 )
+from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.settings import Name
-from filtertwins.statistics import paired_equivalence
 
 Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)]
 

@@ -25,8 +25,8 @@ from filtertwins.claims.judging import (
     listed,
     no_more_parts,
 )
+from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence
 from filtertwins.settings import Name
-from filtertwins.statistics import EquivalenceTest, paired_equivalence
 
 Split = Literal["validation", "test"]
 

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat
 from filtertwins.claims.evidence.registry import test
 from filtertwins.claims.evidence.rows import conditions
 from filtertwins.claims.judging import Outcome, combine, direction_parts, equivalence_parts, holm_of, in_words
-from filtertwins.statistics import paired_equivalence, rank_correlation
+from filtertwins.measures.statistics import paired_equivalence, rank_correlation
 
 
 @test("margin")

@@ -22,8 +22,8 @@ from filtertwins.claims.judging import (
     listed,
     network_parts,
 )
+from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.settings import Activation, Name, SecondFilter
-from filtertwins.statistics import paired_equivalence
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]  # momentum: sgd with it
 

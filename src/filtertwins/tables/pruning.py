@@ -8,13 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from filtertwins.redundancy import Floats
-from filtertwins.statistics import EquivalenceTest, holm, paired_equivalence, rank_correlation
-
-Row = dict[str, Any]
-
-UNPRUNED = "none"
-"""The method of the whole network, trained on as long as the pruned ones."""
+from filtertwins.measures.redundancy import Floats
+from filtertwins.measures.statistics import EquivalenceTest, holm, paired_equivalence, rank_correlation
+from filtertwins.names import UNPRUNED, Row
 
 NOT_SELECTABLE = (UNPRUNED, "random")
 

@@ -1,4 +1,4 @@
-"""How similar are filters by chance? Null models and bounds for :mod:`filtertwins.redundancy`.
+"""How similar are filters by chance? Null models and bounds for :mod:`filtertwins.measures.redundancy`.
 
 Two nulls of one set of filters: *isotropic* (independent directions, uniform on the sphere; closed forms) and
 *redrawn* (kernels drawn afresh from the layer's own initialiser; Monte Carlo). A bias starts at zero in every
@@ -18,7 +18,14 @@ from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.special import betainc, betaincc, betainccinv, gammaln, ndtr, ndtri
 
-from filtertwins.redundancy import Equivalence, Floats, check_equivalence, ignores_sign, nearest_among, pairs_among
+from filtertwins.measures.redundancy import (
+    Equivalence,
+    Floats,
+    check_equivalence,
+    ignores_sign,
+    nearest_among,
+    pairs_among,
+)
 
 Family = Literal["uniform", "normal", "truncated_normal"]
 """The shape of an initialiser's distribution. Its scale is irrelevant to directions."""
@@ -145,7 +152,7 @@ def redrawn_null(
     Args:
         filters: k, the live filters of the network.
         dimension: d, weights per kernel, without the bias.
-        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        equivalence: see :data:`filtertwins.measures.redundancy.Equivalence`.
         initializer: Keras's name for it, such as ``glorot_uniform``.
         draws: how many networks.
         rng: the generator. The draws do not depend on how they are batched.

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from filtertwins.errors import StudyError
-from filtertwins.redundancy import Floats
-from filtertwins.statistics import bootstrap_interval, false_discovery_rate, sign_flip_test
+from filtertwins.measures.redundancy import Floats
+from filtertwins.measures.statistics import bootstrap_interval, false_discovery_rate, sign_flip_test
 
 SEED = 20200  # of resamples and sign flips; anew for each comparison, so that none depends on the others
 CONDITION = ["dataset", "architecture", "filters"]

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from filtertwins.errors import StudyError
 from filtertwins.files import DamagedFile, read_npz, write_npz
-
-SPLITS = ("train", "validation", "test")
+from filtertwins.names import SPLITS, chunk_name
 
 
 class WrongCondition(StudyError, ValueError):  # noqa: N818 - the name says what is wrong
@@ -187,24 +186,6 @@ def _differences(expected: Mapping[str, Any], found: Any, above: str = "") -> It
             yield from _differences(wanted, value, f"{name}.")
         elif wanted != value:
             yield name, wanted, value
-
-
-def chunk_name(filters: int, first_seed: int, seeds: int) -> str:
-    """The file name of a chunk.
-
-    >>> chunk_name(16, 0, 10)
-    'filters-016_seeds-000-009.npz'
-    """
-    return f"filters-{filters:03d}_{seeds_name(first_seed, seeds)}.npz"
-
-
-def seeds_name(first_seed: int, seeds: int) -> str:
-    """A chunk's seeds in a file name.
-
-    >>> seeds_name(0, 10)
-    'seeds-000-009'
-    """
-    return f"seeds-{first_seed:03d}-{first_seed + seeds - 1:03d}"
 
 
 def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:

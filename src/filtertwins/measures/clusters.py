@@ -1,6 +1,6 @@
 """Which filters form groups? Clusters of filters by direction, and whether there are any at all.
 
-Dead filters (see :mod:`filtertwins.redundancy`) belong to no cluster: their label is -1.
+Dead filters (see :mod:`filtertwins.measures.redundancy`) belong to no cluster: their label is -1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist
 
-from filtertwins.redundancy import (
+from filtertwins.measures.redundancy import (
     Equivalence,
     Floats,
     Numbers,
@@ -40,7 +40,7 @@ def cluster_filters(vectors: Numbers, equivalence: Equivalence, threshold: float
 
     Args:
         vectors: ``(filter, dimension)``.
-        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        equivalence: see :data:`filtertwins.measures.redundancy.Equivalence`.
         threshold: τ in (0, 1).
 
     Returns:
@@ -68,7 +68,7 @@ def cluster_filters_into(vectors: Numbers, equivalence: Equivalence, clusters: i
 
     Args:
         vectors: ``(filter, dimension)``.
-        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        equivalence: see :data:`filtertwins.measures.redundancy.Equivalence`.
         clusters: how many, from 1 to the live filters.
 
     Returns:
@@ -110,7 +110,7 @@ def cluster_filters_by_density(vectors: Numbers, equivalence: Equivalence, small
 
     Args:
         vectors: ``(filter, dimension)``.
-        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        equivalence: see :data:`filtertwins.measures.redundancy.Equivalence`.
         smallest_cluster: filters that a group needs, 2 or more.
 
     Returns:
@@ -155,7 +155,7 @@ def gap_statistic(
 
     Args:
         vectors: ``(filter, dimension)``.
-        equivalence: see :data:`filtertwins.redundancy.Equivalence`.
+        equivalence: see :data:`filtertwins.measures.redundancy.Equivalence`.
         rng: for the references.
         most_clusters: the largest number of clusters tried; at most one less than the live filters.
         references: how many reference sets.

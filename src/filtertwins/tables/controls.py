@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from filtertwins.tables import Nulls, Row, network_scores, redundancy_rows
-from filtertwins.weights import Chunk
+from filtertwins.names import Row
+from filtertwins.networks.rows import network_scores
+from filtertwins.networks.weights import Chunk
+from filtertwins.tables.redundancy import Nulls, redundancy_rows
 
 _MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
 

@@ -1,6 +1,6 @@
 """How redundant are filters? Measures on any ``(filter, dimension)`` array of filter vectors.
 
-A redundancy figure means nothing without its null: see :mod:`filtertwins.nulls`.
+A redundancy figure means nothing without its null: see :mod:`filtertwins.measures.nulls`.
 
 Two conventions hold throughout. A *dead* filter (every entry zero) has no direction: it is counted and left
 out. A value that does not exist (an only filter's nearest cosine) is *missing*: NaN, or -1 for an index.

@@ -17,7 +17,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from filtertwins.redundancy import Floats
+from filtertwins.measures.redundancy import Floats
 
 Alternative = Literal["greater", "less", "two-sided"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from filtertwins.data.idx import IdxError, IdxFile, IdxFiles, PayloadError, decode_idx, find_verified, read_payload
 from filtertwins.errors import StudyError
 from filtertwins.files import Shape
-from filtertwins.idx import IdxError, IdxFile, IdxFiles, PayloadError, decode_idx, find_verified, read_payload
 
 _CLASSES = 10
 _DIGITS_MAXIMUM = 16  # scikit-learn's scans count the dark ones of 4 x 4 pixels

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.forward import effect_on_pixels, in_float64
-from filtertwins.redundancy import Floats
-from filtertwins.weights import Parameters
+from filtertwins.measures.redundancy import Floats
+from filtertwins.networks.forward import effect_on_pixels, in_float64
+from filtertwins.networks.weights import Parameters
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from urllib3.util import Retry
 
 from filtertwins import __version__
+from filtertwins.data.idx import IdxFile, PayloadError, find_verified, stored_names, verified_payload
 from filtertwins.errors import StudyError
 from filtertwins.files import atomic_write
-from filtertwins.idx import IdxFile, PayloadError, find_verified, stored_names, verified_payload
 
 SITE_MIRROR_VARIABLE = "FILTERTWINS_MIRROR"
 """The environment variable that names a mirror to try before all others."""

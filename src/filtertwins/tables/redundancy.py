@@ -6,28 +6,22 @@ scripts that make one table so.
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from filtertwins.clusters import cluster_filters, count_clusters, redundant_filters
-from filtertwins.errors import StudyError, run_script
-from filtertwins.files import write_csv
-from filtertwins.nulls import (
+from filtertwins.errors import StudyError
+from filtertwins.measures.clusters import cluster_filters, count_clusters, redundant_filters
+from filtertwins.measures.nulls import (
     compare_with_null,
     isotropic_nearest_mean,
     redrawn_null,
     redrawn_pair_fractions,
 )
-from filtertwins.redundancy import (
+from filtertwins.measures.redundancy import (
     Equivalence,
     equivalence_of,
     filter_vectors,
@@ -36,45 +30,10 @@ from filtertwins.redundancy import (
     nearest_filters,
     never_active_filters,
 )
+from filtertwins.names import Row
+from filtertwins.networks.rows import stages
+from filtertwins.networks.weights import Chunk
 from filtertwins.settings import Measures
-from filtertwins.weights import Chunk, Scores, study_chunks
-
-Row = dict[str, Any]
-
-
-def main(rows_of: Callable[[Chunk], list[Row]], description: str | None) -> None:
-    """The command line of a script that makes one table of a study's chunks, read one after another."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--weights", type=Path, required=True, help="folder of the chunks")
-    parser.add_argument("--study", type=json.loads, required=True, help="which chunks, as JSON")
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
-
-    def make() -> None:
-        rows = [row for chunk in study_chunks(arguments.weights, arguments.study) for row in rows_of(chunk)]
-        write_csv(pd.DataFrame(rows), arguments.output)
-
-    run_script(make)
-
-
-def run_rows(chunk: Chunk) -> list[Row]:
-    """``runs.csv``: one row a run. Losses are mean cross-entropies in nats, accuracies in [0, 1]."""
-    model = chunk.condition["model"]
-    return [
-        {
-            "dataset": run["dataset"],
-            "architecture": run["architecture"],
-            "kernel_height": model["kernel"][0],
-            "kernel_width": model["kernel"][1],
-            "activation": model["activation"],
-            "filters": run["filters"],
-            "seed": run["seed"],
-            "steps": int(chunk.snapshot_steps[-1]),
-            "parameters": chunk.parameters.count,
-        }
-        | scores
-        for run, scores in zip(run_names(chunk), network_scores(chunk.scores), strict=True)
-    ]
 
 
 @dataclass(frozen=True)
@@ -150,7 +109,7 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
         where = f"{chunk.condition['architecture']}, {chunk.condition['filters']} filters"
         raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
     initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
-    for run, stage, kernels, biases in _stages(chunk):
+    for run, stage, kernels, biases in stages(chunk):
         row = {**run, "stage": stage}
         vectors = filter_vectors(kernels, biases, equivalence)
         measures = measure(vectors, equivalence, threshold)
@@ -201,51 +160,3 @@ def cosine_to_initial(kernels: NDArray[np.float32], initial: NDArray[np.float32]
     lengths = np.linalg.norm(now, axis=0) * np.linalg.norm(then, axis=0)
     cosines = (now * then).sum(axis=0)[lengths > 0] / lengths[lengths > 0]
     return float(cosines.mean()) if len(cosines) else np.nan
-
-
-def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:
-    """``kernels.csv``: one row a weight, of one seed's kernels before and after training."""
-    return [
-        {
-            **run,
-            "stage": stage,
-            "filter": index,
-            "row": row,
-            "column": column,
-            "weight": kernels[row, column, index],
-        }
-        for run, stage, kernels, _ in _stages(chunk)
-        if run["seed"] == seed
-        for index in range(kernels.shape[2])
-        for row in range(kernels.shape[0])
-        for column in range(kernels.shape[1])
-    ]
-
-
-def run_names(chunk: Chunk) -> Iterator[Row]:
-    """What names each network of a chunk, in order: the first columns of its rows."""
-    condition: Mapping[str, Any] = chunk.condition
-    for seed in chunk.seeds.tolist():
-        yield {name: condition[name] for name in ("dataset", "architecture", "filters")} | {"seed": seed}
-
-
-def network_scores(scores: Scores) -> Iterator[Row]:
-    """How well each network does, in order. Losses are mean cross-entropies in nats, accuracies in [0, 1]."""
-    for index in range(scores.losses.shape[1]):
-        row: Row = {}
-        for place, split in enumerate(scores.splits):
-            loss, correct = float(scores.losses[place, index]), int(scores.correct[place, index])
-            images = int(scores.images[place])
-            row[f"{split}_loss"] = loss
-            if split != "train":
-                row[f"{split}_accuracy"] = correct / images
-            if split == "test":
-                row |= {"test_correct": correct, "test_images": images}
-        yield row
-
-
-def _stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
-    """Each run at each stage: its name, the stage, kernels (row, column, filter) and biases (filter,)."""
-    for index, run in enumerate(run_names(chunk)):
-        yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
-        yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]

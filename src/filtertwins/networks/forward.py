@@ -13,8 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from filtertwins.redundancy import BLOCK_ENTRIES, Floats, Numbers, filter_vectors, never_active_filters
-from filtertwins.weights import Parameters
+from filtertwins.measures.redundancy import BLOCK_ENTRIES, Floats, Numbers, filter_vectors, never_active_filters
+from filtertwins.networks.weights import Parameters
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.uint8]

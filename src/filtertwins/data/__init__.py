@@ -1,0 +1,1 @@
+"""Data: images and labels from files of several kinds, as one ``Dataset``."""

@@ -1,0 +1,39 @@
+"""Names that several rooms share. They are few and stable: the digest of every job holds this file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Row = dict[str, Any]
+"""One row of a table, by column."""
+
+SPLITS = ("train", "validation", "test")
+CONDITION = ("dataset", "architecture", "filters")
+"""The columns that name a condition."""
+
+RUN = (*CONDITION, "seed")
+"""The columns that name a run."""
+
+UNPRUNED = "none"
+"""The method of a whole network, which is trained on for as long as the pruned ones."""
+
+COSINE_MERGE = "cosine_merge"
+"""The method that merges similar filters instead of removing some."""
+
+
+def seeds_name(first_seed: int, seeds: int) -> str:
+    """A chunk's seeds in a file name.
+
+    >>> seeds_name(0, 10)
+    'seeds-000-009'
+    """
+    return f"seeds-{first_seed:03d}-{first_seed + seeds - 1:03d}"
+
+
+def chunk_name(filters: int, first_seed: int, seeds: int) -> str:
+    """The file name of a chunk.
+
+    >>> chunk_name(16, 0, 10)
+    'filters-016_seeds-000-009.npz'
+    """
+    return f"filters-{filters:03d}_{seeds_name(first_seed, seeds)}.npz"

@@ -1,0 +1,41 @@
+"""From a chunk to rows: what names each of its networks, how well each does, and its filters at each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filtertwins.names import CONDITION, Row
+from filtertwins.networks.weights import Chunk, Scores
+
+
+def run_names(chunk: Chunk) -> Iterator[Row]:
+    """What names each network of a chunk, in order: the first columns of its rows."""
+    condition: Mapping[str, Any] = chunk.condition
+    for seed in chunk.seeds.tolist():
+        yield {name: condition[name] for name in CONDITION} | {"seed": seed}
+
+
+def network_scores(scores: Scores) -> Iterator[Row]:
+    """How well each network does, in order. Losses are mean cross-entropies in nats, accuracies in [0, 1]."""
+    for index in range(scores.losses.shape[1]):
+        row: Row = {}
+        for place, split in enumerate(scores.splits):
+            loss, correct = float(scores.losses[place, index]), int(scores.correct[place, index])
+            images = int(scores.images[place])
+            row[f"{split}_loss"] = loss
+            if split != "train":
+                row[f"{split}_accuracy"] = correct / images
+            if split == "test":
+                row |= {"test_correct": correct, "test_images": images}
+        yield row
+
+
+def stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
+    """Each run at each stage: its name, the stage, kernels (row, column, filter) and biases (filter,)."""
+    for index, run in enumerate(run_names(chunk)):
+        yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
+        yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]
