@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.measures.statistics import holm, paired_equivalence
+from filtertwins.measures.statistics import EquivalenceTest, holm, paired_equivalence
+from filtertwins.tables.equivalence import verdict_rows
 from filtertwins.tables.pruning import compare_with_small, criteria_rows, importance_rows
 
 RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
@@ -16,12 +17,8 @@ RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
 
 def test_importances_become_a_row_for_each_criterion_and_filter():
     rows = importance_rows(RUN, {"obd": np.array([0.5, 0.25]), "l1": np.array([1.0, 2.0])})
-    assert [(row["criterion"], row["filter"], row["importance"]) for row in rows] == [
-        ("obd", 0, 0.5),
-        ("obd", 1, 0.25),
-        ("l1", 0, 1.0),
-        ("l1", 1, 2.0),
-    ]
+    found = [(row["criterion"], row["filter"], row["importance"]) for row in rows]
+    assert found == [("obd", 0, 0.5), ("obd", 1, 0.25), ("l1", 0, 1.0), ("l1", 1, 2.0)]
     assert all(row.items() >= RUN.items() for row in rows)
 
 
@@ -34,26 +31,11 @@ def test_criteria_are_correlated_within_a_run_in_the_order_of_the_config():
     )
     table = pd.DataFrame(criteria_rows(importance.sample(frac=1, random_state=1).sort_index()))
     assert list(table.columns) == [*RUN, "criterion", "other", "rank_correlation"]
-    pairs = [
-        ("random", "taylor"),
-        ("random", "fpgm"),
-        ("random", "l1"),
-        ("taylor", "fpgm"),
-        ("taylor", "l1"),
-        ("fpgm", "l1"),
-    ]
+    pairs = list(combinations(first, 2))
     assert list(zip(table["criterion"], table["other"], strict=True)) == 2 * pairs
     assert table["seed"].tolist() == [3] * 6 + [5] * 6
     np.testing.assert_allclose(table["rank_correlation"][:6], [-1, 0.8, np.nan, -0.8, np.nan, np.nan])
     np.testing.assert_allclose(table["rank_correlation"][6:], [1, 0.8, np.nan, 0.8, np.nan, np.nan])
-
-
-def test_criteria_that_a_run_lacks_are_left_out():
-    importance = pd.DataFrame(
-        importance_rows(RUN, {"l1": np.arange(3.0)})
-        + importance_rows(RUN | {"seed": 4}, {"l1": np.arange(3.0), "obd": -np.arange(3.0)})
-    )
-    assert [(row["seed"], row["rank_correlation"]) for row in criteria_rows(importance)] == [(4, -1)]
 
 
 # small_or_pruned.csv
@@ -108,7 +90,7 @@ def test_pruned_networks_are_compared_with_small_ones_seed_by_seed_after_fine_tu
     pruning, scratch = pruned_rows(rng), scratch_rows(rng)
     table = compare_with_small(pruning, scratch.sample(frac=1, random_state=0), 0.003)
     columns = "dataset architecture activation filters kept budget method difference low high margin p_value p_holm"
-    assert list(table.columns) == [*columns.split(), "equivalent", "n", "selected"]
+    assert list(table.columns) == [*columns.split(), "equivalent", "no_worse", "n", "selected"]
     assert len(table) == 3 * 2 * 2  # methods, counts, budgets
     assert not table.duplicated(["architecture", "kept", "budget", "method"]).any()
     assert set(table["method"]) == {"random", "obd", "l1"}
@@ -155,9 +137,17 @@ def test_architectures_are_corrected_and_selected_on_their_own(rng):
     assert (wide["difference"] > 0.09).all()
 
 
-def test_counts_without_a_small_network_are_left_out(rng):
+def test_counts_without_a_small_network_are_left_out_and_the_columns_stay(rng):
     table = compare_with_small(pruned_rows(rng), scratch_rows(rng, kept=(8, 16)), 0.003)
     assert set(table["kept"]) == {8}
+    empty = compare_with_small(pruned_rows(rng), scratch_rows(rng).iloc[:0], 0.003)
+    assert (len(empty), list(empty)) == (0, list(table))
+
+
+def test_verdicts_are_by_corrected_p_values():
+    tests = [EquivalenceTest(0.0, -0.001, 0.001, 0.003, p_value, True, 5) for p_value in (0.03, 0.001)]
+    rows = list(verdict_rows([{"kept": 2}, {"kept": 8}], tests, 0.025))
+    assert [(row["kept"], row["p_holm"], row["equivalent"]) for row in rows] == [(2, 0.03, False), (8, 0.002, True)]
 
 
 def test_too_few_seeds_leave_the_verdict_missing(rng):
@@ -166,14 +156,3 @@ def test_too_few_seeds_leave_the_verdict_missing(rng):
     assert table["equivalent"].isna().all()
     assert table["p_holm"].isna().all()
     assert table["difference"].notna().all()
-
-
-def test_nothing_to_compare_is_an_empty_table_with_its_columns(rng):
-    table = compare_with_small(pruned_rows(rng), scratch_rows(rng).iloc[:0], 0.003)
-    assert table.empty
-    assert table.columns[-1] == "selected"
-
-
-def test_a_margin_of_nothing_is_refused(rng):
-    with pytest.raises(ValueError, match="margin: 0"):
-        compare_with_small(pruned_rows(rng), scratch_rows(rng), 0)

@@ -8,32 +8,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
-from filtertwins.measures import redundancy
 from filtertwins.measures.redundancy import (
     close_duplicate_pairs,
+    count_pairs,
     directions,
-    effective_rank,
     equivalence_of,
     exact_duplicate_pairs,
     filter_vectors,
     live_filters,
-    measure,
-    near_duplicate_pairs,
     nearest_filters,
     never_active_filters,
-    opposite_phase_pairs,
-    participation_ratio,
     similarity_matrix,
-    stable_rank,
+)
+from filtertwins.measures.redundancy import (
+    measure as measure_similarities,
 )
 
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
-RANKS = [effective_rank, stable_rank, participation_ratio]
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(20)
+
+
+def measure(vectors, equivalence, threshold):
+    """All measures, from the vectors alone."""
+    return measure_similarities(vectors, similarity_matrix(vectors, equivalence), threshold)
+
+
+def near_duplicate_pairs(vectors, equivalence, thresholds):
+    return count_pairs(similarity_matrix(vectors, equivalence), thresholds)
 
 
 @st.composite
@@ -46,33 +51,11 @@ def filter_sets(draw, fewest=2):
 # Equivalence and vectors
 
 
-@pytest.mark.parametrize(
-    ("activation", "expected"),
-    [("linear", "nonzero_scale"), ("relu", "positive_scale"), ("tanh", "sign")],
-)
-def test_each_activation_has_its_equivalence(activation, expected):
-    assert equivalence_of(activation) == expected
-
-
-def test_an_unknown_activation_is_refused_with_what_is_allowed():
+def test_each_activation_has_its_equivalence():
+    expected = {"linear": "nonzero_scale", "relu": "positive_scale", "tanh": "sign"}
+    assert {activation: equivalence_of(activation) for activation in expected} == expected
     with pytest.raises(ValueError, match=r"'swish'.*linear, relu, tanh"):
         equivalence_of("swish")
-
-
-def test_vectors_are_flattened_kernels_in_row_column_order():
-    kernels = np.arange(12, dtype=np.float32).reshape(2, 3, 2)  # (row, column, filter)
-    vectors = filter_vectors(kernels, np.array([8.0, 9.0]), "nonzero_scale")
-    assert vectors.tolist() == [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]
-    assert vectors.dtype == np.float64
-
-
-def test_the_bias_belongs_to_the_vector_only_where_scale_is_positive(rng):
-    kernels, biases = rng.standard_normal((3, 1, 4)), np.array([1.0, 2.0, 3.0, 4.0])
-    assert filter_vectors(kernels, biases, "nonzero_scale").shape == (4, 3)
-    vectors = filter_vectors(kernels, biases, "positive_scale")
-    assert vectors.shape == (4, 4)
-    assert vectors[:, -1].tolist() == biases.tolist()
-    assert filter_vectors(kernels, None, "positive_scale").shape == (4, 3)
 
 
 def test_kernels_of_many_channels_are_flattened_too(rng):
@@ -123,27 +106,6 @@ def test_nearest_filters_of_known_vectors():
     np.testing.assert_allclose(cosines, [0.6, 0.8, 0.1 / np.sqrt(1.01), 0.8], atol=1e-15)
 
 
-def test_a_sign_flip_is_the_same_filter_only_under_nonzero_scale():
-    twins = np.array([[1.0, 2.0, 2.0], [-1.0, -2.0, -2.0]])
-    assert nearest_filters(twins, "nonzero_scale")[1] == pytest.approx([1, 1], abs=1e-15)
-    assert nearest_filters(twins, "positive_scale")[1] == pytest.approx([-1, -1], abs=1e-15)
-    assert measure(twins, "nonzero_scale", 0.95).near_duplicate_pairs == 1
-    assert measure(twins, "positive_scale", 0.95).near_duplicate_pairs == 0
-    assert opposite_phase_pairs(twins, 0.95) == 1
-    assert opposite_phase_pairs(np.abs(twins), 0.95) == 0
-
-
-@pytest.mark.parametrize("equivalence", EQUIVALENCES)
-def test_the_nearest_filter_of_an_only_filter_is_missing_not_0(equivalence):
-    nearest, cosines = nearest_filters(np.array([[1.0, 2.0, 3.0]]), equivalence)
-    assert nearest.tolist() == [-1]
-    assert np.isnan(cosines).all()
-    measures = measure(np.array([[1.0, 2.0, 3.0]]), equivalence, 0.95)
-    assert np.isnan([measures.mean_nearest_cosine, measures.max_cosine]).all()
-    assert (measures.near_duplicate_pairs, measures.exact_duplicate_pairs) == (0, 0)
-    assert measures.effective_rank == pytest.approx(1)
-
-
 @pytest.mark.parametrize("equivalence", EQUIVALENCES)
 def test_dead_filters_are_counted_and_left_out(rng, equivalence):
     alive = rng.standard_normal((5, 4))
@@ -158,14 +120,6 @@ def test_dead_filters_are_counted_and_left_out(rng, equivalence):
     assert np.isnan(cosines[[0, 4, 5]]).all()
     survivors = np.array([1, 2, 3, 6, 7])
     assert nearest[survivors].tolist() == survivors[nearest_filters(alive, equivalence)[0]].tolist()
-
-
-def test_a_network_of_dead_filters_has_missing_measures_and_no_pairs():
-    measures = measure(np.zeros((3, 4)), "nonzero_scale", 0.95)
-    assert (measures.live_filters, measures.dead_filters, measures.exact_duplicate_pairs) == (0, 3, 0)
-    assert (measures.close_duplicate_pairs, measures.near_duplicate_pairs) == (0, 0)
-    missing = [measures.mean_nearest_cosine, measures.effective_rank, measures.stable_rank]
-    assert np.isnan([*missing, measures.participation_ratio]).all()
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-42, 1e300])
@@ -202,16 +156,6 @@ def test_positive_and_negative_zero_are_equal_weights():
     assert live_filters(np.array([[-0.0, 0.0]])).tolist() == [False]
 
 
-def test_sign_flips_and_multiples_are_not_exact_duplicates():
-    assert exact_duplicate_pairs(np.array([[1.0, 2.0], [-1.0, -2.0], [2.0, 4.0]])) == 0
-
-
-def test_close_duplicates_differ_by_at_most_the_tolerance_in_every_weight():
-    vectors = np.array([[1.0, 1.0], [1.0, 1.0 + 9e-7], [1.0, 1.0 - 9e-7], [1.0 + 1.1e-6, 1.0]])
-    assert close_duplicate_pairs(vectors) == 2  # 0-1 and 0-2, but not 1-2; and 3 with none
-    assert close_duplicate_pairs(np.array([[0.0, 1.0], [0.5, 1.0]]), tolerance=0.5) == 1
-
-
 @given(filter_sets(), st.floats(0.01, 2))
 @settings(max_examples=50, deadline=None)
 def test_close_duplicates_agree_with_all_differences(vectors, tolerance):
@@ -228,47 +172,6 @@ def test_near_duplicates_of_planted_angles():
     assert near_duplicate_pairs(vectors, "nonzero_scale", taus).tolist() == [6, 5, 4, 2]
     assert near_duplicate_pairs(vectors, "nonzero_scale", taus[::-1]).tolist() == [2, 4, 5, 6]
     assert near_duplicate_pairs(vectors, "positive_scale", taus).tolist() == [3, 2, 2, 0]
-    assert [opposite_phase_pairs(vectors, tau) for tau in taus] == [3, 3, 2, 2]
-
-
-def test_measures_in_blocks_are_those_of_the_whole_matrix(rng, monkeypatch):
-    vectors = rng.standard_normal((50, 3))
-    whole = {e: (measure(vectors, e, 0.9), nearest_filters(vectors, e)) for e in EQUIVALENCES}
-    monkeypatch.setattr(redundancy, "BLOCK_ENTRIES", 7 * 50)
-    for equivalence, (measures, (nearest, cosines)) in whole.items():
-        blockwise = measure(vectors, equivalence, 0.9)
-        assert blockwise.near_duplicate_pairs == measures.near_duplicate_pairs > 0
-        assert blockwise.mean_nearest_cosine == pytest.approx(measures.mean_nearest_cosine, abs=1e-14)
-        np.testing.assert_array_equal(nearest_filters(vectors, equivalence)[0], nearest)
-        np.testing.assert_allclose(nearest_filters(vectors, equivalence)[1], cosines, atol=1e-14)
-
-
-# Spectral measures
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_ranks_of_orthogonal_kernels_count_them(rank):
-    assert rank(np.diag([1.0, 5.0, 0.01])) == pytest.approx(3, abs=1e-12)
-
-
-@pytest.mark.parametrize("rank", RANKS)
-def test_ranks_of_one_direction_are_1(rank):
-    assert rank(np.outer([1.0, -2.0, 3.0, 0.5], [1.0, 2.0, 3.0])) == pytest.approx(1, abs=1e-12)
-
-
-def test_ranks_of_uneven_groups():
-    vectors = np.repeat(np.eye(2), [3, 1], axis=0)  # squared singular values 3 and 1
-    assert stable_rank(vectors) == pytest.approx(4 / 3)
-    assert participation_ratio(vectors) == pytest.approx(16 / 10)
-    shares = np.array([np.sqrt(3), 1]) / (np.sqrt(3) + 1)
-    assert effective_rank(vectors) == pytest.approx(np.prod(shares**-shares))
-
-
-@given(filter_sets(fewest=1))
-@settings(max_examples=100, deadline=None)
-def test_ranks_are_between_1_and_filters_or_dimension(vectors):
-    for rank in RANKS:
-        assert 1 - 1e-12 <= rank(vectors) <= min(vectors.shape) + 1e-12
 
 
 # Invariances
@@ -276,66 +179,22 @@ def test_ranks_are_between_1_and_filters_or_dimension(vectors):
 
 @given(filter_sets(), st.sampled_from(EQUIVALENCES), st.integers(0, 2**32 - 1))
 @settings(max_examples=100, deadline=None)
-def test_permuting_filters_changes_no_measure(vectors, equivalence, seed):
-    order = np.random.default_rng(seed).permutation(len(vectors))
-    _assert_equal_measures(measure(vectors, equivalence, 0.6), measure(vectors[order], equivalence, 0.6))
-    nearest, cosines = nearest_filters(vectors, equivalence)
-    permuted_nearest, permuted_cosines = nearest_filters(vectors[order], equivalence)
-    np.testing.assert_allclose(permuted_cosines, cosines[order], rtol=0, atol=1e-12)
-    if len(vectors) > 2:  # of two filters, each is the other's; of more, ties have probability 0
-        np.testing.assert_array_equal(order[permuted_nearest], nearest[order])
-
-
-@given(filter_sets(), st.sampled_from(EQUIVALENCES), st.integers(0, 2**32 - 1))
-@settings(max_examples=100, deadline=None)
-def test_scaling_by_the_equivalence_changes_no_measure(vectors, equivalence, seed):
+def test_neither_order_nor_the_scales_of_the_equivalence_change_a_measure(vectors, equivalence, seed):
     rng = np.random.default_rng(seed)
-    scales = 10.0 ** rng.uniform(-6, 6, (len(vectors), 1))
+    order, scales = rng.permutation(len(vectors)), 10.0 ** rng.uniform(-6, 6, (len(vectors), 1))
     if equivalence == "nonzero_scale":
         scales *= rng.choice([-1, 1], scales.shape)
-    # Opposite phase and equality of raw weights are about signs and sizes, and do change.
-    signed = {"opposite_phase_pairs", "close_duplicate_pairs"}
-    before, after = measure(vectors, equivalence, 0.6), measure(vectors * scales, equivalence, 0.6)
-    _assert_equal_measures(before, after, besides=signed)
-
-
-def test_a_negative_scale_does_change_signed_measures(rng):
-    vectors = rng.standard_normal((6, 3))
-    flipped = vectors * np.array([[1], [-1], [1], [-1], [1], [1]])
-    before, after = measure(vectors, "positive_scale", 0.6), measure(flipped, "positive_scale", 0.6)
-    assert abs(before.mean_nearest_cosine - after.mean_nearest_cosine) > 0.01
-
-
-@given(filter_sets(), st.sampled_from(EQUIVALENCES))
-@settings(max_examples=50, deadline=None)
-def test_near_duplicates_fall_as_the_threshold_rises(vectors, equivalence):
-    counts = near_duplicate_pairs(vectors, equivalence, np.linspace(0, 1, 21))
-    assert np.all(np.diff(counts) <= 0)
-    pairs = len(vectors) * (len(vectors) - 1) // 2
-    assert counts[0] == pairs if equivalence == "nonzero_scale" else counts[0] <= pairs
-    upper = similarity_matrix(vectors, equivalence)[np.triu_indices(len(vectors), 1)]
-    assert counts[12] == np.count_nonzero(upper >= np.linspace(0, 1, 21)[12])
-
-
-def _assert_equal_measures(first, second, besides=frozenset()):
-    for name in set(vars(first)) - set(besides):
-        assert getattr(second, name) == pytest.approx(getattr(first, name), rel=1e-12, abs=1e-12), name
+    before, after = measure(vectors, equivalence, 0.6), measure((vectors * scales)[order], equivalence, 0.6)
+    for name in set(vars(before)) - {"close_duplicate_pairs"}:  # Whether weights are close depends on their sizes.
+        assert getattr(after, name) == pytest.approx(getattr(before, name), rel=1e-12, abs=1e-12), name
+    nearest, cosines = nearest_filters(vectors, equivalence)
+    changed_nearest, changed_cosines = nearest_filters((vectors * scales)[order], equivalence)
+    np.testing.assert_allclose(changed_cosines, cosines[order], rtol=0, atol=1e-12)
+    if len(vectors) > 2:  # Of two filters, each is the other's; of more, ties have probability 0.
+        np.testing.assert_array_equal(order[changed_nearest], nearest[order])
 
 
 # Filters that never fire
-
-
-def test_a_relu_filter_never_fires_if_its_positive_weights_cannot_lift_its_bias_over_zero():
-    vectors = np.array(
-        [
-            [-1.0, -2.0, -3.0, 0.0],  # nothing positive
-            [1.0, -9.0, 1.0, -2.0],  # at best 2 - 2
-            [1.0, -9.0, 1.0, -1.9],  # fires where the second pixel is dark
-            [-1.0, -1.0, -1.0, 0.1],  # fires on black
-            [0.0, 0.0, 0.0, 0.0],
-        ]
-    )
-    assert never_active_filters(vectors).tolist() == [True, True, False, False, True]
 
 
 def test_never_firing_is_what_no_image_changes(rng):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.weightstats import ttost_paired
 
 from filtertwins.measures.statistics import (
     bootstrap_interval,
@@ -13,8 +12,8 @@ from filtertwins.measures.statistics import (
     holm,
     paired_equivalence,
     rank_correlation,
+    seed_interval,
     sign_flip_test,
-    wilson_interval,
 )
 
 
@@ -74,37 +73,15 @@ def test_infinite_values_are_refused(rng):
         bootstrap_interval([1.0, np.inf], rng)
 
 
-# Wilson
-
-
-def test_the_wilson_interval_is_wilsons():
-    z, n, p = stats.norm.ppf(0.975), 10_000, 0.924
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    interval = wilson_interval(9240, 10_000)
-    assert (interval.low, interval.high) == pytest.approx((centre - half, centre + half), rel=1e-12)
-    assert (interval.estimate, interval.n) == (0.924, 10_000)
-
-
-def test_the_wilson_interval_at_the_ends():
-    assert wilson_interval(0, 10).low == pytest.approx(0, abs=1e-15)
-    assert wilson_interval(0, 10).high > 0.2
-    assert wilson_interval(10, 10).high == pytest.approx(1)
-    assert np.isnan(wilson_interval(0, 0).estimate)
-    with pytest.raises(ValueError, match="correct: 11; allowed: 0 to total, 10"):
-        wilson_interval(11, 10)
+def test_the_interval_over_seeds_is_the_bootstrap_of_one_fixed_seed(rng):
+    values = rng.exponential(size=10)
+    expected = bootstrap_interval(values, np.random.default_rng(20200), resamples=10_000)
+    assert seed_interval(values) == seed_interval(values) == expected
+    narrower = seed_interval(values, level=0.5)
+    assert expected.low < narrower.low < narrower.high < expected.high
 
 
 # Equivalence
-
-
-def test_paired_equivalence_is_statsmodels_tost(rng):
-    first = 0.92 + 0.002 * rng.standard_normal(10)
-    second = first + 0.001 + 0.002 * rng.standard_normal(10)
-    test = paired_equivalence(first, second, 0.003)
-    assert test.p_value == pytest.approx(ttost_paired(first, second, -0.003, 0.003)[0], rel=1e-9)
-    assert test.difference == pytest.approx(np.mean(first - second))
-    assert (test.n, test.margin) == (10, 0.003)
 
 
 def test_paired_equivalence_by_hand():
@@ -126,16 +103,14 @@ def test_equivalent_is_said_just_when_the_interval_is_within_the_margin(rng, shi
     assert test.equivalent is not (abs(shift) > 0.003)
 
 
-def test_a_missing_difference_is_not_equivalence(rng):
-    assert paired_equivalence(rng.standard_normal(5), rng.standard_normal(5), 0.01).equivalent is False
-
-
 @pytest.mark.parametrize("pairs", [0, 1, 2])
-def test_too_few_pairs_give_no_verdict(pairs):
+def test_too_few_pairs_give_no_verdict(rng, pairs):
     test = paired_equivalence([0.9] * pairs, [0.8] * pairs, 0.3)
-    assert test.equivalent is None
+    assert (test.equivalent, test.n) == (None, pairs)
     assert np.isnan([test.p_value, test.low, test.high]).all()
-    assert test.n == pairs
+    flipped = sign_flip_test([1.0] * pairs, [0.0] * pairs, rng)
+    assert np.isnan(flipped.p_value)
+    assert flipped.difference == 1 if pairs else np.isnan(flipped.difference)
 
 
 @pytest.mark.filterwarnings("error")
@@ -156,8 +131,6 @@ def test_pairs_with_a_missing_value_are_left_out():
 def test_values_that_do_not_pair_or_margins_of_nothing_are_refused(rng):
     with pytest.raises(ValueError, match="second: 2 values; first has 3"):
         paired_equivalence([1.0, 2.0, 3.0], [1.0, 2.0], 0.1)
-    with pytest.raises(ValueError, match="second: 2 values; first has 3"):
-        sign_flip_test([1.0, 2.0, 3.0], [1.0, 2.0], rng)
     with pytest.raises(ValueError, match="first: "):
         sign_flip_test([1.0, 2.0, np.inf], [1.0, 2.0, np.inf], rng)
     for margin in (0.0, -0.1, np.nan):
@@ -197,14 +170,6 @@ def test_no_differences_at_all_are_no_evidence(rng):
         assert (test.difference, test.p_value) == (0, 1)
 
 
-@pytest.mark.parametrize("pairs", [0, 1, 2])
-def test_too_few_pairs_have_no_p_value(rng, pairs):
-    test = sign_flip_test([1.0] * pairs, [0.0] * pairs, rng)
-    assert np.isnan(test.p_value)
-    assert test.n == pairs
-    assert test.difference == 1 if pairs else np.isnan(test.difference)
-
-
 # Rank correlation
 
 
@@ -216,22 +181,10 @@ def test_the_rank_correlation_is_spearmans():
     assert rank_correlation(tied, values) == pytest.approx(np.corrcoef([1.5, 1.5, 3, 4], values)[0, 1])
 
 
-def test_pairs_with_a_missing_value_are_no_part_of_the_rank_correlation():
-    assert rank_correlation([1, 2, np.nan, 3, 4], [1, 2, 9, 3, np.nan]) == pytest.approx(1)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("first", "second"),
-    [
-        ([], []),
-        ([1], [2]),
-        ([1, 2], [1, 2]),
-        ([1, 2, 3], [1, 2, np.nan]),
-        ([1, 1, 1], [1, 2, 3]),
-        ([1, 2, 3], [0, 0, 0]),
-        ([1, 1, 1, 2], [1, 2, 3, np.nan]),
-    ],
+    [([], []), ([1, 2], [1, 2]), ([1, 2, 3], [1, 2, np.nan]), ([1, 1, 1], [1, 2, 3]), ([1, 2, 3], [0, 0, 0])],
 )
 def test_an_undefined_rank_correlation_is_missing(first, second):
     assert np.isnan(rank_correlation(first, second))
@@ -240,19 +193,15 @@ def test_an_undefined_rank_correlation_is_missing(first, second):
 def test_a_rank_correlation_can_ask_for_more_pairs():
     assert np.isnan(rank_correlation([1, 2, 3], [1, 2, 3], fewest=4))
     assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4], fewest=4) == pytest.approx(1)
-    with pytest.raises(ValueError, match="second: 2 values; first has 3"):
-        rank_correlation([1.0, 2.0, 3.0], [1.0, 2.0])
 
 
 # Many tests
 
 
-def test_holm_by_hand():
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.5]), [0.04, 0.09, 0.09, 0.5])
-
-
-def test_false_discovery_rate_by_hand():
-    np.testing.assert_allclose(false_discovery_rate([0.01, 0.04, 0.03, 0.5]), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
+def test_adjusted_p_values_by_hand():
+    p_values = [0.01, 0.04, 0.03, 0.5]
+    np.testing.assert_allclose(holm(p_values), [0.04, 0.09, 0.09, 0.5])
+    np.testing.assert_allclose(false_discovery_rate(p_values), [0.04, 0.16 / 3, 0.16 / 3, 0.5])
 
 
 @pytest.mark.parametrize("adjust", [holm, false_discovery_rate])

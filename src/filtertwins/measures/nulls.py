@@ -1,4 +1,4 @@
-"""How similar are filters by chance? Null models and bounds for :mod:`filtertwins.measures.redundancy`.
+"""How similar are filters by chance? Null models for :mod:`filtertwins.measures.redundancy`.
 
 Two nulls of one set of filters: *isotropic* (independent directions, uniform on the sphere; closed forms) and
 *redrawn* (kernels drawn afresh from the layer's own initialiser; Monte Carlo). A bias starts at zero in every
@@ -16,15 +16,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
-from scipy.special import betainc, betaincc, betainccinv, gammaln, ndtr, ndtri
+from scipy.special import betainc, betainccinv, gammaln, ndtr, ndtri
 
+from filtertwins.measures.clusters import redundant_share
 from filtertwins.measures.redundancy import (
     Equivalence,
     Floats,
     check_equivalence,
+    count_pairs,
     ignores_sign,
-    nearest_among,
-    pairs_among,
+    nearest_similarities,
+    similarities_among,
 )
 
 Family = Literal["uniform", "normal", "truncated_normal"]
@@ -119,20 +121,6 @@ def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalenc
     return float(mean)
 
 
-def isotropic_pair_fraction(thresholds: ArrayLike, dimension: int, equivalence: Equivalence) -> Floats:
-    """Expected fraction of pairs with a similarity of τ or more, for each threshold: ``(threshold,)``."""
-    _check_counts(dimension=dimension)
-    check_equivalence(equivalence)
-    tau = np.asarray(thresholds, dtype=np.float64)
-    if dimension == 1:
-        up_to_one = (tau <= 1).astype(np.float64)
-        return up_to_one if ignores_sign(equivalence) else (up_to_one + (tau <= -1)) / 2
-    absolute_tail = betaincc(0.5, (dimension - 1) / 2, np.clip(tau, -1.0, 1.0) ** 2)
-    if ignores_sign(equivalence):
-        return np.asarray(np.where(tau > 0, absolute_tail, 1.0))
-    return np.asarray(np.where(tau > 0, absolute_tail / 2, 1 - absolute_tail / 2))
-
-
 # The redrawn null
 
 
@@ -164,7 +152,9 @@ def redrawn_null(
         family_of(initializer)
         return np.full(draws, np.nan)
     stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
-    return np.concatenate([nearest_among(units, equivalence)[1].mean(axis=-1) for units in stacks])
+    return np.concatenate(
+        [nearest_similarities(similarities_among(units, equivalence)).mean(axis=-1) for units in stacks]
+    )
 
 
 def redrawn_pair_fractions(
@@ -186,8 +176,27 @@ def redrawn_pair_fractions(
         family_of(initializer)
         return np.full((draws, len(thresholds)), np.nan)
     stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
-    counts = np.concatenate([pairs_among(units, equivalence, thresholds) for units in stacks])
+    counts = np.concatenate([count_pairs(similarities_among(units, equivalence), thresholds) for units in stacks])
     return np.asarray(counts / (filters * (filters - 1) / 2))
+
+
+def redrawn_redundant_shares(
+    filters: int,
+    dimension: int,
+    equivalence: Equivalence,
+    initializer: str,
+    threshold: float,
+    draws: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """The redundant share of networks just initialised, their kernels clustered as trained ones are: ``(draw,)``.
+
+    Arguments as for :func:`redrawn_null`, and the similarity at which clusters are cut. It is 0 for a single filter.
+    """
+    stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
+    return np.array(
+        [redundant_share(own, threshold) for units in stacks for own in similarities_among(units, equivalence)]
+    )
 
 
 def draw_weights(shape: tuple[int, ...], family: Family, rng: np.random.Generator) -> Floats:
@@ -234,48 +243,6 @@ def monte_carlo_p_value(observed: float, null: Floats) -> float:
     if np.isnan(observed) or np.isnan(null).any() or not len(null):
         return np.nan
     return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
-
-
-# Bounds: how far apart k filters can be at best. All bound the largest |cos| from below, not the signed one.
-
-
-def welch_bound(filters: int, dimension: int) -> float:
-    """√((k-d) / (d(k-1))) for k > d, else 0 (Welch 1974, IEEE Trans. Inf. Theory 20(3)).
-
-    Attainable only for k ≤ d(d+1)/2; beyond, the orthoplex bound is larger.
-    """
-    _check_counts(filters=filters, dimension=dimension)
-    if filters <= dimension:
-        return 0.0
-    return float(np.sqrt((filters - dimension) / (dimension * (filters - 1))))
-
-
-def orthoplex_bound(filters: int, dimension: int) -> float:
-    """1/√d for k > d(d+1)/2, else 0 (Conway, Hardin & Sloane 1996, Experimental Mathematics 5(2))."""
-    _check_counts(filters=filters, dimension=dimension)
-    return float(1 / np.sqrt(dimension)) if filters > dimension * (dimension + 1) / 2 else 0.0
-
-
-def cap_bound(filters: int) -> float:
-    """2(1-1/k)² - 1, or 0 where that is negative; for d = 3 only.
-
-    k lines with angles of θ or more between them carry 2k disjoint caps of radius θ/2 on the sphere, each of
-    area 2π(1 - cos θ/2), together at most 4π: hence cos θ/2 ≥ 1 - 1/k, and the bound is on cos θ (the case of
-    three dimensions in Bajwa, Calderbank & Mixon 2012, Appl. Comput. Harmon. Anal. 33(1)).
-    """
-    _check_counts(filters=filters)
-    return max(0.0, 2 * (1 - 1 / filters) ** 2 - 1)
-
-
-def coherence_bound(filters: int, dimension: int) -> float:
-    """The best of the bounds that apply: no k kernels of dimension d have a smaller largest |cos|.
-
-    Missing for k = 1. For signed cosines there is no such bound: two filters may be opposite.
-    """
-    if filters == 1:
-        return np.nan
-    caps = cap_bound(filters) if dimension == 3 else 0.0
-    return max(welch_bound(filters, dimension), orthoplex_bound(filters, dimension), caps)
 
 
 def _redrawn_directions(

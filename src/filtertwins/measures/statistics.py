@@ -21,6 +21,9 @@ from filtertwins.measures.redundancy import Floats
 
 Alternative = Literal["greater", "less", "two-sided"]
 
+SEED = 20200
+"""The seed of all resamples and sign flips."""
+
 FEWEST_PAIRS = 3  # that a paired test needs to say anything: of two pairs, sign flips give p = 0.25 at best
 
 
@@ -32,7 +35,7 @@ class Interval:
     low: float
     high: float
     n: int
-    method: Literal["BCa", "percentile", "constant", "Wilson", "missing"]
+    method: Literal["BCa", "percentile", "constant", "missing"]
 
 
 @dataclass(frozen=True)
@@ -103,23 +106,12 @@ def bootstrap_interval(
     return Interval(mean, float(low), float(high), n, method)
 
 
-def wilson_interval(correct: int, total: int, *, level: float = 0.95) -> Interval:
-    """Wilson score interval of one accuracy (Wilson 1927, J. Am. Stat. Assoc. 22(158)).
+def seed_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """The study's interval of a mean over seeds, the same in every table, figure and claim.
 
-    Args:
-        correct: right answers.
-        total: all answers, the interval's ``n``. Missing for 0.
-        level: confidence.
-
-    Raises:
-        ValueError: if there are more right answers than answers.
+    It is :func:`bootstrap_interval` from a generator of its own, so that no interval depends on another one.
     """
-    if total == 0 and correct == 0:
-        return Interval(np.nan, np.nan, np.nan, 0, "missing")
-    if not 0 <= correct <= total:
-        raise ValueError(f"correct: {correct}; allowed: 0 to total, {total}")
-    interval = stats.binomtest(correct, total).proportion_ci(level, method="wilson")
-    return Interval(correct / total, float(interval.low), float(interval.high), total, "Wilson")
+    return bootstrap_interval(values, np.random.default_rng(SEED), level=level)
 
 
 def paired_equivalence(first: ArrayLike, second: ArrayLike, margin: float, *, alpha: float = 0.05) -> EquivalenceTest:

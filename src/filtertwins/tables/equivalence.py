@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
-from filtertwins.measures.statistics import holm, paired_equivalence
+from filtertwins.measures.statistics import EquivalenceTest, holm, paired_equivalence
 from filtertwins.names import Row
 
-_EQUIVALENCE_COLUMNS: dict[str, Any] = {
-    "dataset": object,
-    "architecture": object,
-    "activation": object,
-    "filters": int,
-    "other_filters": int,
-    "difference": float,
-    "low": float,
-    "high": float,
-    "margin": float,
-    "p_value": float,
-    "p_holm": float,
-    "equivalent": "boolean",
-    "n": int,
-}
+NETWORK = ("dataset", "architecture", "activation", "filters")
+VERDICT = ("difference", "low", "high", "margin", "p_value", "p_holm", "equivalent", "n")
+"""The columns of an equivalence test, in both tables that have some."""
 
 
 def compare_filter_counts(runs: pd.DataFrame, margin: float, *, alpha: float = 0.05) -> pd.DataFrame:
@@ -46,7 +34,8 @@ def compare_filter_counts(runs: pd.DataFrame, margin: float, *, alpha: float = 0
         ValueError: for a margin that is not positive.
     """
     rows = [row for _, own in runs.groupby("architecture", sort=False) for row in _pair_rows(own, margin, alpha)]
-    return pd.DataFrame(rows, columns=list(_EQUIVALENCE_COLUMNS)).astype(_EQUIVALENCE_COLUMNS)
+    # The columns are named because a study of a single number of filters has no row.
+    return pd.DataFrame(rows, columns=[*NETWORK, "other_filters", *VERDICT]).astype({"equivalent": "boolean"})
 
 
 def _pair_rows(runs: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
@@ -55,18 +44,14 @@ def _pair_rows(runs: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]
     accuracies = pd.DataFrame(by_filters)  # (seed, filters), missing where there is no run
     pairs = list(combinations(sorted(accuracies.columns), 2))
     tests = [paired_equivalence(accuracies[few], accuracies[many], margin, alpha=alpha) for few, many in pairs]
+    names = {name: runs[name].iloc[0] for name in NETWORK[:-1]}
+    cases = [names | {"filters": few, "other_filters": many} for few, many in pairs]
+    yield from verdict_rows(cases, tests, alpha)
+
+
+def verdict_rows(cases: Iterable[Row], tests: Sequence[EquivalenceTest], alpha: float) -> Iterator[Row]:
+    """One row a test, after the columns of its case; p-values are Holm-corrected over all of them."""
     adjusted = holm([test.p_value for test in tests])
-    for (few, many), test, p_holm in zip(pairs, tests, adjusted, strict=True):
-        yield {
-            **{name: runs[name].iloc[0] for name in ("dataset", "architecture", "activation")},
-            "filters": few,
-            "other_filters": many,
-            "difference": test.difference,
-            "low": test.low,
-            "high": test.high,
-            "margin": margin,
-            "p_value": test.p_value,
-            "p_holm": p_holm,
-            "equivalent": None if test.equivalent is None else bool(p_holm < alpha),
-            "n": test.n,
-        }
+    for case, test, p_holm in zip(cases, tests, adjusted, strict=True):
+        verdict = None if test.equivalent is None else bool(p_holm < alpha)
+        yield case | asdict(test) | {"p_holm": p_holm, "equivalent": verdict}

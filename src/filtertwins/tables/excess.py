@@ -10,10 +10,9 @@ import pandas as pd
 
 from filtertwins.errors import StudyError
 from filtertwins.measures.redundancy import Floats
-from filtertwins.measures.statistics import bootstrap_interval, false_discovery_rate, sign_flip_test
+from filtertwins.measures.statistics import SEED, false_discovery_rate, seed_interval, sign_flip_test
+from filtertwins.names import CONDITION, RUN
 
-SEED = 20200  # of resamples and sign flips; anew for each comparison, so that none depends on the others
-CONDITION = ["dataset", "architecture", "filters"]
 NULLS = ("initial", "redrawn", "isotropic")
 
 
@@ -31,7 +30,7 @@ class Excess:
 def excess_over(trained: Floats, null: Floats) -> Excess:
     """Compare by seed: mean difference, 95 % bootstrap interval, sign-flip test."""
     difference = trained - null
-    interval = bootstrap_interval(difference, np.random.default_rng(SEED))
+    interval = seed_interval(difference)
     test = sign_flip_test(trained, null, np.random.default_rng(SEED))
     return Excess(interval.estimate, interval.low, interval.high, test.p_value, interval.n)
 
@@ -48,13 +47,13 @@ def excess_table(redundancy: pd.DataFrame) -> pd.DataFrame:
     Raises:
         StudyError: two runs have the same name, as when an experiment's architecture has the name of the study's.
     """
-    twice = redundancy[redundancy.duplicated([*CONDITION, "seed", "stage"])]
+    twice = redundancy[redundancy.duplicated([*RUN, "stage"])]
     if len(twice):
         name = twice["architecture"].iloc[0]
         raise StudyError(f"architecture {name}: an experiment has one of the same name; give one of them another")
     rows = []
     what = ["kernel_height", "kernel_width", "activation", "dimension", "equivalence"]
-    for key, runs in redundancy[redundancy["filters"] > 1].groupby(CONDITION, sort=False):
+    for key, runs in redundancy[redundancy["filters"] > 1].groupby(list(CONDITION), sort=False):
         by_stage = {stage: own.set_index("seed").sort_index() for stage, own in runs.groupby("stage")}
         trained = by_stage["trained"].dropna(subset=["mean_nearest_cosine"])
         cosine = trained["mean_nearest_cosine"]
@@ -98,5 +97,5 @@ def excess_by_threshold_table(near_duplicates: pd.DataFrame) -> pd.DataFrame:
         )
     values = ["fraction", "null_fraction", "initial_fraction", "excess", "low", "high", "p_value", "n"]
     table = pd.DataFrame(rows, columns=[*by, *values])  # also without a row
-    table["p_fdr"] = table.groupby(CONDITION)["p_value"].transform(false_discovery_rate)
+    table["p_fdr"] = table.groupby(list(CONDITION))["p_value"].transform(false_discovery_rate)
     return table

@@ -9,32 +9,14 @@ from typing import Any
 import pandas as pd
 
 from filtertwins.measures.redundancy import Floats
-from filtertwins.measures.statistics import EquivalenceTest, holm, paired_equivalence, rank_correlation
-from filtertwins.names import UNPRUNED, Row
+from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence, rank_correlation
+from filtertwins.names import RUN, UNPRUNED, Row
+from filtertwins.tables.equivalence import NETWORK, VERDICT, verdict_rows
 
 NOT_SELECTABLE = (UNPRUNED, "random")
-
-IMPORTANCE_COLUMNS = ("dataset", "architecture", "filters", "seed", "criterion", "filter", "importance")
-
-_RUN = ["dataset", "architecture", "filters", "seed"]
-_SMALL_OR_PRUNED_COLUMNS: dict[str, Any] = {
-    "dataset": object,
-    "architecture": object,
-    "activation": object,
-    "filters": int,
-    "kept": int,
-    "budget": object,
-    "method": object,
-    "difference": float,
-    "low": float,
-    "high": float,
-    "margin": float,
-    "p_value": float,
-    "p_holm": float,
-    "equivalent": "boolean",
-    "n": int,
-    "selected": bool,
-}
+LEVEL = 0.05  # of the tests of equivalence, and of "no worse"
+IMPORTANCE_COLUMNS = (*RUN, "criterion", "filter", "importance")
+_SIZE = ["architecture", "filters", "kept"]
 
 
 def importance_rows(run: Row, importances: Mapping[str, Floats]) -> list[Row]:
@@ -63,10 +45,10 @@ def criteria_rows(importance: pd.DataFrame) -> list[Row]:
     """
     names = importance["criterion"].drop_duplicates()
     rows: list[Row] = []
-    for key, own in importance.groupby(_RUN, sort=False):
+    for key, own in importance.groupby(list(RUN), sort=False):
         values = own.set_index(["filter", "criterion"])["importance"].unstack("criterion")  # noqa: PD010
         rows += [
-            dict(zip(_RUN, key, strict=True))
+            dict(zip(RUN, key, strict=True))
             | {"criterion": first, "other": second}
             | {"rank_correlation": rank_correlation(values[first], values[second])}
             for first, second in combinations([name for name in names if name in values], 2)
@@ -75,7 +57,7 @@ def criteria_rows(importance: pd.DataFrame) -> list[Row]:
 
 
 def compare_with_small(
-    pruning: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, *, alpha: float = 0.05
+    pruning: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, *, alpha: float = LEVEL
 ) -> pd.DataFrame:
     """``small_or_pruned.csv`` (H10): is a pruned network as good as one that was small from the start?
 
@@ -90,29 +72,38 @@ def compare_with_small(
 
     Returns:
         ``difference`` is the mean test accuracy of the pruned networks minus that of the small ones. ``equivalent`` is
-        missing where there are too few seeds. ``selected`` is the method of the highest mean validation accuracy,
-        chance aside: the test split has no say in it.
+        missing where there are too few seeds. ``no_worse`` says whether the small network is less accurate by no more
+        than the margin, whatever it gains: true if the upper end of the interval is below the margin. It is false if
+        the lower end is above the margin, in an interval that is widened for the number of comparisons with the same
+        budget (Bonferroni); otherwise it is missing. ``selected`` is the method of the highest mean validation
+        accuracy, chance aside: the test split has no say in it.
 
     Raises:
         ValueError: for a margin that is not positive.
     """
     fine_tuned = pruning[pruning["fine_tuning_steps"] == pruning["fine_tuning_steps"].max()]
     pruned = fine_tuned[fine_tuned["method"] != UNPRUNED]
+    compared = from_scratch[[*_SIZE, "budget"]].drop_duplicates().merge(pruned[_SIZE].drop_duplicates())
+    comparisons = compared["budget"].value_counts()
     rows = [
         row
         for _, own in pruned.groupby(["architecture", "filters", "method"], sort=False)
-        for row in _method_rows(own, from_scratch, margin, alpha)
+        for row in _method_rows(own, from_scratch, margin, alpha, comparisons)
     ]
-    table = pd.DataFrame(rows, columns=list(_SMALL_OR_PRUNED_COLUMNS)[:-1])
+    # The columns are named because no small network may have as many filters as a pruned one.
+    table = pd.DataFrame(rows, columns=[*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n"]).astype(
+        {"equivalent": "boolean", "no_worse": "boolean"}
+    )
     selected = _selected_methods(pruned)
     names = zip(table["architecture"], table["filters"], table["kept"], table["method"], strict=True)
-    table["selected"] = [selected.get(name[:-1]) == name[-1] for name in names]
-    return table.astype(_SMALL_OR_PRUNED_COLUMNS)
+    return table.assign(selected=[selected.get(name[:-1]) == name[-1] for name in names])
 
 
-def _method_rows(pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
-    """The rows of one network and method."""
-    names = {name: pruned[name].iloc[0] for name in ("dataset", "architecture", "activation", "filters")}
+def _method_rows(
+    pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, alpha: float, comparisons: pd.Series[int]
+) -> Iterator[Row]:
+    """The rows of one network and method, with so many comparisons of each budget."""
+    names = {name: pruned[name].iloc[0] for name in NETWORK}
     same = (from_scratch["architecture"] == names["architecture"]) & (from_scratch["filters"] == names["filters"])
     cases: list[Row] = []
     tests: list[EquivalenceTest] = []
@@ -121,26 +112,38 @@ def _method_rows(pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float
         if own.empty:
             continue
         both = pd.concat([side.set_index("seed")["test_accuracy"] for side in (own, small)], axis=1, join="inner")
-        cases.append({"kept": kept, "budget": budget, "method": pruned["method"].iloc[0]})
-        tests.append(paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha))
-    for case, test, p_holm in zip(cases, tests, holm([test.p_value for test in tests]), strict=True):
-        yield {
-            **names,
-            **case,
-            "difference": test.difference,
-            "low": test.low,
-            "high": test.high,
-            "margin": margin,
-            "p_value": test.p_value,
-            "p_holm": p_holm,
-            "equivalent": None if test.equivalent is None else bool(p_holm < alpha),
-            "n": test.n,
-        }
+        test, wider = (
+            paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha / of_all)
+            for of_all in (1, int(comparisons[budget]))
+        )
+        no_worse = True if test.high < margin else False if wider.low > margin else None
+        method = pruned["method"].iloc[0]
+        cases.append(names | {"kept": kept, "budget": budget, "method": method, "no_worse": no_worse})
+        tests.append(test)
+    yield from verdict_rows(cases, tests, alpha)
 
 
-def _selected_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], Any]:
-    """The method selected for each architecture, number of filters, and number kept; of equals the first."""
-    methods = pruned[~pruned["method"].isin(NOT_SELECTABLE)]
-    means = methods.groupby(["architecture", "filters", "kept", "method"], sort=False)["validation_accuracy"].mean()
-    best = means.groupby(["architecture", "filters", "kept"], sort=False).idxmax()
+def mark_selected(means: pd.DataFrame, pruning: pd.DataFrame) -> pd.DataFrame:
+    """The means of ``pruning.csv`` with a column that says which method is selected at each number of filters kept."""
+    fine_tuned = pruning[pruning["fine_tuning_steps"] == pruning["fine_tuning_steps"].max()]
+    chosen = _selected_methods(fine_tuned)
+    names = zip(means["architecture"], means["filters"], means["kept"], means["method"], strict=True)
+    return means.assign(selected=[chosen.get(name[:-1]) == name[-1] for name in names])
+
+
+def _selected_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], str]:
+    return best_methods(pruned[~pruned["method"].isin(NOT_SELECTABLE)])
+
+
+def best_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], str]:
+    """The method of the highest mean validation accuracy; of equals the first.
+
+    Args:
+        pruned: rows of ``pruning.csv`` by the methods to choose from, either before or after fine-tuning.
+
+    Returns:
+        By architecture, number of filters, and number kept.
+    """
+    means = pruned.groupby([*_SIZE, "method"], sort=False)["validation_accuracy"].mean()
+    best = means.groupby(_SIZE, sort=False).idxmax()
     return {name[:-1]: name[-1] for name in best}

@@ -1,8 +1,4 @@
-"""Tidy tables from chunks of trained runs: one function a table, from a chunk to its rows.
-
-Missing values are NaN. Every table starts with the columns that name the run. :func:`main` is the command line of the
-scripts that make one table so.
-"""
+"""Redundancy of trained runs, each measure beside its null."""
 
 from __future__ import annotations
 
@@ -14,21 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.errors import StudyError
-from filtertwins.measures.clusters import cluster_filters, count_clusters, redundant_filters
+from filtertwins.measures.clusters import cluster_filters, count_clusters
 from filtertwins.measures.nulls import (
     compare_with_null,
     isotropic_nearest_mean,
     redrawn_null,
     redrawn_pair_fractions,
+    redrawn_redundant_shares,
 )
 from filtertwins.measures.redundancy import (
     Equivalence,
+    count_pairs,
     equivalence_of,
     filter_vectors,
+    live_filters,
     measure,
-    near_duplicate_pairs,
-    nearest_filters,
+    nearest_similarities,
     never_active_filters,
+    similarity_matrix,
 )
 from filtertwins.names import Row
 from filtertwins.networks.rows import stages
@@ -42,6 +41,7 @@ class Null:
 
     mean_nearest_cosine: NDArray[np.float64]  # (draw,)
     pair_fraction: NDArray[np.float64]  # (threshold,), mean over the draws
+    redundant_share: NDArray[np.float64]  # (cluster draw,)
     isotropic_mean_nearest_cosine: float
 
 
@@ -53,29 +53,39 @@ class Nulls:
     Args:
         threshold: the similarity from which two filters count as near duplicates, and at which clusters are cut.
         curve: the other points of the near-duplicate curve.
-        draws: how many networks.
+        draws: how many networks are drawn.
         seed: of the random numbers.
+        cluster_draws: how many networks are drawn whose kernels are clustered, which takes longer.
     """
 
-    def __init__(self, threshold: float, curve: Iterable[float], draws: int, seed: int) -> None:
+    def __init__(
+        self, threshold: float, curve: Iterable[float], draws: int, seed: int, cluster_draws: int = 200
+    ) -> None:
         self.threshold, self.thresholds = threshold, tuple(sorted({*curve, threshold}))
-        self._draws, self._seed = draws, seed
+        self._draws, self._seed, self._cluster_draws = draws, seed, cluster_draws
         self.of = cache(self._draw)
 
     @classmethod
     def of_measures(cls, measures: Measures) -> Nulls:
         """The nulls that the config's section asks for."""
-        return cls(measures.near_duplicate_threshold, measures.threshold_curve, measures.null_draws, measures.seed)
+        return cls(
+            measures.near_duplicate_threshold,
+            measures.threshold_curve,
+            measures.null_draws,
+            measures.seed,
+            measures.cluster_null_draws,
+        )
 
     def _draw(self, filters: int, dimension: int, equivalence: Equivalence, initializer: str) -> Null:
         def rng(purpose: int) -> np.random.Generator:
             return np.random.default_rng([self._seed, filters, dimension, purpose])
 
-        draws, thresholds = self._draws, self.thresholds
-        fractions = redrawn_pair_fractions(filters, dimension, equivalence, initializer, thresholds, draws, rng(1))
+        drawn = (filters, dimension, equivalence, initializer)
+        fractions = redrawn_pair_fractions(*drawn, self.thresholds, self._draws, rng(1))
         return Null(
-            mean_nearest_cosine=redrawn_null(filters, dimension, equivalence, initializer, draws, rng(0)),
+            mean_nearest_cosine=redrawn_null(*drawn, self._draws, rng(0)),
             pair_fraction=fractions.mean(axis=0),
+            redundant_share=redrawn_redundant_shares(*drawn, self.threshold, self._cluster_draws, rng(2)),
             isotropic_mean_nearest_cosine=isotropic_nearest_mean(filters, dimension, equivalence),
         )
 
@@ -112,10 +122,13 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
     for run, stage, kernels, biases in stages(chunk):
         row = {**run, "stage": stage}
         vectors = filter_vectors(kernels, biases, equivalence)
-        measures = measure(vectors, equivalence, threshold)
-        labels = cluster_filters(vectors, equivalence, threshold)
-        nearest, cosines = nearest_filters(vectors, equivalence)
+        similarity = similarity_matrix(vectors, equivalence)
+        measures = measure(vectors, similarity, threshold)
+        labels = cluster_filters(vectors, similarity, threshold)
         live = measures.live_filters
+        cosines = np.full(len(vectors), np.nan)
+        if live > 1:
+            cosines[live_filters(vectors)] = nearest_similarities(similarity)
         null = nulls.of(max(live, 1), dimension, equivalence, model["initializer"])
         comparison = compare_with_null(measures.mean_nearest_cosine, null.mean_nearest_cosine)
         all_pairs = live * (live - 1) // 2
@@ -125,14 +138,17 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
             | {"activation": model["activation"], "dimension": dimension, "equivalence": equivalence}
             | asdict(measures)
             | {"never_active_filters": int(never_active_filters(vectors).sum()) if relu else 0}
-            | {"clusters": count_clusters(labels), "redundant_filters": redundant_filters(labels)}
-            | {"null_mean_nearest_cosine": comparison.null_mean, "null_sd": comparison.null_sd}
+            | {"clusters": count_clusters(labels)}
+            | {"redundant_share": 1 - count_clusters(labels) / live if live else np.nan}
+            | _spread("null_redundant_share", null.redundant_share)
+            | _spread("null_mean_nearest_cosine", null.mean_nearest_cosine)
+            | {"null_sd": comparison.null_sd}
             | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
             | {"null_near_duplicate_pairs": null.pair_fraction[thresholds.index(threshold)] * all_pairs}
             | {"excess": comparison.excess, "p_value": comparison.p_value}
             | {"cosine_to_initial": cosine_to_initial(kernels, initial[run["seed"]])}
         )
-        pairs = near_duplicate_pairs(vectors, equivalence, thresholds)
+        pairs = count_pairs(similarity, thresholds)
         rows.near_duplicates.extend(
             row
             | {"threshold": tau, "pairs": int(count)}
@@ -140,13 +156,16 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
             for tau, count, expected in zip(thresholds, pairs, null.pair_fraction, strict=True)
         )
         rows.clusters.extend(
-            row
-            | {"filter": index, "cluster": int(labels[index])}
-            | {"nearest_filter": int(nearest[index]) if nearest[index] >= 0 else None}
-            | {"nearest_cosine": cosines[index]}
+            row | {"filter": index, "cluster": int(labels[index])} | {"nearest_cosine": cosines[index]}
             for index in range(len(vectors))
         )
     return rows
+
+
+def _spread(name: str, draws: NDArray[np.float64]) -> Row:
+    """A null's mean over draws, and the range of the middle 95 % of them."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return {name: float(draws.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def cosine_to_initial(kernels: NDArray[np.float32], initial: NDArray[np.float32]) -> float:

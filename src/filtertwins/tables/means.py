@@ -1,0 +1,178 @@
+"""Means over seeds with their intervals, of every table that a figure shows: decided here, once.
+
+``MEANS`` says for each table which columns name a group of seeds, and which of its columns are averaged. The job that
+writes a table writes its means beside it, as ``<table>_means.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from filtertwins.files import write_csv
+from filtertwins.measures.statistics import seed_interval
+from filtertwins.names import CONDITION, RUN, Row
+from filtertwins.tables.pruning import mark_selected
+from filtertwins.tables.removal import removal_correlations
+
+Prepare = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Means:
+    """How the means of one table are made."""
+
+    keys: tuple[str, ...]
+    measures: tuple[str, ...]
+    unit: str = "seed"
+    prepare: Prepare | None = None  # from the table to the rows that are averaged
+    finish: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame] | None = None  # from the means and the table
+
+
+def _one_fewer_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """The training loss with twins minus that of the same seed without: paired differences."""
+    keys = [*RUN, "activation"]
+    losses = table.pivot_table(index=keys, columns="second_filter", values="train_loss", sort=False)
+    losses = losses.reindex(columns=["own", "twin", "silent"])
+    parts = [
+        (losses["twin"] - losses[other]).rename("train_loss_difference").reset_index().assign(comparison=name)
+        for other, name in (("own", "twin - own"), ("silent", "twin - silent"))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _cost_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Each network's time as a share of the whole network's in the same round."""
+    whole = table[table["kept"] == table["filters"]].set_index([*CONDITION, "batch", "round"])["latency_s"]
+    paired = table.join(whole.rename("whole_s"), on=[*CONDITION, "batch", "round"])
+    sizes = table[table["kept"] == table["filters"]].groupby(list(CONDITION))["parameters"].first()
+    paired = paired.join(sizes.rename("whole_parameters"), on=list(CONDITION))
+    return paired.assign(
+        time_ratio=paired["latency_s"] / paired["whole_s"],
+        share_kept=paired["kept"] / paired["filters"],
+        parameters_share=paired["parameters"] / paired["whole_parameters"],
+    )
+
+
+def _retrained_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """The retrained accuracy minus that of the same network without a deletion."""
+    keys = [*RUN, "ranking"]
+    undeleted = table[table["share"] == 0].set_index(keys)["test_accuracy_retrained"]
+    undeleted = undeleted[~undeleted.index.duplicated()].rename("undeleted")
+    paired = table.join(undeleted, on=keys)
+    return paired.assign(retrained_change=paired["test_accuracy_retrained"] - paired["undeleted"])
+
+
+def _twin_growth(table: pd.DataFrame) -> pd.DataFrame:
+    """How many times as far apart near twins are as at the start; missing for twins that start equal."""
+    keys = [*RUN, "second_filter", "epsilon"]
+    start = table[table["step"] == 0].set_index(keys)["separation"]
+    start = start[~start.index.duplicated()].rename("start")
+    paired = table.join(start, on=keys)
+    growth = (paired["separation"] / paired["start"]).where((paired["epsilon"] > 0) & (paired["start"] > 0))
+    return paired.assign(growth=growth, equal=paired["equal"].astype(float))
+
+
+_NULLS = ("null_mean_nearest_cosine", "null_redundant_share", "null_near_duplicate_pairs")
+_REDUNDANCY = Means(
+    (*CONDITION, "activation", "dimension", "stage"),
+    ("mean_nearest_cosine", "redundant_share", "near_duplicate_pairs"),
+    finish=lambda means, table: means.merge(_null_columns(table), how="left"),
+)
+
+
+def _null_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The null beside each measure of redundancy: its mean, and the range of 95 % of its draws where that is known."""
+    keys = list(_REDUNDANCY.keys)
+    parts = [
+        table.reindex(columns=[*keys, name, f"{name}_low", f"{name}_high"])
+        .groupby(keys, sort=False)
+        .mean()
+        .set_axis(["null", "null_low", "null_high"], axis=1)
+        .reset_index()
+        .assign(measure=name.removeprefix("null_"))
+        for name in _NULLS
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+MEANS: Mapping[str, Means] = {
+    "runs": Means((*CONDITION, "activation"), ("test_accuracy",)),
+    "redundancy": _REDUNDANCY,
+    "kernel_shapes": _REDUNDANCY,
+    "condensation": Means((*CONDITION, "activation", "scale", "step"), ("mean_cosine", "isotropic_mean_cosine")),
+    "controls": Means((*CONDITION, "activation"), ("test_accuracy", "excess", "mean_nearest_cosine")),
+    "one_fewer": Means(
+        (*CONDITION, "activation", "comparison"), ("train_loss_difference",), prepare=_one_fewer_differences
+    ),
+    "removal": Means((*CONDITION, "activation"), ("rank_correlation",), prepare=removal_correlations),
+    "pruning": Means(
+        (*CONDITION, "activation", "kept", "method", "fine_tuning_steps"),
+        ("validation_accuracy", "test_accuracy"),
+        finish=mark_selected,
+    ),
+    "criteria": Means((*CONDITION, "criterion", "other"), ("rank_correlation",)),
+    "cost": Means(
+        (*CONDITION, "activation", "kept", "share_kept", "parameters_share", "batch"),
+        ("time_ratio",),
+        unit="round",
+        prepare=_cost_ratios,
+    ),
+    "obd": Means(
+        (*CONDITION, "ranking", "share"),
+        ("predicted_increase", "predicted_increase_1990", "actual_increase", "retrained_change"),
+        prepare=_retrained_changes,
+    ),
+    "twins": Means(
+        (*CONDITION, "activation", "optimizer", "learning_rate", "dropout", "second_filter", "epsilon", "step"),
+        ("equal", "growth"),
+        prepare=_twin_growth,
+    ),
+}
+"""By the name of the table; columns of the means: the keys, then measure, mean, low, high and n."""
+
+
+def means_of(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The means over seeds of one table, and their 95 % intervals: one row a group and measure.
+
+    Args:
+        name: of the table, a key of ``MEANS``.
+        table: its rows.
+    """
+    wanted = MEANS[name]
+    rows = wanted.prepare(table) if wanted.prepare else table
+    found: list[Row] = []
+    for key, own in rows.groupby(list(wanted.keys), sort=False, dropna=False):
+        ordered = own.sort_values(wanted.unit)
+        for measure in wanted.measures:
+            interval = seed_interval(ordered[measure].to_numpy(np.float64))
+            found.append(
+                dict(zip(wanted.keys, key, strict=True))
+                | {"measure": measure, "mean": interval.estimate, "low": interval.low, "high": interval.high}
+                | {"n": interval.n}
+            )
+    means = pd.DataFrame(found, columns=[*wanted.keys, "measure", "mean", "low", "high", "n"])
+    return wanted.finish(means, table) if wanted.finish else means
+
+
+def write_table(rows: pd.DataFrame | Iterable[Row], path: Path) -> None:
+    """Write a table, and beside it what is derived from it: its means, and for ``removal`` its rank correlations."""
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    write_csv(table, path)
+    for name, derived in derived_tables(path.stem, table).items():
+        write_csv(derived, path.with_name(f"{name}.csv"))
+
+
+def derived_tables(name: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables that are written beside one table, by name."""
+    derived = {f"{name}_means": means_of(name, table)} if name in MEANS else {}
+    return derived | ({"removal_correlations": removal_correlations(table)} if name == "removal" else {})
+
+
+def derived_names(name: str) -> list[str]:
+    """The names of the tables that :func:`write_table` writes beside one."""
+    return [f"{name}_means"] * (name in MEANS) + ["removal_correlations"] * (name == "removal")

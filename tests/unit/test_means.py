@@ -1,0 +1,140 @@
+"""Means over seeds: as plain pandas has them, with the study's one interval, and written beside their table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from filtertwins.files import read_csv
+from filtertwins.measures.statistics import rank_correlation, seed_interval
+from filtertwins.tables.means import MEANS, derived_names, means_of, write_table
+
+SEEDS = range(4)
+RUN = {"dataset": "mnist", "architecture": "relu_5x5", "activation": "relu", "filters": 8}
+
+
+def rows_of(**columns):
+    """One row a seed and combination of the given lists; a function is called with a generator of the seed."""
+    lists = {name: value for name, value in columns.items() if isinstance(value, list)}
+    table = pd.MultiIndex.from_product([SEEDS, *lists.values()], names=["seed", *lists]).to_frame(index=False)
+    rng = np.random.default_rng(5)
+    for name, value in columns.items():
+        if callable(value):
+            table[name] = value(rng, len(table))
+        elif name not in lists:
+            table[name] = value
+    return table.assign(**{name: value for name, value in RUN.items() if name not in table})
+
+
+def uniform(rng, count):
+    return rng.random(count)
+
+
+def mean_of(means, **wanted):
+    row = means[(means[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    assert len(row) == 1, wanted
+    return row.iloc[0]
+
+
+def test_a_mean_has_the_interval_of_its_seeds_in_any_order():
+    runs = rows_of(test_accuracy=uniform, filters=[2, 8])
+    means = means_of("runs", runs.sample(frac=1, random_state=1))
+    for filters, own in runs.groupby("filters"):
+        row, interval = mean_of(means, filters=filters, measure="test_accuracy"), seed_interval(own["test_accuracy"])
+        assert row[["mean", "low", "high", "n"]].tolist() == [interval.estimate, interval.low, interval.high, 4]
+
+
+def test_one_seed_has_a_mean_and_no_interval():
+    runs = rows_of(test_accuracy=uniform).head(1)
+    row = means_of("runs", runs).iloc[0]
+    assert row["mean"] == runs["test_accuracy"].iloc[0]
+    assert row[["low", "high"]].isna().all()
+
+
+def test_means_of_redundancy_stand_beside_their_nulls():
+    names = ["null_mean_nearest_cosine", "null_redundant_share"]
+    nulls = {f"{name}{end}": uniform for name in names for end in ("", "_low", "_high")}
+    nulls["null_near_duplicate_pairs"] = 1.5
+    measures = dict.fromkeys(MEANS["redundancy"].measures, uniform)
+    table = rows_of(stage=["initial", "trained"], dimension=25, **nulls, **measures)
+    means = means_of("redundancy", table)
+    row = mean_of(means, stage="trained", measure="redundant_share")
+    own = table[table["stage"] == "trained"]
+    assert row["mean"] == pytest.approx(own["redundant_share"].mean())
+    assert row["null_high"] == pytest.approx(own["null_redundant_share_high"].mean())
+    pairs = mean_of(means, stage="trained", measure="near_duplicate_pairs")
+    assert (pairs["null"], np.isnan(pairs["null_low"])) == (1.5, True)
+
+
+def test_losses_are_compared_within_seeds():
+    table = rows_of(second_filter=["own", "twin", "silent"], train_loss=uniform)
+    losses = table.pivot_table(index="seed", columns="second_filter", values="train_loss")
+    for other in ("own", "silent"):
+        row = mean_of(means_of("one_fewer", table), comparison=f"twin - {other}")
+        interval = seed_interval(losses["twin"] - losses[other])
+        assert row[["mean", "low"]].tolist() == pytest.approx([interval.estimate, interval.low])
+
+
+def test_times_are_compared_within_rounds():
+    cost = {"kept": [4, 8], "batch": [1], "latency_s": uniform, "parameters": 100}
+    table = rows_of(**cost).rename(columns={"seed": "round"})
+    times = table.pivot_table(index="round", columns="kept", values="latency_s")
+    row = mean_of(means_of("cost", table), kept=4)
+    assert row["mean"] == pytest.approx((times[4] / times[8]).mean())
+    assert row["share_kept"] == 0.5
+    assert mean_of(means_of("cost", table), kept=8)["mean"] == 1
+
+
+def test_retrained_accuracy_is_compared_with_no_deletion():
+    names = ["predicted_increase", "predicted_increase_1990", "actual_increase", "test_accuracy_retrained"]
+    table = rows_of(ranking=["obd", "magnitude"], share=[0.0, 0.5], **dict.fromkeys(names, uniform))
+    by_share = table[table["ranking"] == "obd"].pivot_table(index="seed", columns="share", values=names[-1])
+    row = mean_of(means_of("obd", table), ranking="obd", share=0.5, measure="retrained_change")
+    assert row["mean"] == pytest.approx((by_share[0.5] - by_share[0.0]).mean())
+
+
+def test_twins_are_counted_and_near_twins_grow_from_where_they_started():
+    names = {"optimizer": "sgd", "learning_rate": 0.1, "dropout": 0.0, "second_filter": "twin"}
+    table = rows_of(epsilon=[0.0, 0.1], step=[0, 10], separation=uniform, **names)
+    table["equal"] = (table["epsilon"] == 0) & ((table["step"] == 0) | (table["seed"] > 0))
+    means = means_of("twins", table)
+    assert mean_of(means, epsilon=0.0, step=10, measure="equal")["mean"] == 3 / 4
+    assert np.isnan(mean_of(means, epsilon=0.0, step=10, measure="growth")["mean"])
+    near = table[table["epsilon"] > 0].pivot_table(index="seed", columns="step", values="separation")
+    assert mean_of(means, epsilon=0.1, step=10, measure="growth")["mean"] == pytest.approx((near[10] / near[0]).mean())
+
+
+def test_the_method_of_the_best_validation_accuracy_is_selected_once():
+    methods = ["random", "l1", "obd", "none"]
+    table = rows_of(kept=[4], method=methods, fine_tuning_steps=[0, 50], validation_accuracy=0.5, test_accuracy=uniform)
+    better = {"random": 0.9, "l1": 0.6, "obd": 0.7, "none": 0.95}
+    after = table["fine_tuning_steps"] == 50
+    table.loc[after, "validation_accuracy"] = table["method"].map(better)
+    means = means_of("pruning", table)
+    assert set(means[means["selected"]]["method"]) == {"obd"}  # Chance and the whole network cannot be selected.
+
+
+def test_removal_is_ranked_within_networks_by_the_filters_that_fire(tmp_path):
+    table = rows_of(filter=list(range(6)), nearest_cosine=uniform, loss_increase=uniform, never_active=False)
+    table["never_active"] = table["filter"] == 5
+    write_table(table, tmp_path / "removal.csv")
+    by_network = read_csv(tmp_path / "removal_correlations.csv")
+    expected = [
+        rank_correlation(own["nearest_cosine"], own["loss_increase"])
+        for _, own in table[table["filter"] < 5].groupby("seed")
+    ]
+    assert by_network["rank_correlation"].tolist() == pytest.approx(expected)
+    assert read_csv(tmp_path / "removal_means.csv")["mean"][0] == pytest.approx(by_network["rank_correlation"].mean())
+    assert {path.stem for path in tmp_path.iterdir()} == {"removal", *derived_names("removal")}
+
+
+@pytest.mark.parametrize("name", ["condensation", "controls", "criteria"])
+def test_the_other_tables_are_averaged_by_their_keys(name):
+    keys = [key for key in MEANS[name].keys if key not in RUN]
+    table = rows_of(**{key: [1, 2] for key in keys}, **dict.fromkeys(MEANS[name].measures, uniform))
+    means = means_of(name, table)
+    assert len(means) == 2 ** len(keys) * len(MEANS[name].measures)
+    for measure in MEANS[name].measures:
+        expected = table.groupby(keys or ["filters"])[measure].mean()
+        assert means[means["measure"] == measure]["mean"].tolist() == pytest.approx(expected.tolist())
