@@ -57,8 +57,9 @@ def test_logits_are_those_of_a_network_written_out_by_hand(rng, images):
 def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
     network = draw(rng, networks=2)
     whole = logits(network, images, "tanh")
-    monkeypatch.setattr(forward, "_BLOCK_IMAGES", 7)
     assert whole.shape == (2, 30, CLASSES)
+    assert whole.dtype == np.float64
+    monkeypatch.setattr(forward, "_BLOCK_IMAGES", 7)
     np.testing.assert_allclose(logits(network, images, "tanh"), whole, rtol=1e-12)
 
 
@@ -109,23 +110,16 @@ def test_feature_maps_are_computed_as_precisely_as_asked(rng, images, activation
     np.testing.assert_allclose(rounded, exact, rtol=0, atol=1e-6)
 
 
-def test_every_activation_has_its_derivatives():
+def test_every_activation_has_its_derivatives_of_the_same_type():
     at = np.array([-2.0, -0.3, 0.4, 1.5])
     step = 1e-4
     for name, activate in ACTIVATIONS.items():
         above, here, below = (activate(at + shift) for shift in (step, 0.0, -step))
         np.testing.assert_allclose(FIRST_DERIVATIVES[name](at), (above - below) / (2 * step), atol=1e-7)
         np.testing.assert_allclose(SECOND_DERIVATIVES[name](at), (above - 2 * here + below) / step**2, atol=1e-6)
-
-
-def test_activations_and_derivatives_keep_the_type_of_numbers():
-    for functions in (ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES):
-        for function in functions.values():
-            assert function(np.ones(2, np.float32)).dtype == np.float32
-
-
-def test_at_its_kink_a_relu_has_no_slope():
-    assert FIRST_DERIVATIVES["relu"](np.zeros(1)) == 0
+        for functions in (ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES):
+            assert functions[name](np.ones(2, np.float32)).dtype == np.float32
+    assert FIRST_DERIVATIVES["relu"](np.zeros(1)) == 0  # at its kink
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

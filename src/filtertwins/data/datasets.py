@@ -1,18 +1,23 @@
 """Image datasets in three splits: from four IDX files, or the embedded digits."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filtertwins.data.idx import IdxError, IdxFile, IdxFiles, PayloadError, decode_idx, find_verified, read_payload
+from filtertwins.data.idx import IdxError, PayloadError, decode_idx, find_verified, verified_payload
 from filtertwins.errors import StudyError
 from filtertwins.files import Shape
+from filtertwins.names import CLASSES
 
-_CLASSES = 10
-_DIGITS_MAXIMUM = 16  # scikit-learn's scans count the dark ones of 4 x 4 pixels
+if TYPE_CHECKING:
+    from filtertwins.settings import IdxFile
+
+_DIGITS_MAXIMUM = 16  # A pixel of scikit-learn's scans counts the dark ones among 4 x 4 pixels.
 _DIGITS_RANDOM_STATE = 20200401
 
 
@@ -31,7 +36,7 @@ DATASET_SHAPES: dict[str, Shape] = {
 """The shapes of :meth:`Dataset.to_arrays`, for :func:`filtertwins.files.read_npz`."""
 
 
-@dataclass(frozen=True, eq=False)  # comparing arrays with == has no single truth value
+@dataclass(frozen=True, eq=False)  # Comparing arrays with == gives no single truth value.
 class Dataset:
     """Images and labels in three splits, all uint8.
 
@@ -62,8 +67,8 @@ class Dataset:
             _check_array(f"{split}_labels", labels, ("image",))
             if len(images) != len(labels):
                 raise DatasetError(f"{split}: {len(images)} images but {len(labels)} labels; allowed is one each")
-            if labels.max() >= _CLASSES:
-                raise DatasetError(f"{split}_labels: label {labels.max()}; allowed are 0 to {_CLASSES - 1}")
+            if labels.max() >= CLASSES:
+                raise DatasetError(f"{split}_labels: label {labels.max()}; allowed are 0 to {CLASSES - 1}")
             if images.shape[1:] != self.train_images.shape[1:]:
                 raise DatasetError(
                     f"{split}_images: images of {_size_text(images)} pixels; allowed is one size, that of "
@@ -75,7 +80,7 @@ class Dataset:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Dataset":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Dataset:
         """Build a dataset from the arrays of :meth:`to_arrays`; others are left aside.
 
         Raises:
@@ -102,30 +107,21 @@ def decode_idx_dataset(folder: Path, files: Sequence[IdxFile], *, validation_ima
     """Decode four verified IDX files into a dataset.
 
     Args:
-        folder: Where :func:`fetch_idx_files` put them.
-        files: An :class:`IdxFiles`, or four files in its order: training images, training labels, test
-            images, test labels.
-        validation_images: How many of the training images, the last ones, become the validation split.
+        folder: where :func:`~filtertwins.data.downloads.fetch_idx_files` put them.
+        files: training images, training labels, test images and test labels.
+        validation_images: how many of the training images, the last ones, become the validation split.
 
     Raises:
-        PayloadError: When a file is not there, or is not the verified one.
-        IdxError: When a file is no IDX array, or of another rank than its role has.
-        ValueError: When there are not four files, images and labels do not agree, or the validation split
-            would leave no training image.
+        PayloadError: when a file is not there, or is not the verified one.
+        IdxError: when a file is no IDX array, or of another rank than its role has.
+        DatasetError: when images and labels do not agree, or the validation split would leave no training image.
     """
-    if len(files) != len(IdxFiles._fields):
-        raise DatasetError(f"files: {len(files)} are given; allowed are 4: {', '.join(IdxFiles._fields)}")
-    roles = IdxFiles(*files)
-    train_images = _decode_file(folder, roles.train_images, rank=3)  # (image, row, column)
-    train_labels = _decode_file(folder, roles.train_labels, rank=1)  # (image,)
-    _check_counts(roles.train_images, train_images, roles.train_labels, train_labels)
-    test_images = _decode_file(folder, roles.test_images, rank=3)  # (image, row, column)
-    test_labels = _decode_file(folder, roles.test_labels, rank=1)  # (image,)
-    _check_counts(roles.test_images, test_images, roles.test_labels, test_labels)
+    train_images, train_labels = _decode_pair(folder, *files[:2])
+    test_images, test_labels = _decode_pair(folder, *files[2:])
     if not 1 <= validation_images < len(train_images):
         raise DatasetError(
             f"validation_images: {validation_images}; allowed is 1 to {len(train_images) - 1}, fewer than "
-            f"the images in {roles.train_images.name}"
+            f"the images in {files[0].name}"
         )
     split = len(train_images) - validation_images
     return Dataset(
@@ -138,22 +134,25 @@ def decode_idx_dataset(folder: Path, files: Sequence[IdxFile], *, validation_ima
     )
 
 
-def _decode_file(folder: Path, file: IdxFile, *, rank: int) -> np.ndarray:
-    path, reasons = find_verified(Path(folder), file)
-    if path is None:
-        raise PayloadError("; ".join(reasons) or f"{Path(folder) / file.name}: no such file; fetch it first")
-    array = decode_idx(read_payload(path, file.size), file.name)
-    if array.ndim != rank:
-        raise IdxError(f"{file.name}: rank is {array.ndim}; allowed is {rank} in this role")
-    return array
-
-
-def _check_counts(images_file: IdxFile, images: np.ndarray, labels_file: IdxFile, labels: np.ndarray) -> None:
+def _decode_pair(folder: Path, images_file: IdxFile, labels_file: IdxFile) -> tuple[np.ndarray, np.ndarray]:
+    """Images (image, row, column) and their labels (image,)."""
+    images, labels = _decode_file(folder, images_file, rank=3), _decode_file(folder, labels_file, rank=1)
     if len(images) != len(labels):
         raise DatasetError(
             f"{images_file.name} has {len(images):,} images but {labels_file.name} {len(labels):,} labels; "
             "allowed is one label for each image"
         )
+    return images, labels
+
+
+def _decode_file(folder: Path, file: IdxFile, *, rank: int) -> np.ndarray:
+    path, reasons = find_verified(Path(folder), file)
+    if path is None:
+        raise PayloadError("; ".join(reasons) or f"{Path(folder) / file.name}: no such file; fetch it first")
+    array = decode_idx(verified_payload(path, file), file.name)
+    if array.ndim != rank:
+        raise IdxError(f"{file.name}: rank is {array.ndim}; allowed is {rank} in this role")
+    return array
 
 
 def load_digits() -> Dataset:
@@ -163,7 +162,7 @@ def load_digits() -> Dataset:
     to 24x24, and padded with two zeros on each side to 28x28. The split is always the same, and stratified
     by class: 1,257 training, 180 validation and 360 test images.
     """
-    from sklearn import datasets, model_selection  # here, since it is slow to import and not needed otherwise
+    from sklearn import datasets, model_selection  # It is slow to import and only needed here.
 
     bunch: Any = datasets.load_digits()
     images = _as_mnist_form(bunch.images)  # (image, row, column)

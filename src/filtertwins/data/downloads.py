@@ -1,307 +1,209 @@
-"""Downloading: each IDX file from the first mirror that serves it intact. Nothing partial stays behind."""
+"""Downloading: each IDX file from the first mirror that serves it intact.
 
+pooch does the downloading, the retries and the progress bar. Here is what it lacks: other mirrors, a check of the
+decompressed payload, a limit of size, no way from https to http, and one error that says why each mirror failed.
+"""
+
+from __future__ import annotations
+
+import os
 import re
+import shutil
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
+import pooch
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from tqdm import tqdm
-from urllib3.util import Retry
 
 from filtertwins import __version__
-from filtertwins.data.idx import IdxFile, PayloadError, find_verified, stored_names, verified_payload
+from filtertwins.data.idx import PayloadError, find_verified, verified_payload
 from filtertwins.errors import StudyError
 from filtertwins.files import atomic_write
 
+if TYPE_CHECKING:
+    from filtertwins.settings import IdxFile
+
 SITE_MIRROR_VARIABLE = "FILTERTWINS_MIRROR"
 """The environment variable that names a mirror to try before all others."""
-_MAX_COMPRESSION_OVERHEAD = 2**20
-_MAX_REDIRECTS = 5
-_MAX_BACKOFF_S = 30.0
+
+_MAX_COMPRESSION_OVERHEAD = 2**20  # A compressed file is never much longer than its content.
 _CHUNK_BYTES = 2**16
+_TRANSIENT = (429, 500, 502, 503, 504)
+_HEADERS = {"User-Agent": f"filter-twins/{__version__}", "Accept-Encoding": "identity"}
 
 
 class DownloadError(StudyError, RuntimeError):
     """No mirror had a file that verifies; the message lists every file, every mirror and its reason."""
 
 
+class _MirrorFailure(Exception):  # noqa: N818 - It never leaves this module.
+    """Why a mirror did not give a file; `gone` when it will not give another file either."""
+
+    def __init__(self, reason: str, *, gone: bool = False) -> None:
+        super().__init__(reason)
+        self.gone = gone
+
+
 def mirrors_with_site_mirror(mirrors: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Put the mirror that ``FILTERTWINS_MIRROR`` names, when set and not empty, before the others."""
+    """The mirrors in their order, after the one that ``FILTERTWINS_MIRROR`` names, if it names one."""
     site_mirror = environment.get(SITE_MIRROR_VARIABLE, "").strip()
-    if not site_mirror:
-        return tuple(mirrors)
-    return (site_mirror, *(mirror for mirror in mirrors if mirror != site_mirror))
+    return tuple(dict.fromkeys([site_mirror, *mirrors] if site_mirror else mirrors))
 
 
 def fetch_idx_files(
-    files: Sequence[IdxFile],
-    mirrors: Sequence[str],
-    folder: Path,
-    *,
-    timeout_s: float = 20.0,
-    retries: int = 3,
-    backoff_s: float = 0.5,
-    progress: bool | None = None,
+    files: Sequence[IdxFile], mirrors: Sequence[str], folder: Path, *, timeout_s: float = 20.0, retries: int = 3
 ) -> None:
     """Bring IDX files into a folder, each from the first mirror whose payload verifies.
 
-    A file that is there already, compressed or not, and verifies is not fetched. A mirror that gave no
-    connection or no answer is not asked for the other files. A file takes its name in the folder only once
-    its decompressed payload was verified; what did not verify is removed.
+    A file that is there already, compressed or not, and verifies is not fetched. A mirror that gave no connection or
+    no answer is not asked for the other files. A file takes its name in the folder only when its decompressed payload
+    has been verified; whatever does not verify is removed.
 
     Args:
-        files: The files to have.
-        mirrors: Tried in this order: a folder (``~`` allowed), a ``file://`` or an ``http(s)://`` address.
-        folder: Where the files go.
-        timeout_s: The longest wait for a connection, and for the next byte.
-        retries: How often a failed connection, or an answer of 429 or 5xx, is tried again at one mirror.
-        backoff_s: The wait before the second retry; it doubles from one to the next, up to 30 s.
-        progress: Whether to draw a progress bar on stderr rather than print a line; None to draw it when
-            stderr is a terminal.
+        files: the files to have.
+        mirrors: tried in this order; each a folder (``~`` allowed), a ``file://`` or an ``http(s)://`` address.
+        folder: where the files go.
+        timeout_s: the longest wait for a connection, and for the next byte.
+        retries: how often a broken connection, or an answer of 429 or 5xx, is tried again at one mirror.
 
     Raises:
-        DownloadError: When no mirror gave some file; it lists each with its reason and the ways out.
-        OSError: When the folder cannot be written.
+        DownloadError: when no mirror gave some file; it lists each with its reason and the ways out.
+        OSError: when the folder cannot be written.
     """
+    for file in files:  # The names come from a config, and become a part of paths.
+        if not re.fullmatch(r"[^./\\:\0][^/\\:\0]*", file.name):
+            raise DownloadError(f"name: {file.name!r}; allowed is a plain file name")
     folder = Path(folder)
-    bar = sys.stderr.isatty() if progress is None else progress
-    unreachable: dict[str, str] = {}  # mirror: reason
-    failures: dict[str, list[str]] = {}  # file name: a line per place
-    with _session(retries, backoff_s) as session:
-        for file in files:
-            path, reasons = find_verified(folder, file)
-            if path is not None:
-                continue
-            for mirror in mirrors:
-                try:
-                    if mirror in unreachable:
-                        raise _MirrorFailure(f"{unreachable[mirror]} (not asked again)")
-                    _fetch_from(session, mirror, file, folder / file.name, timeout_s=timeout_s, bar=bar)
-                    break
-                except _MirrorFailure as failure:
-                    if failure.unreachable:
-                        unreachable[mirror] = failure.reason
-                    reasons.append(f"{_shown(mirror)}: {failure.reason}")
-                    _say(f"{file.name}: not from {reasons[-1]}")
-            else:
-                failures[file.name] = reasons or ["no mirror is given"]
+    gone: dict[str, str] = {}  # each mirror that gave no connection, and the reason
+    failures: dict[str, list[str]] = {}  # each file that no mirror gave, and the reasons
+    for file in files:
+        path, reasons = find_verified(folder, file)
+        if path is not None:
+            continue
+        for mirror in mirrors:
+            shown = _shown(mirror)
+            try:
+                if mirror in gone:
+                    raise _MirrorFailure(f"{gone[mirror]} (not asked again)")
+                print(f"{file.name}: fetching from {shown}", file=sys.stderr)
+                if mirror.lower().startswith(("http://", "https://")):
+                    _download(f"{mirror.rstrip('/')}/{quote(file.name)}", file, folder, timeout_s, retries)
+                else:
+                    _copy(mirror, file, folder)
+                break
+            except _MirrorFailure as failure:
+                if failure.gone:
+                    gone[mirror] = str(failure)
+                reasons.append(f"{shown}: {failure}")
+                print(f"{file.name}: not from {reasons[-1]}", file=sys.stderr)
+        else:
+            failures[file.name] = reasons or ["no mirror is given"]
     if failures:
-        raise DownloadError(_download_message(failures, files, folder))
+        lines = [f"{len(failures)} of {len(files)} data files could not be had:"]
+        for name, reasons in failures.items():
+            lines += [f"  {name}", *(f"    {reason}" for reason in reasons)]
+        lines += [
+            "Two ways out:",
+            f"  put the {len(files)} files into {folder}/ ({', '.join(file.name for file in files)}), or",
+            "  run on the embedded data: --config dataset=digits",
+        ]
+        raise DownloadError("\n".join(lines))
 
 
-def _download_message(failures: Mapping[str, list[str]], files: Sequence[IdxFile], folder: Path) -> str:
-    lines = [f"{len(failures)} of {len(files)} data files could not be had:"]
-    for name, reasons in failures.items():
-        lines += [f"  {name}", *(f"    {reason}" for reason in reasons)]
-    lines += [
-        "Two ways out:",
-        f"  put the {len(files)} files into {folder}/ ({', '.join(file.name for file in files)}), or",
-        "  run on the embedded data: --config dataset=digits",
-    ]
-    return "\n".join(lines)
+def _copy(mirror: str, file: IdxFile, folder: Path) -> None:
+    if mirror.startswith("file://"):
+        mirror = urllib.request.url2pathname(mirror.removeprefix("file://").removeprefix("localhost"))
+    source = Path(os.path.expanduser(mirror))  # noqa: PTH111 - Path.expanduser fails for a user who does not exist.
+    if not source.is_dir():
+        raise _MirrorFailure("neither a folder nor an http(s) address", gone=True)
+    path, reasons = find_verified(source, file)
+    if path is None:
+        raise _MirrorFailure("; ".join(reasons) or f"no {file.name} in this folder, compressed or not")
+    with atomic_write(folder / file.name) as target, path.open("rb") as content:
+        shutil.copyfileobj(content, target)
 
 
-class _MirrorFailure(Exception):  # noqa: N818 - never leaves this module
-    """Why a mirror did not give a file; `unreachable` when it will not give another one either."""
+def _download(url: str, file: IdxFile, folder: Path, timeout_s: float, retries: int) -> None:
+    limit = file.size + _MAX_COMPRESSION_OVERHEAD
 
-    def __init__(self, reason: str, *, unreachable: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.unreachable = unreachable
+    def check_redirect(response: requests.Response, *_: object, **__: object) -> None:
+        """Refuse a redirect before it is followed."""
+        if response.is_redirect:
+            target = urljoin(response.url, response.headers["Location"])
+            allowed = ("https",) if urlsplit(response.url).scheme == "https" else ("http", "https")
+            if urlsplit(target).scheme not in allowed:
+                raise _MirrorFailure(f"redirects to {_shown(target)}, refused; allowed is {' or '.join(allowed)}")
+            response.close()  # requests would read the page that comes with the redirect, however long it is.
 
-
-def _fetch_from(
-    session: requests.Session, mirror: str, file: IdxFile, target: Path, *, timeout_s: float, bar: bool
-) -> None:
-    """Store one file from one mirror, or raise _MirrorFailure and leave nothing."""
-    with _open_mirror(session, mirror, file, timeout_s) as source, atomic_write(target, "w+b") as stored:
-        _copy(source, stored, file, shown_mirror=_shown(mirror), bar=bar)
-        stored.seek(0)
-        try:
-            verified_payload(stored, file)
-        except PayloadError as error:
-            raise _MirrorFailure(f"sent {error}") from error
-
-
-class _Source(NamedTuple):
-    chunks: Iterable[bytes]
-    size: int | None  # bytes the mirror announces, where it does
-
-
-def _copy(source: _Source, stored: IO[bytes], file: IdxFile, *, shown_mirror: str, bar: bool) -> None:
-    limit = file.size + _MAX_COMPRESSION_OVERHEAD  # a compressed file is never much longer than its content
-    if source.size is not None and source.size > limit:
-        raise _MirrorFailure(f"announces {source.size:,} bytes; allowed are {limit:,}")
-    if not bar:
-        _say(f"{file.name}: fetching from {shown_mirror}")
-    copied = 0
-    with tqdm(desc=file.name, total=source.size, unit="B", unit_scale=True, file=sys.stderr, disable=not bar) as drawn:
-        for chunk in source.chunks:
-            copied += len(chunk)
-            if copied > limit:
-                raise _MirrorFailure(f"sent more than {limit:,} bytes")
-            stored.write(chunk)
-            drawn.update(len(chunk))
-
-
-def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)  # not print: it would tear a bar that is drawn
-
-
-def _shown(mirror: str) -> str:
-    """Return the mirror as it may be logged: without a user name and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", mirror)
-
-
-@contextmanager
-def _open_mirror(session: requests.Session, mirror: str, file: IdxFile, timeout_s: float) -> Iterator[_Source]:
-    scheme = mirror.partition("://")[0].lower() if "://" in mirror else ""
-    if scheme in ("http", "https"):
-        with _get(session, f"{mirror.rstrip('/')}/{quote(file.name)}", timeout_s) as response:
-            announced = response.headers.get("Content-Length", "")
-            size = int(announced) if announced.isdecimal() else None
-            yield _Source(_body(response, size, timeout_s), size)
-    elif scheme in ("", "file"):
-        path = _file_in(_mirror_folder(mirror), file)
-        try:
-            opened = path.open("rb")
-        except OSError as error:
-            raise _MirrorFailure(f"cannot read {path.name}: {error.strerror}") from error
-        with opened:
-            yield _Source(_file_chunks(opened), path.stat().st_size)
-    else:
-        raise _MirrorFailure(f"scheme {scheme!r}; allowed are a folder, file://, http:// and https://")
-
-
-def _mirror_folder(mirror: str) -> Path:
-    if "://" not in mirror:
-        try:
-            return Path(mirror).expanduser()
-        except RuntimeError as error:  # ~nobody
-            raise _MirrorFailure(str(error)) from error
-    # By hand: urlsplit would cut a folder's name at # and ?.
-    host, slash, path = mirror.partition("://")[2].partition("/")
-    if host not in ("", "localhost"):
-        raise _MirrorFailure(f"host {host!r}; allowed in a file:// address are none and localhost")
-    return Path(urllib.request.url2pathname(slash + path))
-
-
-def _file_in(folder: Path, file: IdxFile) -> Path:
-    """Return the file as it lies in a folder, compressed or not."""
-    if not folder.is_dir():
-        raise _MirrorFailure("no such folder", unreachable=True)
-    for name in stored_names(file):
-        if (folder / name).is_file():
-            return folder / name
-    raise _MirrorFailure(f"no {' or '.join(stored_names(file))} in this folder")
-
-
-def _file_chunks(opened: IO[bytes]) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = opened.read(_CHUNK_BYTES)
-        except OSError as error:
-            raise _MirrorFailure(f"cannot be read: {error.strerror}") from error
-        if not chunk:
-            return
-        yield chunk
-
-
-def _session(retries: int, backoff_s: float) -> requests.Session:
-    retry = Retry(
-        total=retries,
-        read=False,  # a silent server has had its time; the next mirror is quicker
-        other=0,
-        backoff_factor=backoff_s,
-        backoff_max=_MAX_BACKOFF_S,
-        status_forcelist=(429, 500, 502, 503, 504),
-        raise_on_status=False,  # the last answer is the reason to report
-        respect_retry_after_header=False,  # it may ask for hours
+    get = pooch.HTTPDownloader(
+        sys.stderr.isatty(), _CHUNK_BYTES, timeout=timeout_s, headers=_HEADERS, hooks={"response": check_redirect}
     )
-    session = requests.Session()
-    session.headers.update(
-        {
-            "User-Agent": f"filter-twins/{__version__}",
-            "Accept-Encoding": "identity",  # compressed once more, a file would not verify
-            "Connection": "close",  # a kept one may be gone when the next file is asked for
-        }
-    )
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session
 
-
-def _get(session: requests.Session, url: str, timeout_s: float) -> requests.Response:
-    """Ask for an address; follow redirects by hand, since requests would follow one from https to http."""
-    for _ in range(_MAX_REDIRECTS + 1):
+    def download(url: str, output: str, _: object) -> None:
         try:
-            response = session.get(url, stream=True, timeout=timeout_s, allow_redirects=False)
-            redirect = session.get_redirect_target(response)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
-            raise _http_failure(error, timeout_s) from error
-        if redirect is None:
-            if response.status_code != HTTPStatus.OK:
-                response.close()
-                raise _MirrorFailure(_status_text(response.status_code))
-            return response
-        response.close()
-        url = _allowed_redirect(url, redirect)
-    raise _MirrorFailure(f"redirects more than {_MAX_REDIRECTS} times")
+            with Path(output).open("wb") as stream:
+                get(url, _Limited(stream, limit), None)
+        except requests.RequestException as error:
+            failure, transient = _failure(error, timeout_s)
+            if transient:
+                raise  # pooch tries again after such an error.
+            raise failure from error
 
-
-def _allowed_redirect(origin: str, location: str) -> str:
-    """Return the address a redirect leads to; refuse to leave https, and all but http(s)."""
+    scratch = folder / ".download"
+    shutil.rmtree(scratch, ignore_errors=True)  # A killed run may have left it.
+    pooch.get_logger().setLevel("WARNING")  # Its other messages tell the address with the password.
     try:
-        target = urljoin(origin, location)
-        scheme = urlsplit(target).scheme
-    except ValueError as error:
-        raise _MirrorFailure(f"redirects to no address: {error}") from error
-    allowed = ("https",) if urlsplit(origin).scheme == "https" else ("http", "https")
-    if scheme not in allowed:
-        raise _MirrorFailure(f"redirects to {_shown(target)}, refused; allowed is {' or '.join(allowed)}")
-    return target
+        scratch.mkdir(parents=True)
+        cache = pooch.Pooch(scratch, "", {file.name: None}, {file.name: url}, retries)
+        path = Path(cache.fetch(file.name, downloader=download))
+        verified_payload(path, file)
+        path.replace(folder / file.name)
+    except PayloadError as error:
+        raise _MirrorFailure(f"sent {error}") from error
+    except (requests.RequestException, ValueError) as error:
+        raise _failure(error, timeout_s)[0] from error
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder / file.name)) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _body(response: requests.Response, size: int | None, timeout_s: float) -> Iterator[bytes]:
-    received = 0
-    try:
-        for chunk in response.raw.stream(_CHUNK_BYTES, decode_content=False):
-            received += len(chunk)
-            yield chunk
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise _MirrorFailure(f"no byte for {timeout_s:g} s", unreachable=True) from error
-    except urllib3.exceptions.HTTPError as error:
-        expected = "" if size is None else f" of {size:,}"
-        raise _MirrorFailure(f"truncated: the connection ended after {received:,}{expected} bytes") from error
+class _Limited:
+    """A file that takes no more than so many bytes of an answer."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream, self._limit, self.flush = stream, limit, stream.flush
+
+    def write(self, chunk: bytes) -> None:
+        if self._stream.tell() + len(chunk) > self._limit:
+            raise _MirrorFailure(f"sent more than {self._limit:,} bytes")
+        self._stream.write(chunk)
 
 
-def _status_text(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"status {status}"
-
-
-def _http_failure(error: Exception, timeout_s: float) -> _MirrorFailure:
+def _failure(error: Exception, timeout_s: float) -> tuple[_MirrorFailure, bool]:
+    """What happened, without the address and what it may contain; and whether another try may help."""
+    root: BaseException = error  # What the system said lies under the layers of libraries.
+    while (inner := root.__cause__ or root.__context__) is not None:
+        root = inner
+    said = (isinstance(root, OSError) and root.strerror) or str(root) or type(root).__name__
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return _MirrorFailure(f"{status} {error.response.reason}"), status in _TRANSIENT
     if isinstance(error, requests.ConnectTimeout):
-        return _MirrorFailure(f"no connection within {timeout_s:g} s", unreachable=True)
-    if isinstance(error, requests.ReadTimeout):
-        return _MirrorFailure(f"no byte for {timeout_s:g} s", unreachable=True)
+        return _MirrorFailure(f"no connection within {timeout_s:g} s", gone=True), False
+    if isinstance(root, TimeoutError):  # The server has had its time; the next mirror is quicker.
+        return _MirrorFailure(f"no byte for {timeout_s:g} s", gone=True), False
     if isinstance(error, requests.ConnectionError):
-        return _MirrorFailure(f"no connection: {_root_reason(error)}", unreachable=True)
-    return _MirrorFailure(f"{type(error).__name__}: {error}")
+        return _MirrorFailure(f"no connection: {said}", gone=True), True
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return _MirrorFailure(f"truncated: {said}"), True
+    return _MirrorFailure(f"unusable address or answer ({type(error).__name__})"), False
 
 
-def _root_reason(error: BaseException) -> str:
-    """Return what the system said, from under the layers of libraries: "Connection refused"."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+def _shown(address: str) -> str:
+    """The address as it may be logged: without a user name and password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", address)

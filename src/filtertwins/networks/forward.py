@@ -1,7 +1,8 @@
-"""What a network computes, from the definition of its layers: feature maps, each filter's share of the logits, logits.
+"""What a network computes, in NumPy: feature maps, each filter's share of the logits, logits.
 
-All in float64 unless asked otherwise, and without TensorFlow. A filter's *share* of the logits is its feature map times
-its dense weights; the logits are the sum of the filters' shares plus the output biases.
+:func:`feature_maps` is the only way forward through the convolution. A filter's *share* of the logits is its feature
+map times its dense weights; the logits are the sum of the filters' shares plus the output biases. Without an activation
+a share is also a sum over pixels, which :func:`effective_weights` gives. All is in float64 unless asked otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from filtertwins.measures.redundancy import BLOCK_ENTRIES, Floats, Numbers, filter_vectors, never_active_filters
 from filtertwins.networks.weights import Parameters
@@ -20,51 +21,47 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.uint8]
 Precision = type[np.float64] | type[np.float32]
 
-_BLOCK_IMAGES = 20  # of 100 together the feature maps, of 128 filters 75 MB, take twice as long
+_BLOCK_IMAGES = 20  # The feature maps of more images leave the processor's cache, and the logits take twice as long.
 
 ACTIVATIONS: dict[str, Callable[[Numbers], Numbers]] = {
     "linear": lambda maps: maps,
     "relu": lambda maps: np.maximum(maps, 0.0),
     "tanh": np.tanh,
 }
-"""By name; each keeps the type of the numbers it is given, as the derivatives do."""
+"""Activations by name. They and their derivatives keep the type of the numbers that they are given."""
 
 FIRST_DERIVATIVES: dict[str, Callable[[Numbers], Numbers]] = {
     "linear": np.ones_like,
-    "relu": lambda maps: (maps > 0).astype(maps.dtype),  # 0 at the kink, as in training
+    "relu": lambda maps: (maps > 0).astype(maps.dtype),  # It is 0 at the kink, as in training.
     "tanh": lambda maps: 1 - np.tanh(maps) ** 2,
 }
 
 SECOND_DERIVATIVES: dict[str, Callable[[Numbers], Numbers]] = {
     "linear": np.zeros_like,
-    "relu": np.zeros_like,  # but for the kink
+    "relu": np.zeros_like,  # It is taken for 0 at the kink, too.
     "tanh": lambda maps: -2 * np.tanh(maps) * (1 - np.tanh(maps) ** 2),
 }
 
 
 def logits(parameters: Parameters, images: Images, activation: str) -> Floats:
-    """What the networks answer.
+    """What the networks answer, (seed, image, class).
+
+    Linear networks go through their feature maps too, so that what merging their filters changes is measured and not
+    implied.
 
     Args:
         parameters: S networks.
         images: (image, row, column), bytes; the networks see them in [0, 1].
         activation: linear, relu or tanh.
-
-    Returns:
-        (seed, image, class).
     """
-    activate = ACTIVATIONS[activation]
-    windows = sliding_window_view(images, parameters.kernels.shape[1:3], axis=(1, 2))
-    networks = list(zip(*in_float64(parameters), strict=True))
     answers = []
-    for block in _blocks(images, _BLOCK_IMAGES):
-        patches = windows[block] / 255.0  # (image, row, column, kernel row, kernel column)
-        of_networks = []
-        for kernels, biases, head, head_bias in networks:
-            maps = activate(np.tensordot(patches, kernels, axes=2) + biases)  # (image, row, column, filter)
-            of_networks.append(maps.reshape(len(patches), -1) @ head + head_bias)
-        answers.append(np.stack(of_networks))
-    return np.concatenate(answers, axis=1)
+    for index in range(len(parameters.kernels)):
+        network = parameters.of_seed(index)
+        head = head_by_filter(network)
+        blocks = (images[block] for block in _blocks(images, _BLOCK_IMAGES))
+        maps = (maps for block in blocks for _, maps in feature_maps(network, block, activation))
+        answers.append(np.concatenate([(own @ head).sum(axis=0) for own in maps]) + network.head_bias[0])
+    return np.stack(answers)
 
 
 def feature_maps(
@@ -76,7 +73,7 @@ def feature_maps(
         network: one network, with a seed axis of length 1.
         images: (image, row, column), bytes.
         activation: linear, relu or tanh.
-        precision: in which to compute them.
+        precision: float64 or float32, in which they are computed.
 
     Yields:
         Which images, and their maps (filter, image, position), positions row by row.
@@ -87,7 +84,9 @@ def feature_maps(
     kernels = network.kernels[0].reshape(-1, filters).T.astype(precision)  # (filter, kernel element)
     biases = network.biases[0].astype(precision)[:, np.newaxis]
     for block in _blocks(images, BLOCK_ENTRIES // (positions * max(filters, height * width))):
-        patches = windows[:, :, block].reshape(height * width, -1) / precision(255)  # (tap, image x position)
+        patches = windows[:, :, block].reshape(height * width, -1) / precision(
+            255
+        )  # (kernel element, image x position)
         maps = kernels @ patches
         maps += biases
         yield block, ACTIVATIONS[activation](maps).reshape(filters, -1, positions)
@@ -103,7 +102,7 @@ def head_by_filter(network: Parameters) -> Floats:
 def filter_shares(network: Parameters, images: Images, activation: str) -> Iterator[tuple[slice, Floats]]:
     """Each filter's share of the logits, a few images at a time; arguments as for :func:`feature_maps`.
 
-    Without an activation there is no need of feature maps: with 100 filters of 3x1 that takes a quarter of the time.
+    Without an activation no feature maps are computed, which takes a quarter of the time for 100 filters of 3x1.
 
     Yields:
         Which images, and the shares (filter, image, class).
@@ -120,14 +119,15 @@ def filter_shares(network: Parameters, images: Images, activation: str) -> Itera
 
 
 def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Each filter's share without feature maps, if there is no activation: pixels times weights, plus constants.
+    """Each filter's share of the logits as a function of the pixels, for a network without an activation.
 
     Args:
         network: one network, with a seed axis of length 1.
         image_shape: rows and columns of an image.
 
     Returns:
-        Weights (pixel, filter, class) for pixels in [0, 1], row by row, and constants (filter, class).
+        Weights (pixel, filter, class) and constants (filter, class): a share is the pixels, in [0, 1] and row by row,
+        times the weights, plus the constants.
     """
     kernels, biases = (array[0].astype(np.float64) for array in (network.kernels, network.biases))
     head = head_by_filter(network)
@@ -140,7 +140,7 @@ def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tupl
 
 
 def effect_on_pixels(kernels: Floats, by_filter: Floats) -> Floats:
-    """What filters without an activation add to the scores by each pixel, (row, column, class).
+    """How much the filters of a linear network add to the logits for each pixel, (row, column, class).
 
     Each dense weight is spread over the pixels of its patch.
 
@@ -162,10 +162,17 @@ def cross_entropies(scores: Floats, labels: Labels) -> Floats:
     return np.asarray(-log_softmax(scores, axis=-1)[..., np.arange(len(labels)), labels])
 
 
+def class_errors(scores: Floats, labels: Labels) -> Floats:
+    """P - y for each image and class: the derivative of an image's loss by its logits (image, class)."""
+    errors = softmax(scores, axis=1)
+    errors[np.arange(len(labels)), labels] -= 1
+    return np.asarray(errors)
+
+
 def constant_filters(network: Parameters, activation: str) -> NDArray[np.bool_]:
     """Which filters of one network answer the same to every patch with pixels in [0, 1], ``(filter,)``.
 
-    Those without a kernel, and under ReLU those that never fire. Their answer is φ(bias).
+    They are the filters whose kernel is zero, and under ReLU also those that never fire. Their answer is φ(bias).
     """
     kernels, biases = network.kernels[0].reshape(-1, network.kernels.shape[-1]), network.biases[0]
     constant = ~kernels.any(axis=0)
@@ -175,13 +182,12 @@ def constant_filters(network: Parameters, activation: str) -> NDArray[np.bool_]:
 
 
 def in_float64(parameters: Parameters) -> tuple[Floats, Floats, Floats, Floats]:
-    """Kernels, biases, head and head_bias, widened."""
-    arrays = (parameters.kernels, parameters.biases, parameters.head, parameters.head_bias)
-    kernels, biases, head, head_bias = (array.astype(np.float64) for array in arrays)
+    """Kernels, biases, head and head_bias in float64, which is exact."""
+    kernels, biases, head, head_bias = (array.astype(np.float64) for array in vars(parameters).values())
     return kernels, biases, head, head_bias
 
 
 def _blocks(images: Images, size: int) -> Iterator[slice]:
-    """All images, so many at a time, one at least."""
+    """The images in blocks of so many, at least one."""
     size = max(1, size)
     return (slice(start, start + size) for start in range(0, len(images), size))

@@ -1,8 +1,8 @@
-"""Merging filters of a linear network without loss: as many filters as training used, as few as the function needs.
+"""Merging the filters of a linear network without loss into as few as its function needs.
 
 Without an activation a network is one affine map of the image. Its kernels enter only through sums over filters of
 kernel times dense weights, so filters can be replaced by few others that span the same sums. With an activation none
-of this holds; :func:`merge_filters` can still be asked to do it, to show that it fails.
+of this holds. :func:`merge_filters` merges such networks all the same, which shows that it fails.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from filtertwins.networks.weights import Parameters
 
 @dataclass(frozen=True)
 class MergeLoss:
-    """What merging changed in one network's answers."""
+    """How the answers of one network changed when its filters were merged."""
 
     largest_logit_change: float
     changed_predictions: int
@@ -91,7 +91,7 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
 def _heads_with_effect(kernels: Floats, effect: Floats) -> Floats:
     """The smallest dense weights (row, column, filter, class) whose effect comes nearest to the wanted one."""
     height, width, filters = kernels.shape
-    if width == 1 < effect.shape[1]:  # columns don't mix: one small problem, with every column's classes as its outputs
+    if width == 1 < effect.shape[1]:  # Columns don't mix, so all are solved by one small system of equations.
         pixel_rows, columns, classes = effect.shape
         heads = _heads_with_effect(kernels, effect.reshape(pixel_rows, 1, -1))
         return np.asarray(heads.reshape(-1, filters, columns, classes).transpose(0, 2, 1, 3))

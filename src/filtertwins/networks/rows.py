@@ -1,4 +1,4 @@
-"""From a chunk to rows: what names each of its networks, how well each does, and its filters at each stage."""
+"""From a chunk to rows of tables: what names each network, how well it does, and its filters at each stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from filtertwins.networks.weights import Chunk, Scores
 
 
 def run_names(chunk: Chunk) -> Iterator[Row]:
-    """What names each network of a chunk, in order: the first columns of its rows."""
+    """The first columns of a network's rows, which name it; for each network of a chunk, in order."""
     condition: Mapping[str, Any] = chunk.condition
     for seed in chunk.seeds.tolist():
         yield {name: condition[name] for name in CONDITION} | {"seed": seed}
@@ -35,7 +35,7 @@ def network_scores(scores: Scores) -> Iterator[Row]:
 
 
 def stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
-    """Each run at each stage: its name, the stage, kernels (row, column, filter) and biases (filter,)."""
+    """The name, the stage, kernels (row, column, filter) and biases (filter,) of each run at each stage."""
     for index, run in enumerate(run_names(chunk)):
         yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
         yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]

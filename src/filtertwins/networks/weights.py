@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.errors import StudyError
-from filtertwins.files import DamagedFile, read_npz, write_npz
+from filtertwins.files import DamagedFile, Shape, read_npz, write_npz
 from filtertwins.names import SPLITS, chunk_name
 
 
@@ -23,7 +23,7 @@ class WrongCondition(StudyError, ValueError):  # noqa: N818 - the name says what
     """A file holds networks of another condition than it should."""
 
 
-_SHAPES: dict[str, tuple[int | str | None, ...]] = {
+_SHAPES: dict[str, Shape] = {
     "condition": (),
     "seeds": ("seed",),
     "starts": ("seed",),
@@ -59,18 +59,17 @@ class Parameters:
 
     def of_seed(self, index: int) -> Parameters:
         """The weights of one network, still with a seed axis (of length 1)."""
-        one = slice(index, index + 1)
-        return Parameters(self.kernels[one], self.biases[one], self.head[one], self.head_bias[one])
+        return Parameters(*(array[index : index + 1] for array in vars(self).values()))
 
     @property
     def count(self) -> int:
-        """Parameters of one network."""
-        return sum(int(x[0].size) for x in (self.kernels, self.biases, self.head, self.head_bias))
+        """How many parameters one network has."""
+        return sum(int(array[0].size) for array in vars(self).values())
 
 
 def stacked(networks: Sequence[Parameters]) -> Parameters:
     """Networks of one shape as one stack."""
-    arrays = zip(*((n.kernels, n.biases, n.head, n.head_bias) for n in networks), strict=True)
+    arrays = zip(*(vars(network).values() for network in networks), strict=True)
     return Parameters(*(np.concatenate(parts) for parts in arrays))
 
 
@@ -86,11 +85,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk of trained runs: S networks of one condition, a network for each seed and start.
+    """A chunk of trained runs: S networks of one condition, one for each seed and start.
 
-    The axis of networks is called after the seeds, since in most chunks there is one start. ``condition`` holds all
-    that the result depends on (architecture, filters, steps, dataset), as plain data. Networks are scored after the
-    last step, and may be before: mean cross-entropy in nats, correct predictions, and images of each of ``SPLITS``.
+    Most chunks have a single start, so the axis of networks is called seed. ``condition`` holds as plain data all that
+    the result depends on: architecture, filters, steps, dataset. Networks are scored after the last step, and perhaps
+    at earlier steps too. A scoring has the mean cross-entropy in nats, the correct predictions and the number of images
+    of each of ``SPLITS``.
     """
 
     condition: Mapping[str, Any]
@@ -101,7 +101,7 @@ class Chunk:
     snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, filter)
     snapshot_biases: NDArray[np.float32]  # (snapshot, seed, filter)
     outgoing_separation: NDArray[np.float64]  # (snapshot, seed), between the first two filters' dense weights
-    growth: NDArray[np.float32]  # (step, seed), of twins; see experiments.twins; empty where it has no bound
+    growth: NDArray[np.float32]  # (step, seed), see experiments.twins; without rows where it was not recorded
     reported_steps: NDArray[np.int64]  # (report,)
     reported_losses: NDArray[np.float32]  # (report, seed), mean training loss since the last report
     scored_steps: NDArray[np.int64]  # (scoring,), the last is the last step
@@ -128,9 +128,9 @@ class Chunk:
 
 def save_chunk(chunk: Chunk, path: Path) -> None:
     """Write a chunk atomically; equal chunks give equal bytes."""
-    fields = {name: value for name, value in vars(chunk).items() if name not in ("condition", "parameters")}
+    others = {name: value for name, value in vars(chunk).items() if name not in ("condition", "parameters")}
     condition = np.array(json.dumps(chunk.condition, sort_keys=True))
-    write_npz(path, {"condition": condition, **vars(chunk.parameters), **fields})
+    write_npz(path, {"condition": condition, **vars(chunk.parameters), **others})
 
 
 def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
@@ -138,7 +138,7 @@ def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
 
     Args:
         path: the file.
-        expected: the condition that it must hold; by default any.
+        expected: the condition that its networks must have; by default any.
 
     Raises:
         DamagedFile: the file is not a chunk, or its arrays do not fit each other.
@@ -152,7 +152,7 @@ def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
     if expected is not None:
         _check_condition(path, condition, expected)
     _check_networks(path, condition, arrays["kernels"].shape)
-    parameters = Parameters(*(arrays.pop(name) for name in ("kernels", "biases", "head", "head_bias")))
+    parameters = Parameters(*(arrays.pop(field.name) for field in fields(Parameters)))
     return Chunk(condition=condition, parameters=parameters, **arrays)
 
 
@@ -179,7 +179,7 @@ def _check_condition(path: Path, found: Mapping[str, Any], expected: Mapping[str
 
 
 def _differences(expected: Mapping[str, Any], found: Any, above: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Keys, dotted, with the wanted and the found value, where these differ."""
+    """Each key whose values differ, with the keys above it and dots between, the wanted value and the found one."""
     for key, wanted in expected.items():
         name, value = f"{above}{key}", found.get(key) if isinstance(found, Mapping) else None
         if isinstance(wanted, Mapping) and isinstance(value, Mapping):
