@@ -13,7 +13,8 @@ from filtertwins.claims import check_claims, load_claims
 SEEDS = 10
 # Ten values of mean 0 and standard deviation near 1, in no order.
 NOISE = np.array([0.3, -1.2, 0.9, -0.4, 1.6, -0.7, -1.5, 0.5, 1.2, -0.7])
-PLAIN = yaml.safe_load((Path(__file__).parents[2] / "config" / "claims.yaml").read_text(encoding="utf-8"))
+CONFIG = Path(__file__).parents[2] / "config"
+PLAIN = yaml.safe_load((CONFIG / "claims.yaml").read_text(encoding="utf-8"))
 CLAIMS = load_claims(PLAIN)
 
 
@@ -36,11 +37,10 @@ def few(rows, verdict):
     return rows[rows["seed"] < 4].reset_index(drop=True) if verdict == "inconclusive" else rows
 
 
-def verdict_of(claim_or_name, tables, **changes):
+def verdict_of(claim_or_name, tables):
     """The only row of the table of one claim."""
     claim = CLAIMS.claims[claim_or_name] if isinstance(claim_or_name, str) else claim_or_name
-    one = CLAIMS.model_copy(update={"claims": {"it": claim}} | changes)
-    (_, row), *_ = check_claims(one, tables).iterrows()
+    (_, row), *_ = check_claims(CLAIMS.model_copy(update={"claims": {"it": claim}}), tables).iterrows()
     return row
 
 

@@ -10,24 +10,10 @@ import pandas as pd
 
 from filtertwins.claims.declared import Claim, Claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import NotMeasured, Outcome, in_words
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, in_words
 
-COLUMNS = (
-    "dataset",
-    "claim",
-    "said_by",
-    "statement",
-    "headline",
-    "verdict",
-    "effect",
-    "low",
-    "high",
-    "unit",
-    "p_value",
-    "n",
-    "figure",
-    "finding",
-)
+_NOTHING = Part("", np.nan, np.nan, np.nan, 0, None, np.nan)
+_NOT_MEASURED, _TOO_FEW_SEEDS = "Not measured: ", "Too few seeds for a verdict: "
 
 
 def tables_needed(claims: Claims) -> list[str]:
@@ -49,52 +35,60 @@ def check_claims(claims: Claims, tables: Mapping[str, pd.DataFrame]) -> pd.DataF
     tables = {name: tables[name] for name in tables_needed(claims) if name in tables}
     datasets = {str(name) for table in tables.values() for name in table["dataset"].unique()}
     if len(datasets) > 1:
-        raise ValueError(f"tables: of {', '.join(sorted(datasets))}; allowed: of one dataset")
+        raise ValueError(f"The tables are of {', '.join(sorted(datasets))}; all must be of one dataset.")
     dataset = next(iter(datasets), None)
-    rows = [
-        {
-            "dataset": dataset,
-            "claim": name,
-            "said_by": claim.said_by,
-            "statement": claim.statement,
-            "headline": claim.headline,
-            "figure": claim.figure,
-            **_result(claim, claims, tables, dataset),
-        }
-        for name, claim in claims.claims.items()
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame([_row(name, claim, claims, tables, dataset) for name, claim in claims.claims.items()])
 
 
-def _result(claim: Claim, claims: Claims, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> dict[str, Any]:
-    test = TESTS[claim.test]
-    nothing = {"verdict": "inconclusive", "effect": np.nan, "low": np.nan, "high": np.nan, "p_value": np.nan, "n": 0}
-    if missing := [f"{name}.csv" for name in test.tables if name not in tables]:
-        return nothing | {"finding": f"Not measured: this study has no {', '.join(missing)}."}
-    if claim.dataset not in (None, dataset):
-        return nothing | {"finding": f"Not measured: it is about {claim.dataset}, and this study is on {dataset}."}
-    parameters = dict(test.parameters.model_validate(claim.parameters))
-    if test.takes_level:
-        parameters["level"] = claims.level
+def judged(checked: pd.DataFrame) -> pd.DataFrame:
+    """The claims that could be judged: those that were measured, with seeds enough.
+
+    Args:
+        checked: ``claims.csv``.
+    """
+    return checked[~checked["finding"].str.startswith((_NOT_MEASURED, _TOO_FEW_SEEDS))]
+
+
+def _row(
+    name: str, claim: Claim, claims: Claims, tables: Mapping[str, pd.DataFrame], dataset: str | None
+) -> dict[str, Any]:
+    verdict, part, unit, n = "inconclusive", _NOTHING, None, 0
     try:
-        outcome = test.function(*(tables[name] for name in test.tables), **parameters)
+        outcome = _outcome(claim, claims.level, tables, dataset)
+        part, unit, n = outcome.part, outcome.unit, outcome.n
+        finding = f"{_TOO_FEW_SEEDS}{n}, where {claims.fewest_seeds} are needed."
+        if n >= claims.fewest_seeds:
+            margin = in_words(claim.parameters.get("margin", np.nan), outcome.unit)
+            sentence = getattr(claim.answers, outcome.verdict)
+            verdict, finding = outcome.verdict, sentence.format(**outcome.numbers, margin=margin)
     except NotMeasured as reason:
-        return nothing | {"finding": f"Not measured: {reason} in {', '.join(f'{name}.csv' for name in test.tables)}."}
+        finding = f"{_NOT_MEASURED}{reason}."
     return {
-        "verdict": "inconclusive" if outcome.n < claims.fewest_seeds else outcome.verdict,
-        "effect": outcome.effect,
-        "low": outcome.low,
-        "high": outcome.high,
-        "unit": outcome.unit,
-        "p_value": outcome.p_value,
-        "n": outcome.n,
-        "finding": _finding(claim, outcome, claims.fewest_seeds),
+        "dataset": dataset,
+        "claim": name,
+        "said_by": claim.said_by,
+        "statement": claim.statement,
+        "headline": claim.headline,
+        "verdict": verdict,
+        "effect": part.effect,
+        "low": part.low,
+        "high": part.high,
+        "unit": unit,
+        "p_value": part.p_value,
+        "n": n,
+        "figure": claim.figure,
+        "finding": finding,
     }
 
 
-def _finding(claim: Claim, outcome: Outcome, fewest_seeds: int) -> str:
-    if outcome.n < fewest_seeds:
-        return f"Too few seeds for a verdict: {outcome.n}, where {fewest_seeds} are needed."
-    numbers = {name: in_words(getattr(outcome, name), outcome.unit) for name in ("effect", "low", "high")}
-    sentence = claim.answers.of(outcome.verdict)
-    return sentence.format(**numbers, n=outcome.n, **outcome.numbers)
+def _outcome(claim: Claim, level: float, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> Outcome:
+    test = TESTS[claim.test]
+    if missing := [f"{name}.csv" for name in test.tables if name not in tables]:
+        raise NotMeasured(f"this study has no {', '.join(missing)}")
+    if claim.dataset not in (None, dataset):
+        raise NotMeasured(f"it is about {claim.dataset}, and this study is on {dataset}")
+    parameters = dict(test.parameters.model_validate(claim.parameters)) | ({"level": level} if test.takes_level else {})
+    try:
+        return test.function(*(tables[name] for name in test.tables), **parameters)
+    except NotMeasured as reason:
+        raise NotMeasured(f"{reason} in {', '.join(f'{name}.csv' for name in test.tables)}") from None

@@ -13,9 +13,9 @@ from pydantic_core import PydanticCustomError
 
 from filtertwins.claims.evidence import TESTS
 from filtertwins.claims.evidence.registry import Strict
-from filtertwins.claims.judging import Verdict
 from filtertwins.errors import StudyError
-from filtertwins.settings import Name, did_you_mean, list_mistakes, mistakes_of
+from filtertwins.mistakes import did_you_mean, list_mistakes, mistakes_of
+from filtertwins.settings import Name
 
 SaidBy = Literal["question", "answer", "ours"]
 Text = Annotated[str, Field(min_length=1)]
@@ -31,10 +31,6 @@ class Answers(Strict):
     supported: Text
     refuted: Text
     inconclusive: Text
-
-    def of(self, verdict: Verdict) -> str:
-        """The sentence for a verdict."""
-        return str(getattr(self, verdict))
 
 
 class Claim(Strict):
@@ -70,7 +66,7 @@ def read_claims(path: Path) -> Claims:
     """Read and validate a file of claims.
 
     Raises:
-        ClaimsError: there is no such file, it is no YAML, or it has mistakes; the message lists all of them.
+        ClaimsError: the file is missing, is no YAML, or has mistakes; the message lists all of them.
     """
     try:
         plain = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -80,14 +76,10 @@ def read_claims(path: Path) -> Claims:
 
 
 def load_claims(plain: Any, source: str = "the file of claims") -> Claims:
-    """Validate claims.
-
-    Args:
-        plain: the YAML file as plain data.
-        source: what to call it in the message.
+    """Validate a file of claims that was read as plain data.
 
     Raises:
-        ClaimsError: lists every mistake: key, value, what is allowed, and the nearest known name.
+        ClaimsError: lists every mistake in ``source``: key, value, what is allowed, and the nearest known name.
     """
     if not isinstance(plain, Mapping):
         raise ClaimsError(f"{source} holds {plain!r}; must have keys: {', '.join(Claims.model_fields)}")
@@ -106,7 +98,7 @@ def load_claims(plain: Any, source: str = "the file of claims") -> Claims:
 
 
 def _mistakes_of_test(claim: Mapping[str, Any]) -> Iterator[str]:
-    """What only a claim's test can tell: parameters that it does not take, and numbers that it does not give."""
+    """The mistakes that only a claim's test can tell: parameters it does not take, and numbers it does not give."""
     test, parameters, answers = claim.get("test"), claim.get("parameters", {}), claim.get("answers")
     if not isinstance(test, str) or test not in TESTS:
         return

@@ -7,32 +7,44 @@ from typing import Any
 
 import pandas as pd
 
-from filtertwins.claims import VERDICTS, in_words
+from filtertwins.claims import VERDICTS, in_words, judged
 from filtertwins.errors import StudyError
 
 BEGIN, END = "<!-- answer: begin (generated) -->", "<!-- answer: end -->"
 
 _DATASETS = {"mnist": "MNIST"}
-_WIDTH = 112  # of a line on the terminal
+_WIDTH = 112  # The longest line on the terminal.
 
 
 def answer_section(claims: pd.DataFrame) -> str:
-    """The answer in Markdown: short answers first, then every claim with its verdict.
+    """The short answers in Markdown, for the README: the judged headlines, and how many claims got which verdict.
 
     Args:
         claims: ``claims.csv``.
     """
-    name = str(claims["dataset"].iloc[0])
-    headlines = claims[claims["headline"].notna()]
-    lines = [f"**The short answer, on {_DATASETS.get(name, name)}:**", ""]
+    headlines = judged(claims[claims["headline"].notna()])
+    lines = [f"On {_dataset(claims)}, with the verdict on each claim:", ""]
     lines += [f"- **{row['headline']}** {row['finding']} *{_verdict(row)}*" for _, row in headlines.iterrows()]
-    lines += [
+    return "\n".join([*lines, "", f"All claims: {_counts(claims)}."]) + "\n"
+
+
+def claims_page(claims: pd.DataFrame) -> str:
+    """Every claim with its verdict and numbers, as a page of Markdown: ``docs/claims.md``.
+
+    Args:
+        claims: ``claims.csv``.
+    """
+    lines = [
+        "# The claims",
         "",
-        f"**Every claim** of the question, of its accepted answer, and of this study: {_counts(claims)}. What decides"
-        " was fixed before the run, after trial runs, in [config/claims.yaml](config/claims.yaml); what was changed in"
-        " view of results says so there. In parentheses: the 95 % interval over seeds (for latency over rounds), of the"
-        " part that decides (90 % where it is tested that two accuracies or losses are equal or that one is no lower,"
-        " and where networks are counted), or the whole range where the claim is about every single network.",
+        f"Claims of the question, of its accepted answer, and of this study, judged on {_dataset(claims)}:"
+        f" {_counts(claims)}. `make answer` writes this page from `results/mnist/claims.csv`.",
+        "",
+        "The verdicts are exploratory: what decides was fixed after trial runs on the same seeds, in"
+        " [config/claims.yaml](../config/claims.yaml), which also says what was changed in view of results. The numbers"
+        " in parentheses are the interval of the part that decides, over seeds (for latency over rounds). Its"
+        " confidence is 95 %, but 90 % where networks are counted, or where it is tested that accuracies or losses are"
+        " equal or that one is no lower. Where a claim is about every single network, they are the whole range.",
         "",
         "| Said by | Claim | Verdict | Found | |",
         "|---|---|---|---|---|",
@@ -41,16 +53,21 @@ def answer_section(claims: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _dataset(claims: pd.DataFrame) -> str:
+    name = str(claims["dataset"].iloc[0])
+    return _DATASETS.get(name, name)
+
+
 def replace_section(readme: str, section: str) -> str:
     """The README with another answer between its two markers.
 
     Raises:
-        StudyError: the markers are not there, each once and in order.
+        StudyError: the markers do not stand there once each and in order.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in before + after:
-        raise StudyError(f"the README needs the lines {BEGIN} and {END}, each once and in this order")
+        raise StudyError(f"The README needs the lines {BEGIN} and {END}, each once and in this order.")
     return f"{before}{BEGIN}\n{section.strip()}\n{END}{after}"
 
 
@@ -86,7 +103,7 @@ def _figure(row: pd.Series[Any]) -> str:
 def _table_row(row: pd.Series[Any]) -> str:
     found = f"{row['finding']} {_numbers(row)}".strip()
     said_by = row["said_by"].replace("ours", "this study")
-    cells = [said_by, row["statement"], f"**{row['verdict']}**", found, f"[figure]({_figure(row)})"]
+    cells = [said_by, row["statement"], f"**{row['verdict']}**", found, f"[figure](../{_figure(row)})"]
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 

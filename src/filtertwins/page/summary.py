@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
-WIDTH = 22  # of the first column
+WIDTH = 22  # The width of the first column.
 
 
 def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) -> str:
@@ -27,45 +29,37 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
     twins, close = int(trained["exact_duplicate_pairs"].sum()), int(trained["close_duplicate_pairs"].sum())
     text = f"{twins} exact twins, {close} within 1e-6, in {pairs:,} pairs of filters"
     lines += ["", "1. Do filters end up the same?", _line("all networks", text)]
-    for architecture, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained):
+    for name, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained):
         share = largest["never_active_filters"].mean() / largest["filters"].iloc[0]
-        lines.append(
-            _line(_named(architecture, largest), f"{share:.1%} of the filters can never fire: all alike, in vain")
-        )
+        lines.append(_line(name, f"{share:.1%} of the filters never fire, and so are all alike"))
 
     lines += [
         "",
         "2. Are they more alike than chance makes them? Mean nearest cosine, against re-drawn initial kernels",
     ]
     several = trained.dropna(subset=["excess"])
-    for architecture, largest in _of_most_filters(several, several):
+    for name, largest in _of_most_filters(several, several):
         measured, chance = largest["mean_nearest_cosine"].mean(), largest["null_mean_nearest_cosine"].mean()
         near, near_chance = largest["near_duplicate_pairs"].mean(), largest["null_near_duplicate_pairs"].mean()
         text = f"{measured:.3f} trained, {chance:.3f} by chance: excess {measured - chance:+.3f}"
         text += f"; {_count(near)} pairs over {threshold:g} a network, {_count(near_chance)} by chance"
-        lines.append(_line(_named(architecture, largest), text))
+        lines.append(_line(name, text))
 
     lines += ["", "3. What do more filters buy? Median test accuracy"]
-    for name, rows in runs.groupby("architecture", sort=False):
-        by_filters = rows.groupby("filters")["test_accuracy"].median()
-        path = by_filters.iloc[[*range(0, len(by_filters), max(1, (len(by_filters) + 3) // 4))]]
-        shown = path if path.index[-1] == by_filters.index[-1] else pd.concat([path, by_filters.iloc[[-1]]])
-        accuracies = "   ".join(f"{filters}: {accuracy:.1%}" for filters, accuracy in shown.items())
-        lines.append(_line(str(name), f"{accuracies}   (filters: accuracy)"))
+    for architecture, rows in runs.groupby("architecture", sort=False):
+        medians = rows.groupby("filters")["test_accuracy"].median()
+        shown = sorted({*range(0, len(medians), max(1, (len(medians) + 3) // 4)), len(medians) - 1})  # at most five
+        accuracies = "   ".join(f"{filters}: {accuracy:.1%}" for filters, accuracy in medians.iloc[shown].items())
+        lines.append(_line(str(architecture), f"{accuracies}   (filters: accuracy)"))
     return "\n".join(lines) + "\n"
 
 
-def _of_most_filters(chosen: pd.DataFrame, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """For each chosen architecture, the rows of its largest filter count."""
-    result = []
+def _of_most_filters(chosen: pd.DataFrame, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """For each chosen architecture, the name and the rows of its largest filter count."""
     for architecture in chosen["architecture"].unique():
         own = rows[rows["architecture"] == architecture]
-        result.append((str(architecture), own[own["filters"] == own["filters"].max()]))
-    return result
-
-
-def _named(architecture: str, rows: pd.DataFrame) -> str:
-    return f"{architecture}, {rows['filters'].iloc[0]} filters"
+        largest = own[own["filters"] == own["filters"].max()]
+        yield f"{architecture}, {largest['filters'].iloc[0]} filters", largest
 
 
 def _line(name: str, text: str) -> str:

@@ -4,7 +4,7 @@ Keyword-only parameters are what a claim in ``claims.yaml`` must or may give, ex
 claims. A test raises ``NotMeasured`` where the tables lack what it needs.
 """
 
-from filtertwins.claims.evidence import accuracy, likeness, obd, pruning, removal, twins  # fills the registry
+from filtertwins.claims.evidence import accuracy, experiments, likeness, obd, pruning  # These fill the registry.
 from filtertwins.claims.evidence.registry import TESTS, Test
 
-__all__ = ["TESTS", "Test", "accuracy", "likeness", "obd", "pruning", "removal", "twins"]
+__all__ = ["TESTS", "Test", "accuracy", "experiments", "likeness", "obd", "pruning"]

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from pydantic import PositiveFloat, PositiveInt
 
-from filtertwins.claims.evidence.registry import FilterCounts, Share, test
+from filtertwins.claims.evidence.registry import FilterCounts, Share, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, count_seeds, only
-from filtertwins.claims.judging import (
-    NotMeasured,
-    Outcome,
-    combine,
-    equivalence_parts,
-    in_words,
-    listed,
-    network_parts,
-    range_parts,
-)
+from filtertwins.claims.judging import Outcome, combine, in_words, listed, margin_parts, network_parts, range_parts
 from filtertwins.measures.statistics import EquivalenceTest
 from filtertwins.settings import Name
 
 
 @test("inside", "outside")
 def accuracy_in_range(
-    runs: pd.DataFrame, *, level: float, architecture: Name, filters: FilterCounts, lowest: Share, highest: Share
+    runs: Table, *, level: float, architecture: Name, filters: FilterCounts, lowest: Share, highest: Share
 ) -> Outcome:
     """Is the mean test accuracy within a range, ends included, for each number of filters?"""
     accuracy = {
@@ -32,18 +22,18 @@ def accuracy_in_range(
         for count in filters
     }
     parts = range_parts(accuracy, lowest, highest, level)
-    shown = {name: f"{name} ({in_words(part.effect, 'accuracy')})" for name, part in parts.items()}
+    shown = {part: f"{part.name} ({in_words(part.effect, 'accuracy')})" for part in parts}
     return combine(
-        list(parts.values()),
+        parts,
         "accuracy",
-        inside=listed([shown[name] for name, part in parts.items() if part.holds]),
-        outside=listed([shown[name] for name, part in parts.items() if part.holds is False]),
+        inside=listed([shown[part] for part in parts if part.holds]),
+        outside=listed([shown[part] for part in parts if part.holds is False]),
     )
 
 
-@test("margin", "apart")
+@test("apart")
 def equal_accuracy(
-    equivalence: pd.DataFrame,
+    equivalence: Table,
     *,
     level: float,
     architecture: Name,
@@ -54,26 +44,17 @@ def equal_accuracy(
     """Is the test accuracy the same within a margin, for each pair of a smaller and a larger number of filters?"""
     tests, p_holm = {}, []
     for first, second in [(i, j) for i in filters for j in other_filters if i < j]:
-        row = only(equivalence, architecture=architecture, filters=first, other_filters=second)
-        if not np.isclose(row["margin"], margin):
-            raise NotMeasured(f"tested with a margin of {row['margin']:g}, the claim says {margin:g}")
-        tests[f"{first} against {second}"] = EquivalenceTest(
-            row["difference"], row["low"], row["high"], margin, row["p_value"], None, int(row["n"])
-        )
+        row = only(equivalence, margin=margin, architecture=architecture, filters=first, other_filters=second)
+        values = (row["difference"], row["low"], row["high"], margin, row["p_value"])
+        tests[f"{first} against {second}"] = EquivalenceTest(*values, equivalent=None, n=int(row["n"]))
         p_holm.append(row["p_holm"])
-    parts = equivalence_parts(tests, p_holm, level)
-    apart = listed([part.name for part in parts if part.holds is False])
-    return combine(parts, "points of accuracy", margin=in_words(margin, "points of accuracy"), apart=apart)
+    parts = margin_parts(tests, p_holm, level)
+    return combine(parts, "points of accuracy", apart=listed([part.name for part in parts if part.holds is False]))
 
 
 @test()
 def logits_change_when_merged(
-    merging: pd.DataFrame,
-    *,
-    architecture: Name,
-    filters_kept: PositiveInt,
-    at_least: float = 0.0,
-    at_most: float = np.inf,
+    merging: Table, *, architecture: Name, filters_kept: PositiveInt, at_least: float = 0.0, at_most: float = np.inf
 ) -> Outcome:
     """Is the largest change of a logit within a range for every network that is merged into fewer filters?"""
     rows = chosen(merging, architecture=architecture, filters_kept=filters_kept)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from filtertwins.claims.evidence.registry import Names, Share, test
+from filtertwins.claims.evidence.registry import Names, Share, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, conditions, count_seeds, only
 from filtertwins.claims.judging import (
     NotMeasured,
@@ -26,30 +25,28 @@ from filtertwins.settings import Name
 Chance = Literal["redrawn", "initial", "isotropic"]
 
 
-@test("pairs", "equal_pairs", "close_pairs", "networks", "with_equal", "at_most")
-def exact_duplicates_occur(redundancy: pd.DataFrame, *, level: float, more_than: Share) -> Outcome:
+@test("pairs", "equal_pairs", "close_pairs", "networks", "with_equal")
+def exact_duplicates_occur(redundancy: Table, *, level: float, more_than: Share) -> Outcome:
     """Do more than a share of all trained networks have two filters that are equal to the last bit?"""
     rows = chosen(redundancy, stage="trained")
     rows = rows[rows["live_filters"] > 1]
     if rows.empty:
         raise NotMeasured("no network has two filters")
     equal = rows["exact_duplicate_pairs"] > 0
-    part = share_part(equal, more_than, level, count_seeds(rows))
     return combine(
-        [part],
+        [share_part(equal, more_than, level, count_seeds(rows))],
         "networks",
-        pairs=f"{int((rows['live_filters'] * (rows['live_filters'] - 1) // 2).sum()):,}",
+        pairs=_count(rows["live_filters"] * (rows["live_filters"] - 1) // 2),
         equal_pairs=_count(rows["exact_duplicate_pairs"]),
         close_pairs=_count(rows["close_duplicate_pairs"]),
         networks=f"{len(rows):,}",
         with_equal=_count(equal),
-        at_most=in_words(part.high, "networks"),
     )
 
 
 @test("networks", "with_pairs", "pairs")
 def near_duplicates_occur(
-    near_duplicates: pd.DataFrame,
+    near_duplicates: Table,
     *,
     level: float,
     architecture: Name,
@@ -71,7 +68,7 @@ def near_duplicates_occur(
 
 @test("measured", "chance")
 def more_near_duplicates_than_chance(
-    excess_by_threshold: pd.DataFrame,
+    excess_by_threshold: Table,
     *,
     level: float,
     architecture: Name,
@@ -84,14 +81,13 @@ def more_near_duplicates_than_chance(
     The table's p-value, adjusted for the similarities of its curve, must agree.
     """
     row = only(excess_by_threshold, architecture=architecture, filters=filters, threshold=threshold)
-    part = _over_chance(row, "excess", row["low"], row["high"], row["p_fdr"], more_than, level)
-    fractions = {"measured": row["fraction"], "chance": row["null_fraction"]}
-    return combine([part], "pairs", **{name: in_words(x, "pairs") for name, x in fractions.items()})
+    measured, chance = (in_words(row[name], "pairs") for name in ("fraction", "null_fraction"))
+    return combine([_over_chance(row, "", more_than, level)], "pairs", measured=measured, chance=chance)
 
 
 @test("measured", "chance")
 def more_alike_than_chance(
-    excess: pd.DataFrame,
+    excess: Table,
     *,
     level: float,
     architecture: Name,
@@ -104,40 +100,77 @@ def more_alike_than_chance(
     The table's p-value, adjusted for its conditions, must agree.
     """
     row = only(excess, architecture=architecture, filters=filters)
-    low, high, p_value = row[f"{chance}_low"], row[f"{chance}_high"], row[f"{chance}_p_fdr"]
-    part = _over_chance(row, f"{chance}_excess", low, high, p_value, more_than, level)
+    part = _over_chance(row, f"{chance}_", more_than, level)
     return combine([part], "change of cosine", **_beside_chance(row, chance))
 
 
 @test("measured", "chance")
 def as_alike_as_chance(
-    excess: pd.DataFrame, *, architecture: Name, filters: PositiveInt, chance: Chance, margin: PositiveFloat
+    excess: Table, *, architecture: Name, filters: PositiveInt, chance: Chance, margin: PositiveFloat
 ) -> Outcome:
     """Is the mean cosine to the nearest filter what chance gives, within a margin? By the table's 95 % interval."""
     row = only(excess, architecture=architecture, filters=filters)
-    effect, low, high = row[f"{chance}_excess"], row[f"{chance}_low"], row[f"{chance}_high"]
+    effect, low, high = (row[f"{chance}_{name}"] for name in ("excess", "low", "high"))
     holds = within(low, high, -margin, margin)
     part = Part(condition(row), effect, low, high, int(row["n"]), holds, margin - abs(effect))
     return combine([part], "change of cosine", **_beside_chance(row, chance))
 
 
-def _over_chance(
-    row: pd.Series[Any], effect: str, low: float, high: float, p_value: float, line: float, level: float
-) -> Part:
+def _over_chance(row: pd.Series[Any], prefix: str, line: float, level: float) -> Part:
+    effect, low, high, p_value = (row[f"{prefix}{name}"] for name in ("excess", "low", "high", "p_fdr"))
     holds = above(low, high, line)
     if holds and not p_value < level:
         holds = None
-    return Part(condition(row), row[effect], low, high, int(row["n"]), holds, row[effect] - line, p_value)
+    return Part(condition(row), effect, low, high, int(row["n"]), holds, effect - line, p_value)
 
 
 def _beside_chance(row: pd.Series[Any], chance: Chance) -> dict[str, str]:
-    numbers = {"measured": row["mean_nearest_cosine"], "chance": row[f"{chance}_null"]}
-    return {name: in_words(x, "cosine") for name, x in numbers.items()}
+    return {
+        "measured": in_words(row["mean_nearest_cosine"], "cosine"),
+        "chance": in_words(row[f"{chance}_null"], "cosine"),
+    }
+
+
+@test("networks", "within", "between")
+def fewer_close_pairs_than_strangers(
+    strangers: Table, *, architecture: Name, filters: PositiveInt, less_than: PositiveFloat
+) -> Outcome:
+    """Have networks fewer close pairs than strangers, as a ratio below a line? By the table's jackknife interval."""
+    row = _estimable(strangers, architecture, filters)
+    holds = above(-row["ratio_high"], -row["ratio_low"], -less_than)
+    return combine([_stranger_part(row, holds, less_than - row["ratio"])], "ratio", **_beside_strangers(row))
+
+
+@test("networks", "within", "between")
+def as_many_close_pairs_as_strangers(
+    strangers: Table, *, architecture: Name, filters: PositiveInt, lowest: PositiveFloat, highest: PositiveFloat
+) -> Outcome:
+    """Is the ratio of close pairs to those of strangers within a range? By the table's jackknife interval."""
+    row = _estimable(strangers, architecture, filters)
+    holds = within(row["ratio_low"], row["ratio_high"], lowest, highest)
+    room = min(row["ratio"] - lowest, highest - row["ratio"])
+    return combine([_stranger_part(row, holds, room)], "ratio", **_beside_strangers(row))
+
+
+def _estimable(strangers: Table, architecture: str, filters: int) -> pd.Series[Any]:
+    row = only(strangers, architecture=architecture, filters=filters, stage="trained")
+    if not row["estimable"]:
+        raise NotMeasured(f"too few close pairs are expected in {condition(row)}")
+    return row
+
+
+def _stranger_part(row: pd.Series[Any], holds: bool | None, room: float) -> Part:
+    return Part(condition(row), row["ratio"], row["ratio_low"], row["ratio_high"], int(row["n"]), holds, room)
+
+
+def _beside_strangers(row: pd.Series[Any]) -> dict[str, str]:
+    shares = {name: in_words(row[name], "pairs") for name in ("within", "between")}
+    return shares | {"networks": str(row["n"])}
 
 
 @test()
 def training_moves_filters_apart(
-    redundancy: pd.DataFrame, *, level: float, architectures: Names, filters: PositiveInt
+    redundancy: Table, *, level: float, architectures: Names, filters: PositiveInt
 ) -> Outcome:
     """Is the mean cosine to the nearest filter smaller after training than before, in each architecture?"""
     changes = {}
@@ -149,7 +182,7 @@ def training_moves_filters_apart(
 
 
 @test("small", "large", "chance")
-def small_weights_align(condensation: pd.DataFrame, *, level: float, near_equal: Share) -> Outcome:
+def small_weights_align(condensation: Table, *, level: float, near_equal: Share) -> Outcome:
     """Are filters nearly equal early on from the smallest initial weights, and more so than from the largest?
 
     Both by the mean |cosine| of a network's pairs at the last step of the table. In the conditions where isotropic
@@ -165,17 +198,16 @@ def small_weights_align(condensation: pd.DataFrame, *, level: float, near_equal:
             smallest, largest = by_scale.iloc[:, 0], by_scale.iloc[:, -1]
             small[f"{name}, smallest weights"] = smallest
             rise[f"{name}, smallest against largest weights"] = smallest - largest
-            means.append((smallest.mean(), largest.mean(), chance))
+            means.append({"small": smallest.mean(), "large": largest.mean(), "chance": chance})
     in_all = len(small) + len(rise)
     parts = direction_parts(small, near_equal, level, in_all=in_all) + direction_parts(rise, 0.0, level, in_all=in_all)
-    spans = dict(zip(("small", "large", "chance"), map(_span, zip(*means, strict=True)), strict=False))
-    return combine(parts, "cosine", **spans)
+    return combine(parts, "cosine", **{str(name): _span(cosines) for name, cosines in pd.DataFrame(means).items()})
 
 
 def _count(values: pd.Series[Any]) -> str:
     return f"{int(values.sum()):,}" if values.any() else "none"
 
 
-def _span(cosines: Iterable[float]) -> str:
-    shown = [in_words(x, "cosine") for x in sorted(cosines)]
-    return shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"
+def _span(cosines: pd.Series[float]) -> str:
+    low, high = (in_words(x, "cosine") for x in (cosines.min(), cosines.max()))
+    return low if low == high else f"{low} to {high}"

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import Field, PositiveFloat
 
-from filtertwins.claims.evidence.registry import Share, test
-from filtertwins.claims.evidence.rows import chosen
+from filtertwins.claims.evidence.registry import Share, Table, test
+from filtertwins.claims.evidence.rows import by_seed, chosen
 from filtertwins.claims.judging import (
     NotMeasured,
     Outcome,
     combine,
     direction_parts,
     equivalence_parts,
-    holm_of,
     in_words,
     range_parts,
 )
-from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.settings import Name
 
 Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)]
@@ -29,7 +25,7 @@ Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_le
 
 @test("predicted", "actual")
 def predicted_increase_has_the_right_size(
-    obd: pd.DataFrame,
+    obd: Table,
     *,
     level: float,
     architecture: Name,
@@ -43,18 +39,16 @@ def predicted_increase_has_the_right_size(
     paper's own recursion for it.
     """
     column = {"exact": "predicted_increase", "paper": "predicted_increase_1990"}[recursion]
-    predicted, actual = (
-        frame[_column(frame, share)]
-        for frame in (_by_share(obd, architecture, name) for name in (column, "actual_increase"))
-    )
+    rows = chosen(obd, architecture=architecture, ranking="obd", share=share)
+    predicted, actual = (by_seed(rows, name) for name in (column, "actual_increase"))
     parts = range_parts({_deleted(share): actual / predicted}, 1 / factor, factor, level)
     sizes = {name: f"{own.mean():.2g} nats" for name, own in (("predicted", predicted), ("actual", actual))}
-    return combine(list(parts.values()), "ratio", **sizes)
+    return combine(parts, "ratio", **sizes)
 
 
-@test("margin", "reach", "reach_by_magnitude")
+@test("reach", "reach_by_magnitude")
 def retraining_restores_accuracy(
-    obd: pd.DataFrame, *, level: float, architecture: Name, up_to: Share, margin: PositiveFloat
+    obd: Table, *, level: float, architecture: Name, up_to: Share, margin: PositiveFloat
 ) -> Outcome:
     """Is the retrained test accuracy that of the network without a deletion, within a margin, up to a share deleted?
 
@@ -62,59 +56,43 @@ def retraining_restores_accuracy(
     deleting the smallest weights gets, since what retraining restores is not to the credit of the ranking alone.
     """
     change, by_magnitude = (_changes_of_retrained(obd, architecture, ranking) for ranking in ("obd", "magnitude"))
-    last = _column(change, up_to)
-    tests = {
-        _deleted(share): paired_equivalence(change[share], np.zeros(len(change)), margin)
-        for share in map(float, change.columns)
-        if share <= last
-    }
+    (last, *_) = chosen(obd, architecture=architecture, ranking="obd", share=up_to)["share"]
+    changes = {_deleted(share): own for share, own in change.items() if share <= last}
     return combine(
-        equivalence_parts(tests, holm_of(tests), level),
+        equivalence_parts(changes, margin, level),
         "points of accuracy",
-        margin=in_words(margin, "points of accuracy"),
         reach=_reach(change, margin),
         reach_by_magnitude=_reach(by_magnitude, margin),
     )
 
 
 @test()
-def saliency_beats_magnitude(obd: pd.DataFrame, *, level: float, architecture: Name, shares: Shares) -> Outcome:
+def saliency_beats_magnitude(obd: Table, *, level: float, architecture: Name, shares: Shares) -> Outcome:
     """Does the loss grow less with weights deleted by Optimal Brain Damage than by absolute value, at each share?"""
-    increase = [_by_share(obd, architecture, "actual_increase", ranking) for ranking in ("obd", "magnitude")]
     differences = {}
     for share in shares:
-        by_saliency, by_magnitude = (frame[_column(frame, share)] for frame in increase)
+        rows = chosen(obd, architecture=architecture, share=share)
+        by_saliency, by_magnitude = (
+            by_seed(chosen(rows, ranking=ranking), "actual_increase") for ranking in ("obd", "magnitude")
+        )
         differences[_deleted(share)] = by_saliency - by_magnitude
     return combine(direction_parts(differences, 0.0, level, below=True), "nats")
 
 
-def _by_share(obd: pd.DataFrame, architecture: str, column: str, ranking: str = "obd") -> pd.DataFrame:
-    """One row a seed, one column a share of the weights deleted."""
-    rows = chosen(obd, architecture=architecture, ranking=ranking)
-    return rows.pivot_table(index="seed", columns="share", values=column)
-
-
-def _column(by_share: pd.DataFrame, share: float) -> float:
-    """The column of a share, which may differ by rounding."""
-    for column in map(float, by_share.columns):
-        if np.isclose(column, share):
-            return column
-    raise NotMeasured(f"nothing with {_deleted(share)}")
-
-
-def _deleted(share: float) -> str:
+def _deleted(share: Any) -> str:
     return f"{100 * share:.0f} % deleted"
 
 
-def _changes_of_retrained(obd: pd.DataFrame, architecture: str, ranking: str) -> pd.DataFrame:
-    """Retrained test accuracy less that without a deletion; columns as of :func:`_by_share`, ascending, without 0."""
-    accuracy = _by_share(obd, architecture, "test_accuracy_retrained", ranking)
+def _changes_of_retrained(obd: Table, architecture: str, ranking: str) -> Table:
+    """Retrained test accuracy less that without a deletion: one row a seed, one column a share above 0, ascending."""
+    rows = chosen(obd, architecture=architecture, ranking=ranking)
+    accuracy = rows.pivot_table(index="seed", columns="share", values="test_accuracy_retrained")
     if 0.0 not in accuracy:
         raise NotMeasured(f"no network of {architecture} retrained without a deletion")
     return accuracy.sub(accuracy[0.0], axis="index").drop(columns=0.0)
 
 
-def _reach(changes: pd.DataFrame, margin: float) -> str:
+def _reach(changes: Table, margin: float) -> str:
     """The largest share before the mean leaves the margin."""
     inside = takewhile(lambda share: abs(changes[share].mean()) <= margin, map(float, changes.columns))
     return in_words(max(inside, default=0.0), "share")

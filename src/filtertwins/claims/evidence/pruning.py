@@ -1,85 +1,56 @@
-"""What pruning filters saves and costs, by one method or another, and what a small network from scratch does.
-
-Ways to prune are chosen on the validation split; the test split is looked at once, for those that were chosen.
-"""
+"""What pruning filters saves and costs, by one method or another, and what a small network from scratch does."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Literal, cast
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from filtertwins.claims.evidence.registry import Names, Share, test
-from filtertwins.claims.evidence.rows import by_seed, chosen, count_seeds, only
-from filtertwins.claims.judging import (
-    NotMeasured,
-    Outcome,
-    Part,
-    combine,
-    direction_parts,
-    in_words,
-    listed,
-    no_more_parts,
+from filtertwins.claims.evidence.pruned import (
+    Chosen,
+    Split,
+    best_at_each_count,
+    gains,
+    gap,
+    in_short,
+    pruned,
+    smallest_good,
+    unpruned_filters,
 )
-from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence
+from filtertwins.claims.evidence.registry import Names, Share, Table, test
+from filtertwins.claims.evidence.rows import by_seed, chosen, count_seeds, only
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, direction_parts, in_words, listed
 from filtertwins.settings import Name
+from filtertwins.tables.pruning import LEVEL
 
-Split = Literal["validation", "test"]
-
-UNPRUNED = "none"  # the method of networks that keep all their filters
 MEASURED = "oracle"  # the criterion that is the measured cost of removal
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to prune an architecture's networks, and what it gained."""
-
-    filters: int
-    kept: int
-    method: str
-    gain: pd.Series[float]  # of test accuracy, by seed
-
-    def __str__(self) -> str:
-        return _so_pruned(self.filters, self.kept, self.method)
-
-
-@test("margin", "gone")
+@test("gone")
 def pruning_makes_smaller(
-    pruning: pd.DataFrame,
-    cost: pd.DataFrame,
-    *,
-    level: float,
-    architectures: Names,
-    methods: Names,
-    margin: PositiveFloat,
+    pruning: Table, cost: Table, *, level: float, architectures: Names, methods: Names, margin: PositiveFloat
 ) -> Outcome:
     """Is the test accuracy of the smallest good network lower by no more than a margin, in each architecture?
 
-    Which network that is, see :func:`_smallest`. Lower than that of the unpruned one, trained on for as long.
+    Which network that is, see :func:`smallest_good`. Lower than that of the unpruned one, trained on for as long.
     """
-    ways = {name: _smallest(pruning, name, methods, margin, level) for name in architectures}
+    networks = {name: smallest_good(pruning, name, methods, margin, level) for name in architectures}
     gone = []
-    for name, way in ways.items():
-        left, all_of_them = (
-            _of_shape(cost, name, way.filters, kept)["parameters"].iloc[0] for kept in (way.kept, way.filters)
-        )
-        gone.append(f"{name} {in_words(1 - left / all_of_them, 'share')} ({way})")
-    return combine(
-        direction_parts({name: way.gain for name, way in ways.items()}, -margin, level),
-        "points of accuracy",
-        margin=in_words(margin, "points of accuracy"),
-        gone=listed(gone),
-    )
+    for name, found in networks.items():
+        left, whole = (rows["parameters"].iloc[0] for rows in _both_sizes(cost, name, found))
+        gone.append(f"{in_words(1 - left / whole, 'share')} ({name}, {found.words})")
+    parts = direction_parts({name: found.gain for name, found in networks.items()}, -margin, level)
+    return combine(parts, "points of accuracy", gone=listed(gone))
 
 
-@test("rounds", "faster", "not_faster")
+@test("rounds")
 def pruning_makes_faster(
-    pruning: pd.DataFrame,
-    cost: pd.DataFrame,
+    pruning: Table,
+    cost: Table,
     *,
     level: float,
     architectures: Names,
@@ -95,35 +66,22 @@ def pruning_makes_faster(
     """
     ratios, seeds = {}, []
     for name in architectures:
-        way = _smallest(pruning, name, methods, margin, level)
-        seeds.append(int(way.gain.count()))
+        found = smallest_good(pruning, name, methods, margin, level)
+        seeds.append(int(found.gain.count()))
         for batch in batches:
-            pruned, whole = (
-                chosen(_of_shape(cost, name, way.filters, kept), batch=batch).set_index("round")["latency_s"]
-                for kept in (way.kept, way.filters)
+            smaller, whole = (
+                chosen(rows, batch=batch).set_index("round")["latency_s"] for rows in _both_sizes(cost, name, found)
             )
-            ratios[f"{name}, {batch} image{'s' if batch > 1 else ''} at a time"] = (pruned / whole).sort_index()
+            ratios[f"{name}, {batch} image{'s' if batch > 1 else ''} at a time"] = (smaller / whole).sort_index()
     parts = direction_parts(ratios, 1.0, level, below=True)
-    shown = {part.name: f"{part.name} ({in_words(part.effect, 'ratio')})" for part in parts}
-    return combine(
-        [replace(part, n=min(part.n, *seeds), p_value=np.nan) for part in parts],
-        "ratio",
-        rounds=str(min(part.n for part in parts)),
-        faster=listed([shown[part.name] for part in parts if part.holds]),
-        not_faster=listed([shown[part.name] for part in parts if not part.holds]),
-    )
+    rounds = min(part.n for part in parts)
+    parts = [replace(part, n=min(part.n, *seeds), p_value=np.nan) for part in parts]
+    return combine(parts, "ratio", rounds=str(rounds))
 
 
-@test("network", "times", "margin", "less_or_more")
+@test("network", "times", "less_or_more")
 def pruning_improves_accuracy(
-    pruning: pd.DataFrame,
-    *,
-    level: float,
-    architectures: Names,
-    methods: Names,
-    margin: PositiveFloat,
-    trained_on: bool,
-    more_than: Share = 0.0,
+    pruning: Table, *, level: float, architectures: Names, methods: Names, margin: PositiveFloat, trained_on: bool
 ) -> Outcome:
     """Is the test accuracy of the most improved network above that of the unpruned one?
 
@@ -136,7 +94,7 @@ def pruning_improves_accuracy(
     """
     validation, tested = (
         pd.concat(
-            {name: _gains(pruning, name, methods, split, trained_on=trained_on) for name in architectures},
+            {name: gains(pruning, name, methods, split, trained_on=trained_on) for name in architectures},
             axis="columns",
         )
         for split in cast("tuple[Split, ...]", ("validation", "test"))
@@ -148,18 +106,17 @@ def pruning_improves_accuracy(
     (favourite, times), *_ = Counter(choices.values()).most_common()
     name, kept, method = cast("tuple[str, int, str]", favourite)
     return combine(
-        direction_parts({"the chosen networks": gain}, more_than, level),
+        direction_parts({"the chosen networks": gain}, 0.0, level),
         "points of accuracy",
-        network=f"{name} with {_so_pruned(_filters(pruning, name), kept, method)}",
+        network=f"{name} with {in_short(unpruned_filters(pruning, name), kept, method)}",
         times=str(times),
-        margin=in_words(margin, "points of accuracy"),
         less_or_more="less" if gain.mean() < margin else "more",
     )
 
 
-@test("best", "others", "differences", "ahead", "counts")
+@test("differences")
 def method_beats_others(
-    pruning: pd.DataFrame, *, level: float, architectures: Names, methods: Names, others: Names, fine_tuned: bool
+    pruning: Table, *, level: float, architectures: Names, methods: Names, others: Names, fine_tuned: bool
 ) -> Outcome:
     """Is the test accuracy with one of some methods above that with others, on average over the kept counts?
 
@@ -167,51 +124,36 @@ def method_beats_others(
     An average can hang on one kept count, so that the sentence can say at how many of them the methods are ahead.
     """
     differences: dict[str, pd.Series[float]] = {}
-    ahead: dict[str, int] = {}
-    counts: dict[str, int] = {}
-    used: tuple[set[str], set[str]] = (set(), set())
+    ahead: dict[str, str] = {}
     for name in architectures:
-        accuracy = {split: _accuracies(pruning, name, split, fine_tuned=fine_tuned) for split in ("validation", "test")}
-        known = accuracy["validation"].columns.unique("method")
+        rows = pruned(pruning, name, fine_tuned=fine_tuned)
+        known = set(rows["method"])
         if missing := [method for method in (*methods, *others) if method not in known]:
             raise NotMeasured(f"{name} was not pruned by {listed(missing)}")
-        of_sides = []
-        for side, names in zip((methods, others), used, strict=True):
-            means = accuracy["validation"].mean()
-            best = _best_at_each_count(means[means.index.isin(side, level="method")])
-            names |= {method for _, method in best}
-            of_sides.append(accuracy["test"][best].droplevel("method", axis="columns"))
-        difference = of_sides[0] - of_sides[1]
-        ahead[name], counts[name] = int((difference.mean() > 0).sum()), difference.shape[1]
+        first, second = (best_at_each_count(rows[rows["method"].isin(side)]) for side in (methods, others))
+        difference = first - second
+        ahead[name] = f"ahead at {(difference.mean() > 0).sum()} of {difference.shape[1]}"
         differences[name] = difference.mean(axis="columns")
     parts = direction_parts(differences, 0.0, level)
-    in_each = {part.name: in_words(part.effect, "points of accuracy") for part in parts}
-    return combine(
-        parts,
-        "points of accuracy",
-        best=listed(sorted(used[0])),
-        others=listed(sorted(used[1])),
-        differences=listed([f"{name}: {in_each[name]} (ahead at {ahead[name]} of {counts[name]})" for name in in_each]),
-        ahead=str(sum(ahead.values())),
-        counts=str(sum(counts.values())),
-    )
+    shown = [f"{in_words(part.effect, 'points of accuracy')} ({part.name}, {ahead[part.name]})" for part in parts]
+    return combine(parts, "points of accuracy", differences=listed(shown))
 
 
 @test("gaps")
-def fine_tuning_shrinks_gaps(pruning: pd.DataFrame, *, level: float, architectures: Names) -> Outcome:
-    """Is the gap between the best and the worst method, see :func:`_gap`, wider before fine-tuning?"""
+def fine_tuning_shrinks_gaps(pruning: Table, *, level: float, architectures: Names) -> Outcome:
+    """Is the gap between the best and the worst method, see :func:`gap`, wider before fine-tuning?"""
     shrinking, gaps = {}, []
     for name in architectures:
-        before, after = (_gap(pruning, name, fine_tuned=fine_tuned) for fine_tuned in (False, True))
+        before, after = (gap(pruned(pruning, name, fine_tuned=fine_tuned)) for fine_tuned in (False, True))
         shrinking[name] = before - after
-        ends = (in_words(gap.mean(), "points of accuracy") for gap in (before, after))
-        gaps.append(f"{name} from {' to '.join(ends)}")
+        wide, narrow = (in_words(gap.mean(), "points of accuracy") for gap in (before, after))
+        gaps.append(f"from {wide} to {narrow} ({name})")
     return combine(direction_parts(shrinking, 0.0, level), "points of accuracy", gaps=listed(gaps))
 
 
 @test()
 def criterion_predicts_cost(
-    criteria: pd.DataFrame,
+    criteria: Table,
     *,
     level: float,
     architectures: Names,
@@ -227,9 +169,9 @@ def criterion_predicts_cost(
     return combine(direction_parts(correlations, more_than, level), "correlation")
 
 
-@test("margin", "pruned_better", "small_better")
+@test("pruned_better", "small_better")
 def small_is_as_good(
-    small_or_pruned: pd.DataFrame,
+    small_or_pruned: Table,
     *,
     level: float,
     architectures: Names,
@@ -238,26 +180,24 @@ def small_is_as_good(
 ) -> Outcome:
     """Is a small network trained from scratch no less accurate than a pruned one by more than a margin, at each count?
 
-    To be better is no fault. Pruned by the method that the table says was selected on the validation split. The effect
-    is pruned minus small. The sentence can say where the small one is better by the table's interval; and where the
-    pruned one is, of those where the claim is not shown to hold.
+    The table tells: its column ``no_worse``, of the method that it says was selected. The effect is pruned minus small.
+    The sentence can say where the small one is better by the table's interval; and where the pruned one is, of those
+    where the claim is not shown to hold.
     """
-    tests = {}
+    if not np.isclose(level, LEVEL):
+        raise NotMeasured(f"tested at a level of {LEVEL:g}, the claims say {level:g}")
+    parts = []
     for name in architectures:
         rows = chosen(small_or_pruned, architecture=name, budget=budget, selected=True)
         for kept in sorted(rows["kept"].unique()):
-            row = only(rows, architecture=name, kept=kept)
-            if not np.isclose(row["margin"], margin):
-                raise NotMeasured(f"tested with a margin of {row['margin']:g}, the claim says {margin:g}")
-            tests[f"{name} with {kept} filters"] = EquivalenceTest(
-                row["difference"], row["low"], row["high"], margin, row["p_value"], None, int(row["n"])
-            )
-    parts = no_more_parts(tests, level)
+            row = only(rows, margin=margin, kept=kept)
+            holds = None if pd.isna(row["no_worse"]) else bool(row["no_worse"])
+            interval = (row["difference"], row["low"], row["high"], int(row["n"]))
+            parts.append(Part(f"{name} with {kept} filters", *interval, holds, margin - row["difference"]))
     better = [part for part in parts if part.low > 0 and not part.holds]
     return combine(
         parts,
         "points of accuracy",
-        margin=in_words(margin, "points of accuracy"),
         pruned_better=listed([f"{part.name} ({in_words(part.effect, 'points of accuracy')})" for part in better]),
         small_better=str(sum(part.high < 0 for part in parts)),
     )
@@ -265,8 +205,8 @@ def small_is_as_good(
 
 @test()
 def head_takes_most(
-    pruning: pd.DataFrame,
-    cost: pd.DataFrame,
+    pruning: Table,
+    cost: Table,
     *,
     architectures: Names,
     of: Literal["parameters", "multiply_accumulates"],
@@ -279,100 +219,15 @@ def head_takes_most(
     """
     parts = []
     for name in architectures:
-        rows = chosen(pruning, architecture=name)
-        filters = int(rows["filters"].iloc[0])
-        shape = _of_shape(cost, name, filters, filters).iloc[0]
-        macs = shape["dense_macs"] + shape["convolution_macs"]
-        share = float(shape["dense_macs"] / (shape["parameters"] if of == "parameters" else macs))
-        parts.append(Part(name, share, share, share, count_seeds(rows), share > more_than, share - more_than))
+        filters, seeds = unpruned_filters(pruning, name), count_seeds(chosen(pruning, architecture=name))
+        shape = chosen(cost, architecture=name, filters=filters, kept=filters).iloc[0]
+        whole = shape["parameters"] if of == "parameters" else shape["dense_macs"] + shape["convolution_macs"]
+        share = float(shape["dense_macs"] / whole)
+        parts.append(Part(name, share, share, share, seeds, share > more_than, share - more_than))
     return combine(parts, "share")
 
 
-def _accuracies(pruning: pd.DataFrame, architecture: str, split: Split, *, fine_tuned: bool) -> pd.DataFrame:
-    """Accuracies of pruned networks, as pruned or after fine-tuning: one row a seed, one column a (kept, method)."""
-    rows = _stage(pruning, architecture, fine_tuned=fine_tuned)
-    rows = rows[rows["method"] != UNPRUNED]
-    if rows.empty:
-        raise NotMeasured(f"no pruned network of {architecture}")
-    return rows.pivot_table(index="seed", columns=["kept", "method"], values=f"{split}_accuracy")
-
-
-def _gains(
-    pruning: pd.DataFrame, architecture: str, methods: Names, split: Split, *, trained_on: bool = True
-) -> pd.DataFrame:
-    """Those of some methods after fine-tuning, less that of the unpruned network, trained on as well or left as it was.
-
-    Of these methods the table need not have all.
-    """
-    unpruned = chosen(_stage(pruning, architecture, fine_tuned=trained_on), method=UNPRUNED)
-    accuracies = _accuracies(pruning, architecture, split, fine_tuned=True)
-    accuracies = accuracies.loc[:, accuracies.columns.isin(methods, level="method")]
-    if accuracies.empty:
-        raise NotMeasured(f"{architecture} was not pruned by {listed(methods)}")
-    return accuracies.sub(by_seed(unpruned, f"{split}_accuracy"), axis="index")
-
-
-def _stage(pruning: pd.DataFrame, architecture: str, *, fine_tuned: bool) -> pd.DataFrame:
-    rows = chosen(pruning, architecture=architecture)
-    rows = rows[(rows["fine_tuning_steps"] > 0) == fine_tuned]
-    if rows.empty:
-        raise NotMeasured(f"nothing of {architecture} with{'' if fine_tuned else 'out'} fine-tuning")
-    return rows
-
-
-def _best(means: pd.Series[float]) -> tuple[int, str]:
-    """The kept count and the method of the highest mean."""
-    return cast("tuple[int, str]", means.idxmax())
-
-
-def _best_at_each_count(means: pd.Series[float]) -> list[tuple[int, str]]:
-    """Each kept count, the fewest first, with its method of the highest mean."""
-    return [_best(own) for _, own in means.groupby(level="kept")]
-
-
-def _smallest(pruning: pd.DataFrame, architecture: str, methods: Names, margin: float, level: float) -> Way:
-    """The smallest network that loses no accuracy by more than a margin, as far as the validation split can tell.
-
-    Each kept count is stood for by that method of the highest mean accuracy after fine-tuning. It is compared with the
-    unpruned network, trained on for as long, by the lower of the two one-sided tests for equivalence: to be better is
-    no fault. Where no network passes, it is the one of the highest mean gain.
-    """
-    gains = _gains(pruning, architecture, methods, "validation")
-    best = _best(gains.mean())
-    for kept, method in _best_at_each_count(gains.mean()):
-        gain = gains[kept, method]
-        if paired_equivalence(gain, np.zeros(len(gain)), margin, alpha=level).low > -margin:
-            best = kept, method
-            break
-    return Way(_filters(pruning, architecture), *best, _gains(pruning, architecture, methods, "test")[best])
-
-
-def _filters(pruning: pd.DataFrame, architecture: str) -> int:
-    """How many the unpruned network has."""
-    return int(chosen(pruning, architecture=architecture)["filters"].iloc[0])
-
-
-def _so_pruned(filters: int, kept: int, method: str) -> str:
-    return f"{kept} of {filters} filters left, by {method}"
-
-
-def _of_shape(cost: pd.DataFrame, architecture: str, filters: int, kept: int) -> pd.DataFrame:
-    """The rows of a network that keeps so many of its filters."""
-    return chosen(cost, architecture=architecture, filters=filters, kept=kept)
-
-
-def _gap(pruning: pd.DataFrame, architecture: str, *, fine_tuned: bool) -> pd.Series[float]:
-    """From the worst to the best method in test accuracy, mean over the kept counts: one value a seed.
-
-    At each kept count these are the methods of the lowest and the highest mean validation accuracy, chance among them.
-    The extremes of each seed's own test accuracies would be apart by noise alone.
-    """
-    validation, tested = (
-        _accuracies(pruning, architecture, split, fine_tuned=fine_tuned)
-        for split in cast("tuple[Split, ...]", ("validation", "test"))
-    )
-    best, worst = (
-        tested[_best_at_each_count(means)].droplevel("method", axis="columns")
-        for means in (validation.mean(), -validation.mean())
-    )
-    return (best - worst).mean(axis="columns")
+def _both_sizes(cost: Table, architecture: str, network: Chosen) -> list[Table]:
+    """The rows of a pruned network, and those of the network before."""
+    rows = chosen(cost, architecture=architecture, filters=network.filters)
+    return [chosen(rows, kept=kept) for kept in (network.kept, network.filters)]

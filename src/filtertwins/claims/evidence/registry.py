@@ -7,17 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
 
 from filtertwins.claims.judging import Outcome
 from filtertwins.settings import Name
 
+Table = pd.DataFrame  # A test has a parameter of this type for each table that it reads, named like the table.
 Share = Annotated[float, Field(ge=0, le=1)]
 FilterCounts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 COMMON_NUMBERS = ("effect", "low", "high", "n", "part", "parts", "held", "each")
-"""What the sentence of any claim may mention; ``each`` lists all parts, ``part`` is the one that decides."""
+"""What the sentence of any claim may mention; ``each`` lists all parts, ``part`` is the one that decides.
+
+It may mention the ``margin`` too, if the claim has that parameter.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outc
             tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
             parameters=create_model(function.__name__, __base__=Strict, **fields),
             takes_level=takes_level,
-            numbers=(*COMMON_NUMBERS, *numbers),
+            numbers=(*COMMON_NUMBERS, *numbers, *({"margin"} & options.keys())),
         )
         return function
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from filtertwins.claims.evidence.registry import Table
 from filtertwins.claims.judging import NotMeasured
 
 
-def chosen(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+def chosen(table: Table, **wanted: Any) -> Table:
     """The rows whose columns have the wanted values; a tuple allows several, numbers may differ by rounding.
 
     Raises:
@@ -24,30 +25,36 @@ def chosen(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
         else:
             keep &= table[column].isin(value if isinstance(value, tuple) else (value,))
     if not keep.any():
-        what = ", ".join(f"{column} {value}" for column, value in wanted.items())
-        raise NotMeasured(f"nothing with {what}")
+        raise NotMeasured(f"nothing with {_described(wanted)}")
     return table[keep]
 
 
-def only(table: pd.DataFrame, **wanted: Any) -> pd.Series[Any]:
-    """The one row of :func:`chosen`.
+def only(table: Table, *, margin: float | None = None, **wanted: Any) -> pd.Series[Any]:
+    """The one row of :func:`chosen`, which was tested with the margin if one is given.
 
     Raises:
-        NotMeasured: there is none, or more than one.
+        NotMeasured: there is none, or more than one, or its margin is another.
     """
     rows = chosen(table, **wanted)
     if len(rows) > 1:
-        what = ", ".join(f"{column} {value}" for column, value in wanted.items())
-        raise NotMeasured(f"{len(rows)} rows with {what}, where there should be one")
-    return rows.iloc[0]
+        raise NotMeasured(f"{len(rows)} rows with {_described(wanted)}, where there should be one")
+    row = rows.iloc[0]
+    if margin is not None and not np.isclose(row["margin"], margin):
+        raise NotMeasured(f"tested with a margin of {row['margin']:g}, the claim says {margin:g}")
+    return row
 
 
-def by_seed(rows: pd.DataFrame, column: str) -> pd.Series[float]:
+def _described(wanted: dict[str, Any]) -> str:
+    values = (" or ".join(value) if isinstance(value, tuple) else value for value in wanted.values())
+    return ", ".join(f"{column} {value}" for column, value in zip(wanted, values, strict=True))
+
+
+def by_seed(rows: Table, column: str) -> pd.Series[float]:
     """A column with the seeds as its index, so that differences pair by seed."""
     return rows.set_index("seed")[column].sort_index().astype(np.float64)
 
 
-def count_seeds(rows: pd.DataFrame) -> int:
+def count_seeds(rows: Table) -> int:
     """How many different seeds there are."""
     return int(rows["seed"].nunique())
 
@@ -57,7 +64,7 @@ def condition(row: pd.Series[Any]) -> str:
     return f"{row['architecture']} with {row['filters']} filters"
 
 
-def conditions(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def conditions(rows: Table) -> Iterator[tuple[str, Table]]:
     """The name and the rows of each condition."""
     for _, own in rows.groupby(["architecture", "filters"], sort=False):
         yield condition(own.iloc[0]), own
