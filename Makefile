@@ -18,7 +18,7 @@ $(INSTALLED): requirements.lock
 	@echo "installing the locked packages into $(VENV); this takes a minute or two"
 	# Compiled to bytecode now: otherwise TensorFlow takes 10 s to import instead of 4, every time.
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps --compile -r requirements.lock
-	# Jobs write no bytecode of the project's own either; as it is now, it is compiled here.
+	# Jobs write no bytecode, so the project's own is compiled here too.
 	$(VENV)/bin/python -m compileall -q src
 	@touch $@
 
@@ -30,7 +30,7 @@ help: ## list the targets
 install: $(INSTALLED) ## create .venv with the locked packages
 
 .PHONY: quickstart
-quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: about two minutes, no download
+quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: about three minutes, no download
 	snakemake --cores $(CORES) --configfile config/quickstart.yaml $(OPTIONS)
 
 .PHONY: figures
@@ -42,8 +42,8 @@ report: $(INSTALLED) figures ## the MNIST study as one HTML page: results/mnist/
 	snakemake --cores $(CORES) --report results/mnist/report.html
 
 .PHONY: answer
-answer: $(INSTALLED) figures ## the MNIST verdicts, into the README
-	PYTHONPATH=src python tools/write_answer.py --claims results/mnist/claims.csv --readme README.md
+answer: $(INSTALLED) figures ## the MNIST verdicts, into README.md and docs/claims.md
+	PYTHONPATH=src python tools/write_answer.py --claims results/mnist/claims.csv --readme README.md --page docs/claims.md
 
 .PHONY: bench
 bench: $(INSTALLED) ## how fast training is, beside Keras and others: at most ten minutes on 4 cores
@@ -59,16 +59,18 @@ slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for i
 	  --slurm-init-seconds-before-status-checks 5 --directory slurm-demo --forceall $(OPTIONS)
 
 .PHONY: test
-test: $(INSTALLED) ## the tests that a change is checked by: minutes
+test: $(INSTALLED) ## the tests that a change is checked by: some minutes
 	python -m pytest --numprocesses auto --durations 10 -m "not slow"
 
+.PHONY: test-slow
+test-slow: $(INSTALLED) ## the other tests: kills, full disks, installations, and a Slurm of one node where it is installed
+	python -m pytest --numprocesses auto --durations 10 -m slow
+
 .PHONY: test-all
-test-all: $(INSTALLED) ## all tests: kills, full disks, installations, and a Slurm of one node where it is installed
-	python -m pytest --numprocesses auto --durations 10
+test-all: test test-slow ## all tests: some half an hour on two cores
 
 .PHONY: lint
 lint: $(INSTALLED) ## formatting, style, security, types, workflow, vulnerabilities
-	# Its rules S are the security linter's, bandit's.
 	ruff check
 	ruff format --check
 	mypy

@@ -21,14 +21,8 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/measures.smk"
-
-
-for experiment in plan.experiments:
-
-    include: EXPERIMENTS / f"{experiment}.smk"
 
 
 if settings.pruned:
@@ -36,11 +30,9 @@ if settings.pruned:
     include: "workflow/rules/pruning.smk"
 
 
-include: "workflow/rules/collecting.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/slurm_arrays.smk"
-include: "workflow/rules/checksums.smk"
 
 
 localrules:
@@ -56,33 +48,33 @@ rule tables:
         "all tables are there"
 
 
+rule figures:
+    input:
+        [multiext(str(FIGURES / name), ".pdf", ".svg", ".png") for name in DRAWN],
+    message:
+        "all figures are there"
+
+
 rule all:
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
-        RESULTS / "summary.txt",
-        RESULTS / "claims.txt",
+        rules.check_claims.output,
+        rules.write_captions.output,
+        rules.summarise_study.output,
     message:
         "the study is complete"
 
 
 onstart:
-    or_end(
-        require_writable,
-        {
-            Path(file).parent
-            for job in workflow.dag.needrun_jobs()
-            for file in job.products()
-        },
-    )
-    forget_records(RECORDS)
-
-
-onerror:
-    save_records(RECORDS, MADE)
+    products = [
+        Path(file) for job in workflow.dag.needrun_jobs() for file in job.products()
+    ]
+    or_end(require_writable, {path.parent for path in products})
 
 
 onsuccess:
-    save_records(RECORDS, MADE)
-    print_summary()
+    for text in (RESULTS / "summary.txt", RESULTS / "claims.txt"):
+        if text.exists():
+            print(text.read_text(encoding="utf-8"))

@@ -1,30 +1,16 @@
 """Test every condition's redundancy against chance, over seeds."""
 
-import argparse
-from pathlib import Path
-
 import pandas as pd
 
-from filtertwins.errors import run_script
-from filtertwins.files import read_csv, write_csv
+from filtertwins.errors import Job, run_job
+from filtertwins.files import read_csv
 from filtertwins.tables.excess import excess_by_threshold_table, excess_table
+from filtertwins.tables.means import write_table
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--redundancy", nargs="+", type=Path, required=True, help="tables of redundancy.csv's columns")
-    parser.add_argument("--near-duplicates", nargs="+", type=Path, required=True, help="of near_duplicates.csv's")
-    parser.add_argument("--excess", type=Path, required=True, help="output")
-    parser.add_argument("--excess-by-threshold", type=Path, required=True, help="output")
-    arguments = parser.parse_args()
-
-    write_csv(excess_table(_together(arguments.redundancy)), arguments.excess)
-    write_csv(excess_by_threshold_table(_together(arguments.near_duplicates)), arguments.excess_by_threshold)
-
-
-def _together(paths: list[Path]) -> pd.DataFrame:
-    return pd.concat([read_csv(path) for path in paths], ignore_index=True)
-
-
-if __name__ == "__main__":
-    run_script(main)
+@run_job
+def main(job: Job) -> None:
+    redundancy = pd.concat(map(read_csv, job.input.redundancy), ignore_index=True)
+    curves = pd.concat(map(read_csv, job.input.near_duplicates), ignore_index=True)
+    write_table(excess_table(redundancy), job.output.excess)
+    write_table(excess_by_threshold_table(curves), job.output.excess_by_threshold)

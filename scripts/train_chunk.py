@@ -1,28 +1,20 @@
 """Train a chunk: some seeds of one condition, together in this process."""
 
-import argparse
-import json
-from pathlib import Path
-
-from filtertwins import files, training
-from filtertwins.data import datasets
-from filtertwins.errors import interrupts_end_at_once, run_script
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset
+from filtertwins.errors import Job, interrupts_end_at_once, run_job
+from filtertwins.files import read_npz
 from filtertwins.networks.weights import save_chunk
 from filtertwins.settings import Architecture, Start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", type=Path, required=True)
-    parser.add_argument("--condition", type=json.loads, required=True, help="all that the result depends on, as JSON")
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
+@run_job
+def main(job: Job) -> None:
+    from filtertwins import training  # Here, so that what TensorFlow prints goes to the log.
 
-    condition = arguments.condition
+    condition = job.params.condition
     model = Architecture.model_validate(condition["model"] | {"filters": [condition["filters"]]})
-    dataset = datasets.Dataset.from_arrays(files.read_npz(arguments.dataset, datasets.DATASET_SHAPES))
+    dataset = Dataset.from_arrays(read_npz(job.input.dataset, DATASET_SHAPES))
     steps = training.total_steps(model.steps, model.epochs, len(dataset.train_labels), model.batch)
-
     training.one_thread()
     with interrupts_end_at_once():
         chunk = training.train_chunk(
@@ -34,10 +26,6 @@ def main() -> None:
             condition,
             [Start.model_validate(start) for start in condition["starts"]],
             condition["also_scored"],
-            report=lambda line: print(line, flush=True),
+            report=print,
         )
-    save_chunk(chunk, arguments.output)
-
-
-if __name__ == "__main__":
-    run_script(main)
+    save_chunk(chunk, job.output[0])

@@ -13,15 +13,12 @@ pytest_plugins = ["studies"]
 
 START_FIRST = ("test_environment.py", "test_slurm.py")
 SLOW = {
-    "test_arrays.py",
     "test_bench.py",
     "test_disk.py",
     "test_environment.py",
-    "test_interrupt.py",
     "test_kill.py",
     "test_slurm.py",
     "test_surroundings.py",
-    "test_times.py",
 }
 
 

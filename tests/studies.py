@@ -7,6 +7,7 @@ would do as well, but xdist 3.8 does not see them under pytest 9.2.)
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+ROOT = Path(__file__).parents[1]
 TREE = ("Snakefile", "config", "profiles", "workflow", "scripts", "src", "environment.yml")
 FOLDER = "it's 100% a study, für Zwillinge"  # braces in a path are beyond Snakemake 9 itself
 SHORT = {"batch": 64, "steps": 6}
@@ -75,17 +77,6 @@ NOTHING: dict[str, int] = {}
 PRUNED = "results/digits/pruning/question/filters-003"
 
 
-def options_of_pruning(script, chunk, condition, *, importance=f"{PRUNED}/importance_seeds-000-001.csv", steps=1):
-    """What a script that prunes a chunk is run with, beside dataset and output."""
-    one, several = ["--chunk", chunk, "--condition", condition], ["--chunks", chunk, "--conditions", condition]
-    methods = ["--methods", "l1", "cosine_merge", "--kept", 2]
-    return {
-        "measure_importance": [*one, "--criteria", "l1", "--images", 10],
-        "prune_filters": [*one, "--importance", importance, *methods, "--fine-tuning-steps", steps],
-        "delete_weights": [*several, "--shares", 0.5, "--images", 10, "--retraining-steps", steps],
-    }[script]
-
-
 @dataclass
 class Study:
     """A copy of the tree, with Snakemake to run in it."""
@@ -93,7 +84,6 @@ class Study:
     folder: Path
     overlays: tuple[str, ...] = ()
     under: tuple[str, ...] = ()  # a command that Snakemake is run by
-    program: tuple[str, ...] = ("-m", "snakemake")
 
     def configure(self, name, changes):
         """Give one more config file to all runs from now on."""
@@ -103,7 +93,7 @@ class Study:
     def command(self, *arguments):
         """What a user types to run Snakemake."""
         configured = ("--configfile", *self.overlays) if self.overlays else ()
-        return [*self.under, sys.executable, *self.program, *arguments, *configured]
+        return [*self.under, sys.executable, "-m", "snakemake", *arguments, *configured]
 
     def snakemake(self, *arguments, exit_code=0, **environment):
         """Run Snakemake as a user does; its output, both streams."""
@@ -124,16 +114,6 @@ class Study:
         """The dataset's file."""
         (path,) = (self.folder / "data" / "digits").glob("dataset-*.npz")
         return path
-
-    def script(self, name, *arguments):
-        """Run a script as its rule does; the ended process."""
-        return subprocess.run(
-            [sys.executable, f"scripts/{name}.py", *map(str, arguments)],
-            cwd=self.folder,
-            env=clean_environment() | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            encoding="utf-8",
-        )
 
     def stale(self, *arguments, **environment):
         """How often each rule would run."""
@@ -161,6 +141,15 @@ class Study:
         """The bytes of every file below some folders, by relative path."""
         paths = [path for folder in folders for path in (self.folder / folder).rglob("*") if path.is_file()]
         return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def run_job(script, **job):
+    """Run a rule's script alone, on a job of these inputs, outputs and so on; the ended process, and the job's log."""
+    log = Path(job.setdefault("log", [str(Path(next(iter(job["output"]))).with_suffix(".log"))])[0])
+    command = [sys.executable, str(ROOT / "tools" / "run_job.py"), script, json.dumps(job, default=str)]
+    environment = clean_environment() | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
+    return done, log.read_text(encoding="utf-8")
 
 
 def clean_environment():
@@ -215,16 +204,3 @@ def study(finished_study, tmp_path):
     shutil.copytree(original.folder, folder)
     yield Study(folder, original.overlays)
     shutil.rmtree(folder)  # pytest would keep the copies of all tests, of three sessions
-
-
-@pytest.fixture
-def fresh_clone(root, finished_study, tmp_path):
-    """A fresh clone into which the results of the finished study were copied, but not what Snakemake noted."""
-    original, _ = finished_study
-    folder = tmp_path / "a fresh clone"
-    copy_of_tree(root, folder)
-    shutil.copy2(original.folder / "config" / "tiny.yaml", folder / "config")
-    for name in ("data", "results", "figures"):
-        shutil.copytree(original.folder / name, folder / name)
-    yield Study(folder, original.overlays)
-    shutil.rmtree(folder)

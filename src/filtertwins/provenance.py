@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ NOT_FOLLOWED = frozenset(
 )
 
 
-def code_digest(script: Path, source: Path) -> str:
+def code_digest(script: Path, source: Path, modules: Iterable[str] = ()) -> str:
     """Digest of a script and of every module of the package that it imports, directly or not.
 
     Comments, docstrings and layout don't count.
@@ -29,9 +30,10 @@ def code_digest(script: Path, source: Path) -> str:
     Args:
         script: a Python file.
         source: the folder that holds the package.
+        modules: names of further modules that the script imports while it runs.
     """
     seen: dict[Path, str] = {}
-    queue = [script]
+    queue = [script, *(file for name in modules for file in _module_files(name, source))]
     while queue:
         path = queue.pop()
         if path not in seen:

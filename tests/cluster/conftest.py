@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 from one_node_slurm import PACKAGES, missing_programs, one_node_slurm
 
 from studies import clean_environment
 
-PROFILE = ("--workflow-profile", "profiles/slurm")
+# Snakemake asks how the jobs are doing after two seconds, and then every ten seconds more rarely.
+PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
 
 
 @dataclass
@@ -20,17 +20,15 @@ class Cluster:
     """A running Slurm."""
 
     environment: dict[str, str]  # in which its commands reach it
-    snakemake: tuple[str, ...] = (str(Path(__file__).with_name("impatient_snakemake.py")),)
 
     def submit(self, study, *arguments, exit_code=0):
         """Run a study's Snakemake through the profile for Slurm; what it printed."""
-        study = replace(study, program=self.snakemake)
         return study.snakemake(*PROFILE, *arguments, exit_code=exit_code, **self.environment)
 
     def start(self, study, *arguments):
         """The same in a process group of its own, without waiting for it; the process."""
         return subprocess.Popen(
-            replace(study, program=self.snakemake).command(*PROFILE, *arguments),
+            study.command(*PROFILE, *arguments),
             cwd=study.folder,
             env=clean_environment() | self.environment,
             stdout=subprocess.DEVNULL,
@@ -39,8 +37,8 @@ class Cluster:
         )
 
     def jobs(self, states, show="%i"):
-        """The jobs, or tasks of arrays, in some states; of each, what is to be shown, in squeue's language."""
-        command = ["squeue", "--noheader", "--array", f"--states={states}", f"--format={show}"]
+        """The jobs in some states; of each, what is to be shown, in squeue's language."""
+        command = ["squeue", "--noheader", f"--states={states}", f"--format={show}"]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout.split()
 
 

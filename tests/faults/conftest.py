@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,13 @@ def reach_every_script(study):
     (study.folder / "src" / "sitecustomize.py").write_text(IN_EVERY_SCRIPT, encoding="utf-8")
 
 
+@dataclass
 class Running:
     """Snakemake in a process group of its own, with a job that waits where it was told to."""
 
-    def __init__(self, study, process, printed: Path, paused: Path) -> None:
-        self.study, self.process, self._printed, self._paused = study, process, printed, paused
+    process: subprocess.Popen
+    _printed: Path
+    _paused: Path
 
     @property
     def output(self) -> str:
@@ -77,9 +80,9 @@ class Running:
         assert self.process.wait(PATIENCE_S) == 0, self.output
         return self.output
 
-    def signal(self, number, *, group):
-        """Send a signal, to the whole process group or to Snakemake alone."""
-        (os.killpg if group else os.kill)(self.process.pid, number)
+    def signal(self, number):
+        """Send a signal to the whole process group, as Ctrl-C in a terminal does."""
+        os.killpg(self.process.pid, number)
 
     def members(self):
         """What is left of the process group: the names of its processes."""
@@ -136,7 +139,7 @@ def running(tmp_path):
                     start_new_session=True,
                 )
             started.append(process)
-            run = Running(study, process, printed, paused)
+            run = Running(process, printed, paused)
             run.wait_for_the_pause()
             return run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import pytest
 
 from filtertwins.files import read_csv
 from filtertwins.networks.weights import load_chunk, save_chunk
-from studies import options_of_pruning
+from studies import PRUNED, run_job
 
 WEIGHTS = "results/digits/weights/question/filters-003_seeds-000-001.npz"
 HUGE = {"learning_rate": 1.0e30}
@@ -44,25 +43,34 @@ def wild_chunk(finished_study, tmp_path):
     return tmp_path / "wild.npz", chunk.condition
 
 
-def options_of(script, chunk, condition, steps):
-    if script != "train_chunk":
-        return options_of_pruning(script, chunk, json.dumps(condition), steps=steps)
-    short = {"model": condition["model"] | {"steps": steps}, "snapshots": 2}
-    return ["--condition", json.dumps({**condition, **short})]
-
-
 @pytest.mark.parametrize(
-    ("script", "steps"),  # the first step ruins the weights; the loss tells at the second, if there is one
+    ("script", "steps"),  # The first step ruins the weights; the loss tells at the second, if there is one.
     [("train_chunk", 1), ("train_chunk", 3), ("prune_filters", 1), ("delete_weights", 3)],
 )
 def test_all_that_is_trained_fails_by_seed_and_step_and_writes_nothing(
     finished_study, wild_chunk, tmp_path, script, steps
 ):
     study, _ = finished_study
-    options, output = options_of(script, *wild_chunk, steps), tmp_path / "output"
-    done = study.script(script, "--dataset", study.dataset, *options, "--output", output)
+    chunk, condition = wild_chunk
+    output = tmp_path / "output.npz"
+    job = {
+        "train_chunk": {
+            "input": {},
+            "params": {"condition": condition | {"model": condition["model"] | {"steps": steps}, "snapshots": 2}},
+        },
+        "prune_filters": {
+            "input": {"chunk": chunk, "importance": study.folder / PRUNED / "importance_seeds-000-001.csv"},
+            "params": {"condition": condition, "methods": ["l1", "cosine_merge"], "steps": steps},
+            "wildcards": {"kept": "2"},
+        },
+        "delete_weights": {
+            "input": {"chunks": [chunk]},
+            "params": {"conditions": [condition], "shares": [0.5], "images": 10, "steps": steps},
+        },
+    }[script]
+    done, log = run_job(script, **job | {"input": job["input"] | {"dataset": study.dataset}, "output": [output]})
     assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
+    last = log.splitlines()[-1]
     assert re.match(rf"error: question filters=3.*: training diverged: seed 0, step {min(steps, 2)}: loss is", last)
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in log + done.stderr
     assert not output.exists()

@@ -1,4 +1,4 @@
-"""How a script ends: with a message, not a traceback; interrupted, with its files tidied up."""
+"""How a script starts, and how it ends: with a message, not a traceback; interrupted, with its files tidied up."""
 
 from __future__ import annotations
 
@@ -90,3 +90,42 @@ with interrupts_end_at_once():
 def test_afterwards_interrupts_are_tidy_again(root, tmp_path):
     done = run(root, tmp_path, "with interrupts_end_at_once():\n    pass\ninterrupt_me(signal.SIGINT)")
     assert done.stderr == "stopped by SIGINT\n"
+
+
+JOB = r"""
+import os
+from types import SimpleNamespace
+from snakemake.iocontainers import Namedlist
+from filtertwins.errors import Job, StudyError, run_job
+snakemake = SimpleNamespace(
+    input=Namedlist(fromdict={"one": "a.csv", "several": ["b.csv", "c.csv"]}), output=Namedlist(["d.csv"]),
+    params={}, wildcards={}, config={}, scriptdir="/there/scripts", log=Namedlist(["logs/job.log"]),
+)
+def main(job: Job) -> None:
+    print("printed", job.input.one, len(job.input.several), job.output[0].suffix, job.root)
+    os.write(1, b"of compiled code\n")
+    os.system("echo of a child >&2")
+    raise StudyError("it cannot be")
+"""
+
+
+@pytest.mark.parametrize("show", [False, True])
+def test_all_that_a_job_prints_goes_to_its_log_and_where_asked_for_to_the_terminal(root, tmp_path, show):
+    script = f"{JOB}\nrun_job(main, show={show})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(root / "src"), "PYTHONUNBUFFERED": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    expected = "printed a.csv 2 .csv /there\nof compiled code\nof a child\nerror: it cannot be\n"
+    assert done.returncode == 1
+    assert (tmp_path / "logs" / "job.log").read_text() == expected
+    assert done.stdout + done.stderr == (expected if show else "")
+
+
+def test_a_script_that_snakemake_does_not_run_does_nothing(root, tmp_path):
+    script = "from filtertwins.errors import run_job\n@run_job\ndef main(job): raise ValueError"
+    done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(root / "src")}, check=False)
+    assert done.returncode == 0

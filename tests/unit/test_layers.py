@@ -1,4 +1,4 @@
-"""The library's rooms: each imports only those above it, and only training imports TensorFlow."""
+"""The library's rooms: each imports only those before it, and only training imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,51 +11,21 @@ import sys
 import pytest
 
 PACKAGE = "filtertwins"
-# From the top: a room may import those of earlier lines.
-LAYERS = [
-    {"errors"},
-    {"guards", "files", "settings", "provenance"},
-    {"weights", "idx", "records"},
-    {"plan", "downloads", "datasets"},
-    {"redundancy"},
-    {"forward"},
-    {"nulls", "clusters", "statistics", "feature_maps", "merging"},
-    {"tables", "summary", "excess"},
-    {"experiments", "pruning"},
-    {"claims"},
-    {"answer", "figures"},
-    {"training"},
+# A room may import those before it.
+ORDER = [
+    *("names", "errors", "files", "provenance", "guards", "mistakes", "settings", "plan"),
+    *("data", "measures", "networks", "training", "experiments", "pruning", "tables", "claims", "figures", "page"),
 ]
-ROOMS = set().union(*LAYERS)
-# And whatever the order: figures, claims and tests against chance read tables, not weights; figures and claims know
-# nothing of each other; and training knows nothing of what is measured later.
-WEIGHTS = {"weights", "datasets", "training", "tables", "forward", "pruning"}
-NEVER = {
-    "figures": WEIGHTS | {"experiments", "claims"},
-    "claims": WEIGHTS | {"experiments"},
-    "answer": WEIGHTS | {"experiments"},
-    "excess": WEIGHTS,
-    "training": {"redundancy", "nulls", "clusters", "statistics", "tables", "summary", "figures", "plan"}
-    | {"forward", "merging", "excess", "experiments", "pruning", "claims", "answer"},
-}
+# Whatever the order: nothing that is measured knows of training, and figures nothing of claims.
+NEVER = {name: {"training"} for name in ORDER[ORDER.index("training") + 1 :]}
+NEVER["training"] = {"measures"}
+NEVER["figures"] = {"training", "claims", "data", "networks", "experiments", "pruning"}
+NEVER["claims"] = {"training", "data", "networks", "experiments"}
 TENSORFLOW = ("tensorflow", "keras")
-WITH_TENSORFLOW = ("train_chunk", "prune_filters", "delete_weights", "measure_cost")  # scripts
 IMPORT_ALL = """
 import importlib, json, sys
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
-print(json.dumps(sorted(sys.modules)))
-"""
-HELP_OF_ALL = """
-import contextlib, io, json, runpy, sys
-for script in json.loads(sys.argv[1]):
-    sys.argv = [script, "--help"]
-    with contextlib.redirect_stdout(io.StringIO()) as shown:
-        try:
-            runpy.run_path(script, run_name="__main__")
-        except SystemExit as end:
-            assert not end.code, script
-    assert "usage:" in shown.getvalue(), script
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -65,13 +35,11 @@ def library(root):
     return root / "src" / PACKAGE
 
 
-def run_fresh(root, program, argument):
-    """What a program prints, in a new interpreter."""
-    path = [str(root / "src"), str(root / "scripts")]
-    head = f"import sys; sys.path[:0] = {path!r}"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{head}\n{program}", json.dumps(argument)], capture_output=True, text=True
-    )
+def loaded_by(root, names):
+    """The modules that importing some others loads, in a new interpreter."""
+    head = f"import sys; sys.path[:0] = {[str(root / 'src'), str(root / 'scripts')]!r}"
+    command = [sys.executable, "-c", f"{head}\n{IMPORT_ALL}", json.dumps(names)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
 
@@ -85,86 +53,52 @@ def modules(folder, prefix):
                 yield from modules(folder / module.name.removeprefix(prefix), f"{module.name}.")
 
 
-def room(name):
-    return name.split(".")[1]
-
-
-def imported_rooms(path):
-    """The rooms that a file imports, anywhere in it."""
-    rooms = set()
+def imports(path):
+    """The full names of what a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        rooms |= {room(name) for name in names if name.startswith(f"{PACKAGE}.")} & ROOMS
-    return rooms
+            assert not node.level, f"{path}: digests of code follow absolute imports only"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def files_of(library, name):
-    return [library / f"{name}.py"] if (library / f"{name}.py").exists() else sorted((library / name).rglob("*.py"))
-
-
-def test_importing_all_but_training_imports_no_tensorflow(root, library):
-    names = list(modules(library, f"{PACKAGE}."))
-    assert {f"{PACKAGE}.tables", f"{PACKAGE}.figures.style", f"{PACKAGE}.settings"} <= set(names)
-    loaded = run_fresh(root, IMPORT_ALL, names)
+def test_importing_all_but_training_and_all_scripts_imports_no_tensorflow(root, library):
+    names = [*modules(library, f"{PACKAGE}."), *sorted(path.stem for path in (root / "scripts").glob("*.py"))]
+    assert {f"{PACKAGE}.tables", f"{PACKAGE}.figures.style", "train_chunk"} <= set(names)
+    loaded = loaded_by(root, names)
     assert set(names) <= loaded
-    assert not set(TENSORFLOW) & loaded
+    assert not {f"{PACKAGE}.training", *TENSORFLOW} & loaded
 
 
 def test_training_is_imported_without_what_keras_plots_and_wraps_with(root):
-    imported = run_fresh(root, IMPORT_ALL, [f"{PACKAGE}.training"])
+    imported = loaded_by(root, [f"{PACKAGE}.training"])
     assert "keras" in imported
     assert not {"sklearn", "matplotlib"} & imported
-    # And after it, or before, they are there as ever.
-    for order in ([f"{PACKAGE}.training", "sklearn", "matplotlib"], ["sklearn", "matplotlib", f"{PACKAGE}.training"]):
-        assert {"sklearn", "matplotlib"} <= run_fresh(root, IMPORT_ALL, order)
-
-
-def test_only_scripts_that_train_or_time_networks_import_tensorflow(root):
-    scripts = sorted(str(path) for path in (root / "scripts").glob("*.py") if path.stem not in WITH_TENSORFLOW)
-    assert len(scripts) >= 9
-    loaded = run_fresh(root, HELP_OF_ALL, scripts)
-    assert f"{PACKAGE}.tables" in loaded
-    assert f"{PACKAGE}.figures.output" in loaded
-    assert not {f"{PACKAGE}.training", *TENSORFLOW} & loaded
+    # After it they are there as ever.
+    assert {"sklearn", "matplotlib"} <= loaded_by(root, [f"{PACKAGE}.training", "sklearn", "matplotlib"])
 
 
 def test_every_module_has_its_place(library):
     found = {module.name for module in pkgutil.iter_modules([str(library)])}
-    assert found == ROOMS, "give a new module its place in LAYERS"
+    assert found == set(ORDER), "give a new module its place in ORDER"
 
 
-@pytest.mark.parametrize("name", sorted(ROOMS))
-def test_a_room_imports_only_those_above_it(library, name):
-    above = set().union(*LAYERS[: next(i for i, layer in enumerate(LAYERS) if name in layer)])
-    for path in files_of(library, name):
-        below = imported_rooms(path) - above - ({name} if path.parent != library else set())
-        assert not below, f"{path.relative_to(library)} imports {', '.join(sorted(below))}"
-        assert not imported_rooms(path) & NEVER.get(name, set()), path.relative_to(library)
+@pytest.mark.parametrize("name", ORDER)
+def test_a_room_imports_only_those_before_it(library, name):
+    allowed = {*ORDER[: ORDER.index(name) + 1]} - NEVER.get(name, set())
+    files = [library / f"{name}.py"] if (library / f"{name}.py").exists() else sorted((library / name).rglob("*.py"))
+    assert files
+    for path in files:
+        own = [each.split(".") for each in imports(path) if each.startswith(f"{PACKAGE}.")]
+        rooms = {parts[1] for parts in own} & set(ORDER)
+        assert rooms <= allowed, f"{path.relative_to(library)} imports {', '.join(sorted(rooms - allowed))}"
+        if name != "training":
+            assert not {each.split(".")[0] for each in imports(path)} & set(TENSORFLOW), path.relative_to(library)
 
 
-def test_tensorflow_is_named_in_training_only(library):
-    for path in library.rglob("*.py"):
-        if path.is_relative_to(library / "training"):
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.split(".")[0] for name in names} & set(TENSORFLOW), path.relative_to(library)
-
-
-def test_imports_are_absolute_so_that_code_digests_follow_them(root):
-    for path in [*(root / "src").rglob("*.py"), *(root / "scripts").glob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not (isinstance(node, ast.ImportFrom) and node.level), path.relative_to(root)
-
-
-def test_every_script_belongs_to_a_rule_of_its_name(root):
-    rules = "\n".join(path.read_text(encoding="utf-8") for path in (root / "workflow" / "rules").rglob("*.smk"))
+def test_every_script_belongs_to_a_rule(root):
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in (root / "workflow" / "rules").glob("*.smk"))
     for path in (root / "scripts").glob("*.py"):
-        figure = path.stem.removeprefix("plot_")
-        assert f"rule {path.stem}:" in rules or f'"{figure}"' in rules, path.stem
+        assert f'"{path.stem}"' in rules or f"scripts/{path.name}" in rules, path.stem
+        assert len(list(imports(path))) > 1

@@ -81,11 +81,8 @@ def test_the_pins_of_the_environment_install_by_pip_as_conda_does_it(clean_envir
     assert imported.returncode == 0, imported.stdout
 
 
-def test_the_environment_repeats_every_pin_of_the_lock_in_order(pip_list, pins):
+def test_the_environment_repeats_the_lock_and_allows_the_same_pythons(environment, pip_list, pins, project):
     assert pip_list == pins, "run `make lock`"
-
-
-def test_the_environment_allows_the_same_pythons_as_the_package(environment, project):
     python = next(item for item in environment["dependencies"] if str(item).startswith("python"))
     assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(project["project"]["requires-python"])
 

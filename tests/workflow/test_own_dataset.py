@@ -10,6 +10,7 @@ import numpy as np
 
 from filtertwins.data.datasets import DATASET_SHAPES
 from filtertwins.files import read_npz
+from studies import NOTHING
 
 
 def write_idx(folder, name, array):
@@ -46,6 +47,12 @@ def test_a_dataset_of_ones_own_needs_a_config_file_and_nothing_else(new_tree, tm
     np.testing.assert_array_equal(stored["train_images"], arrays["train_images"][:25])
     np.testing.assert_array_equal(stored["validation_labels"], arrays["train_labels"][25:])
     np.testing.assert_array_equal(stored["test_images"], arrays["test_images"])
+
+    fetch = ("--until", "fetch_dataset")
+    new_tree.configure("moved.yaml", {"datasets": {"own": {"mirrors": [str(tmp_path / "elsewhere")]}}})
+    assert new_tree.stale(*fetch, FILTERTWINS_MIRROR=str(tmp_path / "site")) == NOTHING  # Mirrors don't matter.
+    new_tree.configure("split.yaml", {"datasets": {"own": {"validation_images": 6}}})
+    assert new_tree.stale(*fetch) == {"fetch_dataset": 1}
 
 
 def test_a_wrong_checksum_ends_with_every_mirror_and_the_ways_out_and_leaves_nothing(new_tree, tmp_path):

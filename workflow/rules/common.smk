@@ -1,150 +1,161 @@
-# What the rules share: the validated settings, the plan, the paths, and how a job calls its script.
-import shlex
+# What the rules share: the validated settings, the plan, the paths, and what the jobs ask for.
 import sys
 from pathlib import Path
+from shlex import quote
 
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
-# On a full disk Python may write half a compiled module (fixed in 3.12.8), and from then on nothing would run.
+# On a full disk Python may leave half a compiled module (mended in 3.12.8), and then nothing would run any more.
 sys.dont_write_bytecode = True
 
 from filtertwins.errors import StudyError
-from filtertwins.guards import date_back, pass_on_interrupts, require_writable
-from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes, digest
+from filtertwins.guards import require_writable
+from filtertwins.plan import Plan, asked_mem_mb, asked_minutes, digest
 from filtertwins.provenance import code_digest
 from filtertwins.pruning import criteria
-from filtertwins.records import forget_records, restore_records, save_records
 from filtertwins.settings import SettingsError, load_settings
 
-pass_on_interrupts()
+EXPERIMENTS = set("""
+    collapse condensation controls kernel_shapes lossless_merge one_fewer removal twins
+    """.split())  # those that the rules know
 
 
-def or_end(check, *arguments):
-    """The result of a check; its failure ends Snakemake with the message alone."""
+def or_end(check, *arguments, **options):
+    """The result of a check; if it fails, Snakemake ends with the message alone."""
     try:
-        return check(*arguments)
-    except StudyError as error:
+        return check(*arguments, **options)
+    except (StudyError, SettingsError) as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {error.filename}: {error.strerror}")
 
 
-or_end(require_writable, [Path(".snakemake")])  # where Snakemake notes what it did
+def code_of(script, *modules):
+    """A job's script, and a digest of the code that it runs: when the code says something else, the job is stale."""
+    path = ROOT / "scripts" / f"{script}.py"
+    return {"script": script, "code": code_digest(path, SOURCE, modules)}
 
 
-def code(name):
-    """Digest of a script and the library modules it uses: a parameter, so that editing them makes the job stale."""
-    return code_digest(ROOT / "scripts" / f"{name}.py", SOURCE)
+def call_of(script, function, **options):
+    """The same for a script that calls a function of the library, by its name in there, with some options."""
+    place, _, name = f"filtertwins.{function}".rpartition(".")
+    return code_of(script, place) | dict(module=place, function=name, options=options)
 
 
-CLAIMS = ROOT / "config" / "claims.yaml"
-EXPERIMENTS = ROOT / "workflow" / "rules" / "experiments"
-try:
-    settings = load_settings(
-        config,
-        experiments={path.stem for path in EXPERIMENTS.glob("*.smk")},
-        methods=criteria.METHODS,
-    )
-except SettingsError as error:
-    sys.exit(f"error: {error}")
-
-plan = Plan(settings, dataset_code=code("fetch_dataset"))
+or_end(require_writable, [Path(".snakemake")])  # Snakemake notes there what it did.
+settings = or_end(
+    load_settings, config, experiments=EXPERIMENTS, methods=criteria.METHODS
+)
+plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset
+# The file's name tells what the dataset holds. So its time does not matter, and it is an ancient input everywhere.
 DATASET_FILE = plan.dataset_file(Path("data"))
 RESULTS = Path("results") / DATASET
 WEIGHTS = RESULTS / "weights"
 FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
+CHUNK = "{architecture}/filters-{filters}_seeds-{first}-{last}"
+ENVIRONMENT = str(ROOT / "environment.yml")
+CLAIMS = ROOT / "config" / "claims.yaml"
+CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
-# What Snakemake compares: file times, and its notes on what made a file.
-MADE = [DATASET_FILE.parent, RESULTS, FIGURES]
-RECORDS = RESULTS / "records.json"
-if workflow.is_main_process:  # and not in a job's, on another machine
-    date_back(MADE)
-    or_end(restore_records, RECORDS, MADE)
+# Priorities of jobs that have no size of their own. The priority of a training job is its number of weights, up to ten
+# millions, so that the longest start first.
+TABLE = 10**8  # The claims wait for tables.
+LONG = 10**9  # These jobs take long, or much waits for them.
+ALONE = 10**10  # This job needs all cores: the earlier it comes, the fewer wait for it.
 
-# Rule files add to these; the targets `tables` and `figures` make all that is in the first two.
-TABLES = []  # names of tables in RESULTS
-# Table: the files that it is put together from, each made by a job of its own.
-PARTS = {}
-# Figure: the tables it reads, those it reads where they are made, and its options.
-FIGURE_SOURCES = {}
-# Tables of runs to compare with chance.
-REDUNDANCY = [("redundancy", "near_duplicates")]
+# These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
+BESIDE = {table: [f"{table}_means"] for table in """
+    condensation controls cost criteria kernel_shapes obd one_fewer pruning redundancy removal runs twins
+    """.split()}
+BESIDE["removal"] += ["removal_correlations"]
+
+TABLES = []  # the tables that the study makes, in RESULTS; `made` adds to them
+JOBS = {}  # what makes whole tables, by its name; `make_table` adds to them
 
 
-# Priorities. Of training it is a chunk's weights, up to ten millions here, so that the longest come first; figures, which
-# nothing waits for, have none.
-TABLE = 10**8  # claims wait for it
-LONG = 10**9  # and it takes long, or much waits for it
-ALONE = 10**10  # it takes all cores, which later would fall idle one by one
+wildcard_constraints:
+    architecture="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?",  # <experiment>/<name> for those of an experiment
+    filters="[0-9]+",
+    first="[0-9]+",
+    last="[0-9]+",
+
+
+# Every job is a Python script, run in one thread with the library on its path. None of this is a parameter of a job, so
+# another folder or another Python makes nothing stale. Snakemake formats the prefix, hence the doubled braces.
+library = quote(str(SOURCE)).replace("{", "{{").replace("}", "}}")
+shell.prefix(
+    f"export PYTHONPATH={library} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1"
+    " OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1; "
+)
 
 
 def path_of(table):
     return RESULTS / f"{table}.csv"
 
 
-wildcard_constraints:
-    architecture="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?",  # of the study, or of an experiment
-    filters="[0-9]+",
-    first="[0-9]+",
-    last="[0-9]+",
-
-
-# What every shell command starts with. Nothing here is a parameter of a job: another folder, Python or mirror makes
-# nothing stale. Scripts run with the Python that runs Snakemake, unless Snakemake makes the environment, and find the
-# library without an installation. Every job has one thread: those that linear algebra starts otherwise, and keeps
-# spinning, cost 0.6 s of processor time a process before it does anything.
-in_conda = "conda" in {
-    str(method) for method in workflow.deployment_settings.deployment_method
-}
-interpreter = "python" if in_conda else shlex.quote(sys.executable)
-preamble = f"""
-set -euo pipefail
-export PYTHONPATH={shlex.quote(str(SOURCE))} PYTHONDONTWRITEBYTECODE=1
-export OMP_NUM_THREADS=1
-run_script() {{ {interpreter} {shlex.quote(str(ROOT / "scripts"))}/"$1".py "${{@:2}}"; }}
-mirrors=({shlex.join(getattr(settings.dataset_settings, "mirrors", ()))})
-claims={shlex.quote(str(CLAIMS))}
-"""
-shell.prefix(
-    preamble.replace("{", "{{").replace("}", "}}")
-)  # Snakemake formats it once more
+def made(*names):
+    """The outputs, by name, of a job that makes some tables of the study, with the tables beside them."""
+    tables = [table for name in names for table in (name, *BESIDE.get(name, ()))]
+    TABLES.extend(tables)
+    return {
+        table: report(path_of(table), category="7 Tables", labels={"table": table})
+        for table in tables
+    }
 
 
 def of_chunk(quantity):
     """A quantity of the plan, as a function of a chunk's wildcards."""
 
     def value(wildcards):
-        return quantity(
-            wildcards.architecture,
-            int(wildcards.filters),
-            int(wildcards.first),
-            int(wildcards.last),
-        )
+        numbers = (int(wildcards[name]) for name in ("filters", "first", "last"))
+        return quantity(wildcards.architecture, *numbers)
 
     return value
 
 
-# Resources, of a number or of a function of the wildcards: twice as much at each further attempt.
+def asks(mem_mb, minutes):
+    """What a job asks a cluster for, as numbers or functions of its wildcards: twice as much at each further attempt."""
+
+    def asked(need, rounded):
+        return lambda wildcards, attempt: rounded(
+            need(wildcards) if callable(need) else need, attempt
+        )
+
+    return {
+        "mem_mb": asked(mem_mb, asked_mem_mb),
+        "runtime": asked(minutes, asked_minutes),
+    }
 
 
-def mem_mb(need):
-    return lambda wildcards, attempt: asked_mem_mb(
-        need(wildcards) if callable(need) else need, attempt
+def make_table(name, tables, inputs, parameters, resources=asks(1500, 15), **more):
+    """Have whole tables made by a job of this name, of inputs and parameters by their names."""
+    JOBS[name] = dict(
+        inputs=inputs,
+        outputs=made(*tables),
+        parameters=parameters,
+        resources=resources,
+        **more,
     )
 
 
-def minutes(need):
-    return lambda wildcards, attempt: asked_minutes(
-        need(wildcards) if callable(need) else need, attempt
-    )
+def rows_by(function, **options):
+    """The parameters of a job whose table has the rows that a function of the library makes of each chunk."""
+    return call_of("measure_networks", function, **options)
 
 
-def print_summary():
-    for text in (RESULTS / "summary.txt", RESULTS / "claims.txt"):
-        if text.exists():
-            print(text.read_text())
+def measure(name, tables, study, parameters, **more):
+    """Have tables made of the networks of a part of the study."""
+    inputs = {"chunks": plan.chunk_files(WEIGHTS, study)} | more
+    memory_mb = plan.measuring_mem_mb(study, base=3000 if more else 1500)
+    parameters = parameters | {"study": study, "weights": WEIGHTS}
+    resources = asks(memory_mb, plan.measuring_minutes(study))
+    make_table(name, tables, inputs, parameters, resources)
+
+
+def compare(name, table, tables, function, **options):
+    """Have a table made of others, by a function of the library."""
+    inputs = {each: path_of(each) for each in tables}
+    make_table(name, [table], inputs, call_of("compare_tables", function, **options))

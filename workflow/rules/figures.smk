@@ -1,71 +1,106 @@
-# Figures from tables: fast, and without TensorFlow. The script plot_<figure>.py draws each, from the tables named here.
-threshold = {"threshold": settings.measures.near_duplicate_threshold}
-FIGURE_SOURCES |= {
-    "redundancy_vs_accuracy": {"tables": ["runs", "redundancy"]},
-    "accuracy_vs_filters": {
-        "tables": ["runs"],
-        "optional": ["optimum", "equivalence"],
-    },
-    "similarity_vs_chance": {
-        "tables": ["clusters", "redundancy"],
-        "options": threshold,
-    },
-    "excess_over_chance": {
-        "tables": ["redundancy", "excess"],
-        "optional": ["kernel_shapes"],
-    },
-    "kernel_gallery": {
-        "tables": ["kernels", "clusters", "redundancy"],
-        "options": threshold,
-    },
+# Figures from tables: fast, and without TensorFlow. The module filtertwins.figures.<figure> draws each.
+LOOK = {
+    "labels": plan.labels(),
+    "threshold": settings.measures.near_duplicate_threshold,
+    "margins": settings.margins.model_dump(mode="json"),
 }
 
+# Category in the report: the figures in the order of the argument, with the tables that each is drawn from, and those
+# that it can do without.
+ARGUMENT = {
+    "2 More filters": {
+        "accuracy_vs_filters": (["runs_means"], ["optimum"]),
+        "redundancy_vs_accuracy": (
+            ["redundancy_means", "runs_means"],
+            [],
+        ),
+    },
+    "3 More than chance?": {
+        "similarity_vs_chance": (["clusters", "redundancy"], []),
+        "excess_over_chance": (["excess"], []),
+        "kernel_gallery": (["kernels", "clusters", "redundancy"], []),
+        "controls": (["controls_means"], []),
+    },
+    "4 What keeps filters apart": {
+        "strangers": (["strangers"], []),
+        "twins": (["twins_means"], []),
+        "condensation": (["condensation_means"], []),
+        "one_fewer": (["one_fewer_means"], []),
+    },
+    "5 What redundant filters are worth": {
+        "lossless_merge": (["merging"], []),
+        "removal": (["removal", "removal_means", "removal_correlations"], []),
+    },
+    "6 Pruning": {
+        "pruning": (["pruning_means"], []),
+        "criteria": (["criteria_means"], []),
+        "cost": (["cost_means"], []),
+        "small_or_pruned": (["small_or_pruned"], []),
+        "obd": (["obd_means"], []),
+    },
+}
+# Figure: its category, its place in the argument, and its tables, of the figures that this study has the tables for.
+DRAWN = {}
+for category, figures in ARGUMENT.items():
+    for place, (name, (tables, optional)) in enumerate(figures.items(), start=1):
+        if set(tables) <= set(TABLES):
+            tables = [*tables, *(table for table in optional if table in TABLES)]
+            DRAWN[name] = category, place, tables
 
-rule figures:
+
+localrules:
+    write_captions,
+
+
+# A figure does not wait for the claims; its caption does.
+rule write_captions:
     input:
-        [
-            FIGURES / f"{name}.{suffix}"
-            for name in FIGURE_SOURCES
-            for suffix in ("pdf", "svg", "png", "rst")
-        ],
+        claims=path_of("claims"),
+    output:
+        [FIGURES / f"{name}.rst" for name in DRAWN],
+    log:
+        LOGS / "write_captions.log",
+    conda:
+        ENVIRONMENT
+    params:
+        **code_of("write_captions"),
+        texts=digest(
+            {
+                name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
+                for name in DRAWN
+            }
+        ),
     message:
-        "all figures are there"
+        "write the figures' captions, with what the claims found"
+    script:
+        "../../scripts/write_captions.py"
 
 
-for name, source in FIGURE_SOURCES.items():
+for name, (category, place, tables) in DRAWN.items():
 
     rule:
         name:
             f"plot_{name}"
         input:
-            [path_of(table) for table in source["tables"]],
-            [path_of(table) for table in source.get("optional", ()) if table in TABLES],
+            [path_of(table) for table in tables],
         output:
             report(
                 FIGURES / f"{name}.png",
-                caption=str(ROOT / FIGURES / f"{name}.rst"),
-                category="figures",
+                caption=str(Path.cwd() / FIGURES / f"{name}.rst"),
+                category=category,
+                labels={"figure": f"{place} {name.replace('_', ' ')}"},
             ),
-            multiext(str(FIGURES / name), ".pdf", ".svg", ".rst"),
+            multiext(str(FIGURES / name), ".pdf", ".svg"),
         log:
             LOGS / f"plot_{name}.log",
-        localrule: True  # seconds each, so no work for a cluster
+        localrule: True  # It takes seconds, which is no work for a cluster.
         conda:
-            "../../environment.yml"
-        threads: 1
-        resources:
-            mem_mb=1500,
-            runtime=10,
+            ENVIRONMENT
         params:
-            name=name,
-            stem=FIGURES / name,
-            options=[
-                f"--{option}={value}"
-                for option, value in source.get("options", {}).items()
-            ],
-            code=code(f"plot_{name}"),
+            **code_of("plot_figure", f"filtertwins.figures.{name}"),
+            module=f"filtertwins.figures.{name}",
+            look=LOOK,
         message:
             f"draw {name}"
-        shell:
-            "run_script plot_{params.name} --tables {input:q} {params.options:q} --output {params.stem:q}"
-            " > {log:q} 2>&1"
+        script:
+            "../../scripts/plot_figure.py"

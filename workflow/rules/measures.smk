@@ -1,110 +1,106 @@
-# Tables from weights. No job here imports TensorFlow.
+# Tables of networks. No job here imports TensorFlow.
+MEASURES = {"measures": settings.measures.model_dump(mode="json")}
+REDUNDANCY = code_of("measure_redundancy") | MEASURES
+PARTS = {}  # by table, the files that it is put together from
+ROWS = {  # of the experiments with networks of their own, what makes their table
+    "twins": "experiments.twins.twin_rows",
+    "condensation": "experiments.condensation.condensation_rows",
+    "one_fewer": "experiments.one_fewer.one_fewer_rows",
+}
 
 
-TABLES += ["runs", "redundancy", "near_duplicates", "clusters", "kernels"]
+runs = rows_by("tables.runs.run_rows")
+measure("collect_runs", ["runs"], plan.study(), runs)
+shown = rows_by("tables.runs.kernel_rows", seed=settings.gallery.seed)
+measure("collect_kernels", ["kernels"], plan.gallery(), shown)
+tables = ["redundancy", "near_duplicates", "clusters"]
+measure("measure_redundancy", tables, plan.study(), REDUNDANCY)
+strangers = code_of("compare_with_strangers")
+strangers["threshold"] = settings.measures.near_duplicate_threshold
+measure("compare_with_strangers", ["strangers"], plan.study(), strangers)
+for name in [name for name in ROWS if name in plan.experiments]:
+    measure(f"measure_{name}", [name], plan.experiment(name), rows_by(ROWS[name]))
+# More shapes of kernels than the study's own architectures have.
+if "kernel_shapes" in plan.experiments:
+    tables = [f"kernel_shapes{part}" for part in ("", "_near_duplicates", "_clusters")]
+    study = plan.experiment("kernel_shapes")
+    measure("measure_kernel_shapes", tables, study, REDUNDANCY)
+# Filters that are not trained, and labels that mean nothing.
+if "controls" in plan.experiments:
+    controls = code_of("measure_controls") | MEASURES
+    measure("measure_controls", ["controls"], plan.controls(), controls)
+# A linear network merges exactly into as few filters as its function needs; one with an activation does not.
+if "lossless_merge" in plan.experiments and plan.merging()["architectures"]:
+    merging, images = code_of("merge_filters"), {"dataset": ancient(DATASET_FILE)}
+    measure("merge_filters", ["merging"], plan.merging(), merging, **images)
 
 
-rule collect_runs:
-    input:
-        plan.chunk_files(WEIGHTS, plan.study()),
-    output:
-        report(RESULTS / "runs.csv", category="tables"),
-    log:
-        LOGS / "collect_runs.log",
-    priority: TABLE
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(plan.measuring_mem_mb(plan.study())),
-        runtime=minutes(plan.measuring_minutes(plan.study())),
-    params:
-        study=as_json(plan.study()),
-        weights=WEIGHTS,
-        code=code("collect_runs"),
-    message:
-        "collect the runs' scores"
-    shell:
-        "run_script collect_runs --weights {params.weights:q} --study {params.study:q}"
-        " --output {output:q} > {log:q} 2>&1"
+# What each filter is worth: the loss without it, against how near its nearest filter is.
+if "removal" in plan.experiments and plan.removal()["architectures"]:
+
+    rule measure_removal:
+        input:
+            chunks=lambda wildcards: plan.chunk_files(
+                WEIGHTS, plan.removal(wildcards.architecture)
+            ),
+            dataset=ancient(DATASET_FILE),
+        output:
+            RESULTS / "removal" / "{architecture}.csv",
+        log:
+            LOGS / "measure_removal" / "{architecture}.log",
+        benchmark:
+            BENCHMARKS / "measure_removal" / "{architecture}.tsv"
+        priority: LONG
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(
+                plan.measuring_mem_mb(plan.removal()),
+                plan.measuring_minutes(plan.removal()),
+            ),
+        params:
+            **code_of("measure_removal"),
+            study=lambda wildcards: plan.removal(wildcards.architecture),
+            weights=WEIGHTS,
+            threshold=settings.measures.near_duplicate_threshold,
+        message:
+            "remove each filter, and measure what that costs: {wildcards.architecture}"
+        script:
+            "../../scripts/measure_removal.py"
+
+    PARTS["removal"] = [
+        RESULTS / "removal" / f"{architecture}.csv"
+        for architecture in plan.removal()["architectures"]
+    ]
 
 
-rule measure_redundancy:
-    input:
-        plan.chunk_files(WEIGHTS, plan.study()),
-    output:
-        redundancy=report(RESULTS / "redundancy.csv", category="tables"),
-        near_duplicates=RESULTS / "near_duplicates.csv",
-        clusters=RESULTS / "clusters.csv",
-    log:
-        LOGS / "measure_redundancy.log",
-    benchmark:
-        BENCHMARKS / "measure_redundancy.tsv"
-    priority: TABLE
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(plan.measuring_mem_mb(plan.study())),
-        runtime=minutes(plan.measuring_minutes(plan.study())),
-    params:
-        study=as_json(plan.study()),
-        weights=WEIGHTS,
-        measures=as_json(settings.measures.model_dump(mode="json")),
-        code=code("measure_redundancy"),
-    message:
-        "measure redundancy, against its null, and cluster the kernels"
-    shell:
-        "run_script measure_redundancy --weights {params.weights:q} --study {params.study:q}"
-        " --measures {params.measures:q} --redundancy {output.redundancy:q}"
-        " --near-duplicates {output.near_duplicates:q} --clusters {output.clusters:q} > {log:q} 2>&1"
+# Without an activation all filter counts are one model. This is its convex optimum.
+if "collapse" in plan.experiments:
 
+    rule fit_optimum:
+        input:
+            dataset=ancient(DATASET_FILE),
+        output:
+            RESULTS / "optimum" / "penalty-{penalty}.csv",
+        log:
+            LOGS / "fit_optimum" / "penalty-{penalty}.log",
+        benchmark:
+            BENCHMARKS / "fit_optimum" / "penalty-{penalty}.tsv"
+        wildcard_constraints:
+            penalty="[0-9.e-]+",
+        priority: LONG
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(3000, 60),
+        params:
+            **code_of("fit_optimum"),
+            dataset=DATASET,
+        message:
+            "fit softmax regression to its optimum: penalty {wildcards.penalty}"
+        script:
+            "../../scripts/fit_optimum.py"
 
-rule collect_kernels:
-    input:
-        plan.chunk_files(WEIGHTS, plan.gallery()),
-    output:
-        RESULTS / "kernels.csv",
-    log:
-        LOGS / "collect_kernels.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(plan.measuring_mem_mb(plan.gallery())),
-        runtime=minutes(plan.measuring_minutes(plan.gallery())),
-    params:
-        study=as_json(plan.gallery()),
-        weights=WEIGHTS,
-        seed=settings.gallery.seed,
-        code=code("collect_kernels"),
-    message:
-        "collect the kernels that the gallery shows"
-    shell:
-        "run_script collect_kernels --weights {params.weights:q} --study {params.study:q}"
-        " --seed {params.seed} --output {output:q} > {log:q} 2>&1"
-
-
-rule summarise_study:
-    input:
-        runs=RESULTS / "runs.csv",
-        redundancy=RESULTS / "redundancy.csv",
-    output:
-        report(RESULTS / "summary.txt", category="summary"),
-    log:
-        LOGS / "summarise_study.log",
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=minutes(10),
-    params:
-        figures=FIGURES,
-        threshold=settings.measures.near_duplicate_threshold,
-        code=code("summarise_study"),
-    message:
-        "write the study's summary"
-    shell:
-        "run_script summarise_study --runs {input.runs:q} --redundancy {input.redundancy:q}"
-        " --figures {params.figures:q} --threshold {params.threshold} --output {output:q} > {log:q} 2>&1"
+    PARTS["optimum"] = expand(
+        rules.fit_optimum.output, penalty=["0", "1e-4", "1e-3"]
+    )

@@ -1,53 +1,53 @@
-# From tables to verdicts: is it more than chance, and what becomes of each claim?
-EVIDENCE = [*TABLES, "excess", "excess_by_threshold"]
-TABLES += ["excess", "excess_by_threshold", "claims"]
+# From tables to verdicts, in words and numbers.
 
 
-rule compare_with_chance:
+rule summarise_study:
     input:
-        redundancy=[path_of(table) for table, _ in REDUNDANCY],
-        near_duplicates=[path_of(table) for _, table in REDUNDANCY],
+        runs=path_of("runs"),
+        redundancy=path_of("redundancy"),
     output:
-        excess=report(RESULTS / "excess.csv", category="tables"),
-        by_threshold=RESULTS / "excess_by_threshold.csv",
+        report(
+            RESULTS / "summary.txt",
+            category="1 Answer",
+            labels={"text": "1 summary"},
+        ),
     log:
-        LOGS / "compare_with_chance.log",
-    priority: TABLE
+        LOGS / "summarise_study.log",
     conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1500),
-        runtime=minutes(20),
+        ENVIRONMENT
     params:
-        code=code("compare_with_chance"),
+        **code_of("summarise_study"),
+        figures=FIGURES,
+        threshold=settings.measures.near_duplicate_threshold,
     message:
-        "test redundancy against chance, over seeds"
-    shell:
-        "run_script compare_with_chance --redundancy {input.redundancy:q} --near-duplicates {input.near_duplicates:q}"
-        " --excess {output.excess:q} --excess-by-threshold {output.by_threshold:q} > {log:q} 2>&1"
+        "write the study's summary"
+    script:
+        "../../scripts/summarise_study.py"
 
 
 rule check_claims:
     input:
-        [path_of(table) for table in EVIDENCE],
+        [path_of(table) for table in TABLES],
     output:
-        claims=report(RESULTS / "claims.csv", category="claims"),
-        text=report(RESULTS / "claims.txt", category="claims"),
+        claims=report(
+            path_of("claims"),
+            category="1 Answer",
+            labels={"text": "3 claims, as a table"},
+        ),
+        text=report(
+            RESULTS / "claims.txt",
+            category="1 Answer",
+            labels={"text": "2 claims"},
+        ),
     log:
         LOGS / "check_claims.log",
     priority: TABLE
     conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1500),
-        runtime=minutes(10),
+        ENVIRONMENT
     params:
+        **code_of("check_claims"),
         declared=digest(CLAIMS.read_text(encoding="utf-8")),
-        code=code("check_claims"),
     message:
         "judge the claims of the question and its answer"
-    shell:
-        'run_script check_claims --claims "$claims" --tables {input:q} --output {output.claims:q}'
-        " > {output.text:q} 2> {log:q}"
+    script:
+        "../../scripts/check_claims.py"
