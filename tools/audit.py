@@ -2,8 +2,9 @@
 
     python tools/audit.py [--ignore-vuln ID ...]
 
-A vulnerability is a failure, and so is whatever goes wrong on the way. Only where the database does not answer at all,
-as without internet, this says so, leaves the audit out, and succeeds. What it does not know is passed on to pip-audit.
+A vulnerability is a failure, and so is anything that goes wrong on the way. Only where the database does not answer at
+all, as without internet, the audit is left out: the script says so and succeeds. Options that it does not know are
+passed on to pip-audit.
 """
 
 from __future__ import annotations
@@ -16,24 +17,26 @@ from pathlib import Path
 
 import requests
 
-ROOT = Path(__file__).parents[1]
+LOCK = Path(__file__).parents[1] / "requirements.lock"
 DATABASE = "https://api.osv.dev/v1/query"
 
 
-def why_out_of_reach(address: str, patience_s: float) -> str | None:
-    """Why nobody answers at an address; None if anybody does, or if something else is wrong, as pip-audit will tell."""
-    reasons: list[str | None] = []
+def why_out_of_reach(address: str, patience_s: float) -> str:
+    """Why nobody answers at an address, or nothing if the question can be put; pip-audit reports all other errors."""
+    reasons: list[str] = []
 
     def ask() -> None:
+        reason = ""
         try:
             requests.head(address, timeout=patience_s)
-            reasons.append(None)
-        except requests.RequestException as error:
-            out_of_reach = isinstance(error, requests.ConnectionError | requests.Timeout)
-            untrusted = isinstance(error, requests.exceptions.SSLError)
-            reasons.append(str(error) if out_of_reach and not untrusted else None)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            if not isinstance(error, requests.exceptions.SSLError):  # After such an error somebody did answer.
+                reason = str(error)
+        except requests.RequestException:
+            pass
+        reasons.append(reason)
 
-    asking = threading.Thread(target=ask, daemon=True)  # looking up a host's name has no timeout of its own
+    asking = threading.Thread(target=ask, daemon=True)  # Looking up the name of a host has no timeout of its own.
     asking.start()
     asking.join(patience_s)
     return reasons[0] if reasons else f"no answer within {patience_s:g} s"
@@ -41,7 +44,7 @@ def why_out_of_reach(address: str, patience_s: float) -> str | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requirements", type=Path, default=ROOT / "requirements.lock", help="locked by hash")
+    parser.add_argument("--requirements", type=Path, default=LOCK, help="packages, each with its hash")
     parser.add_argument("--database", default=DATABASE, help="address of an OSV database")
     parser.add_argument("--patience-s", type=float, default=15, help="how long to wait for its answer")
     arguments, others = parser.parse_known_args()

@@ -7,11 +7,10 @@ and, for a misspelt name, the nearest known one. The models are also the source 
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from filtertwins.errors import StudyError
+from filtertwins.mistakes import did_you_mean, list_mistakes, mistakes_of, unknown_names
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 """A name that becomes part of file names: letters, digits and underscores."""
@@ -50,7 +50,7 @@ class SettingsError(StudyError):
 
 
 class _Model(BaseModel):
-    # Defaults are validated too: some checks compare a key with the ones above it.
+    # Defaults are validated too, because some checks compare a key with the ones above it.
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
@@ -94,6 +94,9 @@ DatasetSettings = Annotated[IdxDataset | EmbeddedDataset, Field(discriminator="k
 class Architecture(_Model):
     """One convolutional layer, then a dense softmax layer; how it is initialised and trained."""
 
+    label: str | None = Field(
+        default=None, min_length=1, max_length=40, description="words for figures; by default kernel and activation"
+    )
     kernel: tuple[Annotated[int, Field(ge=1, le=28)], Annotated[int, Field(ge=1, le=28)]] = Field(
         description="kernel height and width in pixels"
     )
@@ -116,18 +119,12 @@ class Architecture(_Model):
 
     _filters_increase = field_validator("filters")(_increasing)
 
-    @field_validator("momentum")
+    @field_validator("momentum", "weight_decay")
     @classmethod
-    def _momentum_of_sgd(cls, value: float, info: ValidationInfo) -> float:
-        if value and info.data.get("optimizer") in ("adam", "adamw"):
-            raise PydanticCustomError("momentum", "is an option of optimizer: sgd only")
-        return value
-
-    @field_validator("weight_decay")
-    @classmethod
-    def _weight_decay_not_of_adam(cls, value: float, info: ValidationInfo) -> float:
-        if value and info.data.get("optimizer") == "adam":
-            raise PydanticCustomError("weight_decay", "needs optimizer: adamw or sgd")
+    def _known_to_the_optimizer(cls, value: float, info: ValidationInfo) -> float:
+        having = ("sgd",) if info.field_name == "momentum" else ("adamw", "sgd")
+        if value and info.data.get("optimizer", "sgd") not in having:
+            raise PydanticCustomError("optimizer", f"needs optimizer: {' or '.join(having)}")
         return value
 
     @field_validator("epochs")
@@ -169,7 +166,7 @@ class Experiment(_Model):
     starts: tuple[Start, ...] = Field(
         default=(Start(),), min_length=1, description="every network is trained from each of these, side by side"
     )
-    seeds: PositiveInt | None = Field(default=None, description="null: as many as the study")
+    seeds: PositiveInt | None = Field(default=None, description="null: as many seeds as the study")
 
     @field_validator("architectures")
     @classmethod
@@ -209,7 +206,8 @@ class Measures(_Model):
         tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1), AfterValidator(_increasing)
     ] = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
     null_draws: int = Field(default=2000, ge=100, description="re-drawn initialisations of each condition")
-    seed: int = Field(default=20200, ge=0, description="of the null's draws")
+    cluster_null_draws: int = Field(default=200, ge=20, description="in how many of these draws filters are clustered")
+    seed: int = Field(default=20200, ge=0, description="seed of the null's draws")
 
 
 class Gallery(_Model):
@@ -255,7 +253,7 @@ class WeightDeletion(_Model):
     architecture: str
     filters: PositiveInt
     shares: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], AfterValidator(_increasing)] = Field(
-        min_length=1, description="of all weights, that are deleted"
+        min_length=1, description="shares of all weights to delete"
     )
     retraining_steps: PositiveInt
 
@@ -266,7 +264,7 @@ class Pruning(_Model):
     methods: tuple[str, ...] = Field(
         min_length=1, description="criteria by which filters are removed, and cosine_merge, which merges them"
     )
-    fine_tuning_steps: PositiveInt = Field(description="steps that pruned networks, and whole ones, are trained on")
+    fine_tuning_steps: PositiveInt = Field(description="steps of training after pruning, for whole networks too")
     images: PositiveInt = Field(
         default=10_000, description="training images, the first ones, over which criteria average"
     )
@@ -364,13 +362,13 @@ class Settings(_Model):
 
     @property
     def pruned(self) -> dict[str, PrunedNetwork]:
-        """Which networks are pruned, by architecture; none of an architecture that is switched off."""
+        """The networks to prune, by architecture, without architectures that are switched off."""
         networks = _switched_on(self.pruning.networks) if self.pruning else {}
         return {name: item for name, item in networks.items() if name in self.studied}
 
     @property
     def weight_deletion(self) -> WeightDeletion | None:
-        """Of which networks single weights are deleted, if of any."""
+        """The networks whose single weights are deleted, if any are."""
         deletion = self.pruning.weight_deletion if self.pruning else None
         return deletion if deletion and deletion.architecture in self.studied else None
 
@@ -380,7 +378,7 @@ class Settings(_Model):
         return self.datasets[self.dataset]
 
     def chunks(self, seeds: int | None = None) -> list[tuple[int, int]]:
-        """Blocks of seeds trained together, as (first seed, how many); of all the study's seeds, or of `seeds`."""
+        """The blocks of seeds that are trained together, as (first seed, how many); by default of all seeds."""
         seeds = seeds or self.seeds
         return [(first, min(self.seeds_per_chunk, seeds - first)) for first in range(0, seeds, self.seeds_per_chunk)]
 
@@ -398,7 +396,7 @@ def _why_not_pruned(name: str, filters: int, architectures: Mapping[str, Archite
         hint = did_you_mean(name, architectures)
         return f"{name} is no architecture of the study; allowed: {', '.join(architectures)}{hint}"
     architecture = architectures[name]
-    if architecture is None:  # switched off, and with it what would be done to its networks
+    if architecture is None:  # It is switched off, and so is everything that would be done to its networks.
         return None
     if filters not in architecture.filters:
         return f"filters = {filters} is not trained; allowed: {', '.join(map(str, architecture.filters))}"
@@ -423,9 +421,10 @@ def load_settings(
         SettingsError: lists every mistake: key, value, what is allowed, and the nearest known name.
     """
     pruning = config.get("pruning")
-    mistakes = _unknown("experiments", config.get("experiments"), "experiment", experiments and sorted(experiments))
+    known = experiments and sorted(experiments)
+    mistakes = unknown_names("experiments", config.get("experiments"), "experiment", known)
     if isinstance(pruning, Mapping):
-        mistakes += _unknown("pruning.methods", pruning.get("methods"), "method", methods)
+        mistakes += unknown_names("pruning.methods", pruning.get("methods"), "method", methods)
     try:
         settings = Settings.model_validate(config)
     except ValidationError as error:
@@ -433,38 +432,6 @@ def load_settings(
     if mistakes:
         raise SettingsError(list_mistakes("the configuration", mistakes))
     return settings
-
-
-def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """A line for each mistake in a YAML file: its key, its value, what is allowed, and the nearest known name.
-
-    Args:
-        error: what pydantic found.
-        model: that the whole file was checked against.
-    """
-    items = error.errors(include_url=False)
-    inner = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
-    # An item with a mistake does not count for pydantic, which then also finds its list too short.
-    shown = [item for item in items if item["type"] != "too_short" or item["loc"] not in inner]
-    return [_explain(item, model) for item in shown]
-
-
-def list_mistakes(subject: str, mistakes: Sequence[str]) -> str:
-    """The message that lists them, such as "the configuration has 2 mistakes: ..."."""
-    count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    return f"{subject} has {count}:\n" + "\n".join(f"  - {mistake}" for mistake in mistakes)
-
-
-def _unknown(section: str, named: Any, noun: str, known: Iterable[str] | None) -> list[str]:
-    """A mistake for each name in a section that names nothing there is."""
-    if known is None or not isinstance(named, Mapping | list | tuple):
-        return []
-    names = list(known)
-    return [
-        f"{section}.{name}: unknown {noun}; allowed: {', '.join(names)}{did_you_mean(str(name), names)}"
-        for name in named
-        if name not in names
-    ]
 
 
 def json_schema() -> dict[str, Any]:
@@ -482,62 +449,6 @@ def json_schema() -> dict[str, Any]:
 
     schema: dict[str, Any] = relax(Settings.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
-    """One line for a person who wrote the YAML, from one of pydantic's errors."""
-    location = list(error["loc"])
-    if location[:1] == ["datasets"] and location[2:3] in (["idx"], ["embedded"]):
-        del location[2]  # after a dataset's name, its kind, which is no key
-    key = ".".join(str(part) for part in location)
-    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = _known_keys(whole, location[:-1])
-        return f"{key}: unknown key; allowed: {', '.join(known)}{did_you_mean(str(location[-1]), known)}"
-    if kind == "missing":
-        return f"{key}: missing"
-    if kind == "literal_error":
-        allowed = str(context["expected"])
-        return f"{key} = {value!r}; allowed: {allowed}{did_you_mean(str(value), _quoted(allowed))}"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{key}.kind: must be 'idx' or 'embedded'"
-    if kind in ("model_type", "dict_type"):
-        return f"{key} = {value!r}; must be a section with keys of its own"
-    if isinstance(value, dict | BaseModel):  # a check of the whole section; its message names the keys
-        return f"{key}: {error['msg']}" if key else str(error["msg"])
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{key} = {value}; must be a finite number"
-    return f"{key} = {value!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def _known_keys(whole: type[BaseModel], location: Iterable[Any]) -> list[str]:
-    """The keys that the section at `location` of a file may have."""
-    model: Any = whole
-    for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = model.model_fields[part].annotation
-        elif not isinstance(model, type):  # dict[Name, X]: any name leads to X
-            model = get_args(model)[1]
-        model = _first_model(model)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _first_model(annotation: Any) -> Any:
-    """The first model among the members of a union; other annotations unchanged."""
-    if isinstance(annotation, type) or getattr(annotation, "__origin__", None) is dict:
-        return annotation
-    members = [_first_model(member) for member in get_args(annotation)]
-    return next((m for m in members if isinstance(m, type) and issubclass(m, BaseModel)), annotation)
-
-
-def _quoted(text: str) -> list[str]:
-    return [part for part in text.split("'") if part.isidentifier()]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known name as the end of a message; empty where none is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 if __name__ == "__main__":

@@ -41,16 +41,12 @@ def accuracy(competitor, seed, value, steps=100):
     return names | {"seed": seed, "accuracy": value}
 
 
-def test_operations_are_those_of_the_layers_one_by_one():
+def test_operations_are_those_of_the_layers_or_of_effective_weights_and_one_dense_layer():
     images, positions, filters = 128, 24 * 24, 32
-    convolution = 2 * images * positions * filters * 25  # multiply and add
+    convolution = 2 * images * positions * filters * 25  # A multiplication and an addition count as two.
     dense = 2 * images * positions * filters * 10
     assert step_flops(RELU, filters, IMAGE, collapsed=False) == 2 * convolution + 3 * dense
-
-
-def test_operations_of_the_collapsed_form_are_those_of_the_weights_and_of_one_dense_layer():
-    of_images = 2 * 512 * 784 * 10
-    of_weights = 2 * 26 * 28 * 16 * 3 * 10
+    of_images, of_weights = 2 * 512 * 784 * 10, 2 * 26 * 28 * 16 * 3 * 10
     assert step_flops(LINEAR, 16, IMAGE, collapsed=True) == 2 * of_images + 3 * of_weights
 
 
@@ -74,15 +70,16 @@ def test_the_limit_is_the_larger_of_arithmetic_and_memory():
 
 def test_ratios_are_taken_within_rounds():
     """Everybody is ten times slower in one round: the ratio is not."""
-    turns = [
+    turns = [turn("jax", steps=20)] + [
         turn(who, number=number, step_s=slow * step_s, once_s=slow, networks=networks)
         for number, slow in enumerate([1, 10, 1])
         for who, step_s, networks in (("keras", 0.01, 1), ("project", 0.02, 40))
     ]
     accuracies = [accuracy("keras", 0, 0.5), accuracy("project", 0, 0.49), accuracy("project", 1, 0.9)]
+    accuracies += [accuracy(who, 0, 0.2, steps=20) for who in ("keras", "jax")]
     limit = limits({("question", 1): LINEAR}, IMAGE, {"operations": 1e11, f"copying_{16 * 7294}": 1e9})
     table = compare(pd.DataFrame(turns), pd.DataFrame(accuracies), limit).set_index("competitor")
-    assert table.index.tolist() == ["keras", "project", "limit", "limit_layered"]
+    assert table.index.tolist() == ["keras", "jax", "project", "limit", "limit_layered"]
     own = table.loc["project"]
     assert [own["step_ratio_least"], own["step_ratio"], own["step_ratio_most"]] == pytest.approx([20, 20, 20])
     assert [own["step_ms_least"], own["step_ms"], own["step_ms_most"]] == pytest.approx([0.5, 0.5, 5])
@@ -90,16 +87,9 @@ def test_ratios_are_taken_within_rounds():
     assert table.loc["limit", "step_ratio"] == pytest.approx(10 / table.loc["limit", "step_ms"])
     assert own["accuracy"] == 0.49  # of the seed that Keras trained too
     assert own["accuracy_difference"] == pytest.approx(0.01)
-    assert "0.50 (0.50-5.00)" in as_text(table.reset_index()).replace("0.500", "0.50")
-
-
-def test_accuracies_are_compared_after_as_many_steps():
-    rows = [accuracy("keras", 0, 0.5), accuracy("keras", 0, 0.2, steps=20), accuracy("jax", 0, 0.2, steps=20)]
-    turns = pd.DataFrame([turn("keras"), turn("jax", steps=20)])
-    limit = limits({("question", 1): LINEAR}, IMAGE, {"operations": 1e11, f"copying_{16 * 7294}": 1e9})
-    table = compare(turns, pd.DataFrame(rows), limit).set_index("competitor")
-    assert table.loc["jax", ["accuracy", "accuracy_difference"]].tolist() == [0.2, 0]
+    assert table.loc["jax", ["accuracy", "accuracy_difference"]].tolist() == [0.2, 0]  # after as many steps as Keras
     assert table.loc["keras", "accuracy"] == 0.5
+    assert "0.50 (0.50-5.00)" in as_text(table.reset_index()).replace("0.500", "0.50")
 
 
 def test_the_grid_adds_up_processes_over_cores():
@@ -143,6 +133,8 @@ def test_times_are_summed_by_rule_and_what_it_is_for(tmp_path):
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(f"s\tmax_rss\tcpu_time\n{seconds}\t{seconds * 10}\t{cpu}\n")
+    with pytest.raises(SystemExit, match="no benchmark files"):
+        times(tmp_path / "merge_filters.tsv")
     table = times(tmp_path).set_index(["rule", "of"])
     assert table.index.tolist() == [
         ("train_chunk", "question"),
@@ -153,8 +145,3 @@ def test_times_are_summed_by_rule_and_what_it_is_for(tmp_path):
     assert table.loc[("train_chunk", "question"), ["jobs", "time_s", "cpu_s", "longest_s"]].tolist() == [2, 40, 29, 30]
     assert table.loc[("all", ""), ["jobs", "time_s", "cpu_s", "memory_mb"]].tolist() == [4, 60, 44, 300]
     assert table["share"].tolist() == pytest.approx([200 / 3, 25, 25 / 3, 100])
-
-
-def test_a_folder_without_times_is_an_error(tmp_path):
-    with pytest.raises(SystemExit, match="no benchmark files"):
-        times(tmp_path)

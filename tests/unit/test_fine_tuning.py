@@ -25,7 +25,7 @@ STEPS = 5
 
 
 # How a stack computes networks with an activation: TOGETHER_FILTERS and BAND_FILTERS of training.networks.
-WAYS = {"alone": (1, 1000), "together": (1000, 1000), "alone, row by row": (1, 0), "together, row by row": (1000, 0)}
+WAYS = {"together": (1000, 1000), "alone, row by row": (1, 0)}
 
 
 @pytest.fixture(params=WAYS)
@@ -59,18 +59,17 @@ def plainly_trained_on(dataset, setting, network, seed):
     """A Keras user's own loop from given weights; the test split's mean loss."""
     model = plain_model(setting, network.kernels.shape[-1], seed, IMAGE)
     model.set_weights([network.kernels[0][:, :, None], network.biases[0], network.head[0], network.head_bias[0]])
-    model.compile(
-        keras.optimizers.Adam(setting.learning_rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(setting.learning_rate), loss, run_eagerly=True)
     order = batches(seed, len(dataset.train_labels), setting.batch, Purpose.FINE_TUNING)
     for indices in itertools.islice(order, STEPS):
         images = dataset.train_images[indices][..., None].astype(np.float32) / 255
         model.train_on_batch(images, dataset.train_labels[indices])
     images = dataset.test_images[..., None].astype(np.float32) / 255
-    return model.evaluate(images, dataset.test_labels, verbose=0)
+    return model.evaluate(images, dataset.test_labels, batch_size=500, verbose=0)
 
 
-@pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
+@pytest.mark.parametrize("activation", ["linear", "tanh"])
 def test_the_first_scores_are_those_of_the_pruned_networks(digits, activation, way):
     setting = architecture(activation)
     pruned = pruned_networks(setting)

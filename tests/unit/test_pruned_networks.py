@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from small_networks import draw_images
 
 from filtertwins.errors import StudyError
 from filtertwins.networks.forward import logits
-from filtertwins.networks.weights import Parameters, Scores, load_chunk, save_chunk, stacked
+from filtertwins.networks.weights import Parameters, Scores, stacked
 from filtertwins.pruning.networks import (
     chunk_deletions,
     chunk_importances,
@@ -27,13 +28,9 @@ METHODS = ("l1", "oracle", "cosine_merge")
 
 
 @pytest.fixture
-def images():
-    return np.random.default_rng(1).integers(0, 256, (30, SIDE, SIDE)).astype(np.uint8)
-
-
-@pytest.fixture
-def labels():
-    return np.random.default_rng(2).integers(0, 10, 30).astype(np.uint8)
+def tried():
+    """Images and labels."""
+    return draw_images(np.random.default_rng(1), 30, 10, (SIDE, SIDE))
 
 
 @pytest.fixture
@@ -49,8 +46,8 @@ def chunk(make_chunk):
 
 
 @pytest.fixture
-def importance(chunk, images, labels):
-    found = chunk_importances(chunk, images, labels, ["l1", "oracle"])
+def importance(chunk, tried):
+    found = chunk_importances(chunk, *tried, ["l1", "oracle"])
     return pd.DataFrame([row for run, values in found for row in importance_rows(run, values)])
 
 
@@ -64,21 +61,13 @@ def scores(networks):
     )
 
 
-def test_every_network_is_pruned_by_every_method_and_named(chunk, importance):
-    pruned = prune_chunk(chunk, importance, METHODS, 3)
+def test_every_network_is_pruned_by_every_method_and_by_its_own_importances_whatever_their_order(chunk, importance):
+    pruned = prune_chunk(chunk, importance.sample(frac=1, random_state=0), METHODS, 3)
     assert [(name["seed"], name["method"]) for name, _ in pruned] == [(s, m) for s in (5, 7) for m in METHODS]
     assert list(pruned[0][0]) == ["dataset", "architecture", "activation", "filters", "seed", "method", "kept"]
     assert all(network.kernels.shape == (1, 3, 1, 3) for _, network in pruned)
     for index, (_, network) in zip((0, 1), pruned[::3], strict=True):  # by L1, without the shortest filter
         np.testing.assert_array_equal(network.kernels[0], chunk.parameters.kernels[index][..., [0, 1, 3]])
-
-
-def test_each_network_is_pruned_by_its_own_importances_whatever_their_order(chunk, importance):
-    shuffled = importance.sample(frac=1, random_state=0)
-    for (_, first), (_, second) in zip(
-        prune_chunk(chunk, importance, METHODS, 2), prune_chunk(chunk, shuffled, METHODS, 2), strict=True
-    ):
-        np.testing.assert_array_equal(first.head, second.head)
 
 
 def test_to_keep_all_filters_is_to_keep_each_network_as_it_is_once(chunk, importance):
@@ -87,15 +76,13 @@ def test_to_keep_all_filters_is_to_keep_each_network_as_it_is_once(chunk, import
     np.testing.assert_array_equal(stacked([network for _, network in whole]).head, chunk.parameters.head)
 
 
-@pytest.mark.parametrize("kept", [0, -1, FILTERS + 1])
-def test_a_number_of_filters_that_cannot_be_kept_is_refused(chunk, importance, kept):
-    with pytest.raises(StudyError, match=rf"kept = {kept}; allowed: 1 to {FILTERS}"):
-        prune_chunk(chunk, importance, METHODS, kept)
-
-
-def test_an_unknown_method_is_refused(chunk, importance):
-    with pytest.raises(StudyError, match="did you mean 'taylor'"):
-        prune_chunk(chunk, importance, ["l1", "tailor"], 2)
+@pytest.mark.parametrize(
+    ("methods", "kept", "message"),
+    [(METHODS, 0, "kept = 0; allowed: 1 to 4"), (METHODS, 5, "kept = 5"), (["l1", "tailor"], 2, "mean 'taylor'")],
+)
+def test_a_number_of_filters_or_a_method_that_cannot_be_is_refused(chunk, importance, methods, kept, message):
+    with pytest.raises(StudyError, match=message):
+        prune_chunk(chunk, importance, methods, kept)
 
 
 def test_importances_of_other_networks_are_refused(chunk, importance):
@@ -110,15 +97,6 @@ def test_importances_of_other_networks_are_refused(chunk, importance):
         with pytest.raises(StudyError) as caught:
             prune_chunk(chunk, others, METHODS, 2)
         assert all(part in str(caught.value) for part in parts), caught.value
-
-
-def test_weights_of_another_condition_are_refused(chunk, tmp_path):
-    path = tmp_path / "chunk.npz"
-    save_chunk(chunk, path)
-    assert load_chunk(path, chunk.condition).seeds.tolist() == [5, 7]
-    other = {**chunk.condition, "model": chunk.condition["model"] | {"kernel": [5, 5]}}
-    with pytest.raises(StudyError, match=r"chunk\.npz: .*kernel = \[3, 1\].*\[5, 5\]"):
-        load_chunk(path, other)
 
 
 def test_rows_tell_steps_and_scores_of_each_network(chunk, importance):
@@ -156,8 +134,8 @@ def test_rows_of_cost_count_each_layer_and_hold_every_round():
     assert rows[0]["bytes"] == 4 * rows[0]["parameters"]
 
 
-def test_deleted_weights_are_zero_in_the_network_that_trains_on(chunk, images, labels):
-    deletions = chunk_deletions(chunk, images, labels, [0.0, 0.5])
+def test_deleted_weights_are_zero_in_the_network_that_trains_on(chunk, tried):
+    deletions = chunk_deletions(chunk, *tried, [0.0, 0.5])
     assert [(name["seed"], own.ranking, own.share) for name, own, _ in deletions[:4]] == [
         (5, "obd", 0.0),
         (5, "obd", 0.5),
@@ -168,7 +146,7 @@ def test_deleted_weights_are_zero_in_the_network_that_trains_on(chunk, images, l
     assert deletion.deleted == round(network.count / 2)
     assert sum(int((part == 0).sum()) for part in vars(network).values()) == deletion.deleted
     _, untouched, whole = deletions[0]
-    np.testing.assert_array_equal(logits(whole, images, "relu")[0], logits(chunk.parameters, images, "relu")[0])
+    np.testing.assert_array_equal(logits(whole, tried[0], "relu")[0], logits(chunk.parameters, tried[0], "relu")[0])
     assert untouched.actual_increase == untouched.predicted_increase == 0
     rows = obd_rows(deletions, 9, scores(8), scores(8))
     assert rows[1]["parameters"] == network.count

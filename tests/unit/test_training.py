@@ -1,11 +1,9 @@
 """The stacked trainer against plain Keras, against itself in other chunks, and its promises."""
 
-import dataclasses
 import itertools
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -15,11 +13,10 @@ import tensorflow as tf
 
 from filtertwins.data import datasets
 from filtertwins.names import SPLITS
-from filtertwins.networks.weights import load_chunk, save_chunk
 from filtertwins.settings import Architecture
 from filtertwins.training import DivergedError, loop, networks, plain_model, train_chunk
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
-from filtertwins.training.networks import build_stack, initial_parameters, largest_divisor
+from filtertwins.training.networks import build_stack, initial_parameters
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
 
 IMAGE = (28, 28)
@@ -62,7 +59,7 @@ def plain_training(dataset, setting, filters, seed, steps):
         "sgd": lambda: keras.optimizers.SGD(setting.learning_rate, momentum=setting.momentum),
     }
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizers[setting.optimizer](), loss, metrics=["accuracy"])
+    model.compile(optimizers[setting.optimizer](), loss, metrics=["accuracy"], run_eagerly=True)
     for indices in itertools.islice(batches(seed, len(dataset.train_labels), setting.batch), steps):
         model.train_on_batch(pixels(dataset.train_images[indices]), dataset.train_labels[indices])
     return model
@@ -76,9 +73,7 @@ WHOLE_BATCH, SMALL_BLOCKS = 2**30, 20_000
 @pytest.mark.parametrize(
     ("changes", "band_filters", "block_entries"),
     [
-        ({"activation": "linear"}, ONE_BAND, WHOLE_BATCH),
         ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, ONE_BAND, WHOLE_BATCH),
-        ({"activation": "relu"}, ONE_BAND, WHOLE_BATCH),
         ({"activation": "relu"}, BANDS, SMALL_BLOCKS),
         ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, BANDS, WHOLE_BATCH),
         ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ONE_BAND, SMALL_BLOCKS),
@@ -92,6 +87,7 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
     monkeypatch.setattr(networks, "BLOCK_ENTRIES", block_entries)
     setting, filters, seeds = architecture(**changes), 3, [5, 2]
     chunk = train(digits, setting, filters, seeds)
+    assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3  # far above the tolerance
     for index, seed in enumerate(seeds):
         model = plain_training(digits, setting, filters, seed, steps=20)
         kernel, bias, head, head_bias = model.get_weights()
@@ -101,52 +97,40 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
         np.testing.assert_allclose(chunk.parameters.head_bias[index], head_bias, atol=2e-5)
         for split, name in enumerate(SPLITS):
             images, labels = getattr(digits, f"{name}_images"), getattr(digits, f"{name}_labels")
-            loss, accuracy = model.evaluate(pixels(images), labels, verbose=0)
+            loss, accuracy = model.evaluate(pixels(images), labels, batch_size=500, verbose=0)
             assert chunk.scores.losses[split, index] == pytest.approx(loss, abs=1e-4)
             assert chunk.scores.correct[split, index] / len(labels) == pytest.approx(accuracy, abs=1.5 / len(labels))
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_the_training_loss_can_be_measured_on_the_first_training_images_alone(digits, activation):
-    whole = train(digits, architecture(activation=activation), 3, [5, 2])
-    part = train(digits, architecture(activation=activation, scored_training_images=150), 3, [5, 2])
+def test_networks_are_scored_on_the_way_and_on_the_first_training_images_alone(digits, activation):
+    setting = architecture(activation=activation)
+    whole = train(digits, setting, 3, [5, 2], also_scored=[7])
+    assert whole.scored_steps.tolist() == [7, 20]
+    part = train(digits, setting.model_copy(update={"scored_training_images": 150}), 3, [5, 2], (0, 7))
     assert part.images.tolist() == [150, *whole.images[1:]]
-    np.testing.assert_array_equal(part.parameters.head, whole.parameters.head)
-    np.testing.assert_array_equal(part.scores.losses[1:], whole.scores.losses[1:])
-    model = plain_training(digits, architecture(activation=activation), 3, 5, steps=20)
-    loss, accuracy = model.evaluate(pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0)
+    for name in ("losses", "correct"):
+        early, shorter = getattr(whole.scores_at(7), name), getattr(part.scores, name)
+        np.testing.assert_array_equal(early[1:], shorter[1:])
+        assert (early[0] != shorter[0]).all()
+    loss, accuracy = plain_training(digits, setting, 3, 5, 7).evaluate(
+        pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0
+    )
     assert part.scores.losses[0, 0] == pytest.approx(loss, abs=1e-4)
     assert part.scores.correct[0, 0] / 150 == pytest.approx(accuracy, abs=1.5 / 150)
-    assert part.scores.losses[0, 0] != pytest.approx(whole.scores.losses[0, 0], abs=1e-6)
-
-
-@pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_scores_on_the_way_are_those_of_networks_that_are_trained_so_far(digits, activation):
-    setting = architecture(activation=activation)
-    longer, shorter = train(digits, setting, 3, [5, 2], also_scored=[7]), train(digits, setting, 3, [5, 2], (0, 7))
-    assert longer.scored_steps.tolist() == [7, 20]
-    for name in ("losses", "correct", "images"):
-        np.testing.assert_array_equal(getattr(longer.scores_at(7), name), getattr(shorter.scores, name))
-    plain = train(digits, setting, 3, [5, 2])
-    np.testing.assert_array_equal(longer.parameters.head, plain.parameters.head)
-    np.testing.assert_array_equal(longer.scores.losses, plain.scores.losses)
-    assert (longer.scores_at(7).losses > longer.scores_at(20).losses).all()
     with pytest.raises(ValueError, match="8"):
-        longer.scores_at(8)
+        whole.scores_at(8)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_the_training_moves_the_weights_far_more_than_the_tolerance(digits, activation):
-    chunk = train(digits, architecture(activation=activation), 3, [5])
-    assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3
-
-
-@pytest.mark.parametrize("activation", ["linear", "relu"])
-@pytest.mark.parametrize("kernel", [(3, 1), (1, 3), (4, 5)])
+@pytest.mark.parametrize("kernel", [(1, 3), (4, 5)])
 def test_a_stack_computes_the_layered_networks_logits(digits, activation, kernel):
     setting, seeds = architecture(activation=activation, kernel=kernel), [0, 1, 2]
     images = digits.test_images[:50]
-    stack = build_stack(setting, initial_parameters(setting, 6, seeds, IMAGE), seeds, IMAGE)
+    initial = initial_parameters(setting, 6, seeds, IMAGE)
+    stack = build_stack(setting, initial, seeds, IMAGE)
+    for name, value in vars(initial).items():
+        np.testing.assert_array_equal(getattr(stack.parameters(), name), value)
     logits = stack.logits(images.reshape(50, -1)).numpy()
     for index, seed in enumerate(seeds):
         expected = plain_model(setting, 6, seed, IMAGE).predict(pixels(images), verbose=0)
@@ -161,21 +145,6 @@ def test_a_seed_trains_alike_alone_and_in_a_chunk_of_five(digits, activation):
     np.testing.assert_allclose(alone.parameters.kernels[0], together.parameters.kernels[3], atol=2e-6)
     np.testing.assert_allclose(alone.parameters.head[0], together.parameters.head[3], atol=2e-6)
     np.testing.assert_array_equal(alone.snapshot_kernels[0, 0], together.snapshot_kernels[0, 3])
-
-
-def test_different_seeds_start_and_end_apart(digits):
-    chunk = train(digits, architecture(), 4, [0, 1])
-    assert not np.allclose(chunk.snapshot_kernels[0, 0], chunk.snapshot_kernels[0, 1])
-    assert not np.allclose(chunk.parameters.head[0], chunk.parameters.head[1])
-
-
-def test_parameters_survive_packing(digits):
-    for activation in ("linear", "relu"):
-        setting = architecture(activation=activation, kernel=(2, 3))
-        initial = initial_parameters(setting, 5, [0, 1], IMAGE)
-        packed = build_stack(setting, initial, [0, 1], IMAGE).parameters()
-        for name, value in vars(initial).items():
-            np.testing.assert_array_equal(getattr(packed, name), value)
 
 
 def test_snapshots_start_with_the_initial_kernels_and_end_with_the_trained_ones(digits):
@@ -209,49 +178,27 @@ TRAIN_AND_SAVE = """
 import pathlib, sys
 from filtertwins import training
 from filtertwins.data import datasets
-from filtertwins.settings import Architecture, Start
+from filtertwins.settings import Architecture
 from filtertwins.networks.weights import save_chunk
 training.one_thread()
-setting = Architecture(
-    kernel=(3, 3), activation=sys.argv[1], learning_rate=1e-3, batch=100, steps=30, filters=(5,)
-)
-chunk = training.train_chunk(datasets.load_digits(), setting, 5, [0, 1, 2], (0, 30), {"x": 1})
-save_chunk(chunk, pathlib.Path(sys.argv[2]))
+for activation in ("linear", "relu"):
+    setting = Architecture(kernel=(3, 3), activation=activation, learning_rate=1e-3, batch=100, steps=30, filters=(5,))
+    chunk = training.train_chunk(datasets.load_digits(), setting, 5, [0, 1, 2], (0, 30), {"x": 1})
+    save_chunk(chunk, pathlib.Path(sys.argv[1]) / f"{activation}.npz")
 """
 
 
-@pytest.mark.parametrize("activation", ["linear", "relu"])
-def test_the_same_chunk_gives_the_same_bytes_whatever_the_machine_offers(activation, tmp_path):
+def test_the_same_chunk_gives_the_same_bytes_whatever_the_machine_offers(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     written = []
     for name, changes in {"a": {"OMP_NUM_THREADS": "1"}, "b": {"OMP_NUM_THREADS": "4", "PYTHONHASHSEED": "7"}}.items():
-        path = tmp_path / f"{name}.npz"
-        command = [sys.executable, "-c", TRAIN_AND_SAVE, activation, str(path)]
+        folder = tmp_path / name
+        folder.mkdir()
+        command = [sys.executable, "-c", TRAIN_AND_SAVE, str(folder)]
         subprocess.run(command, check=True, capture_output=True, env=environment | changes)
-        written.append(path.read_bytes())
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert len(written[0]) == 2
     assert written[0] == written[1]
-
-
-def test_a_chunk_reads_back_as_it_was_saved(digits, tmp_path):
-    condition = {"seeds": [0, 4], "starts": [{}], "model": {"kernel": [3, 1]}, "filters": 3}
-    chunk = dataclasses.replace(train(digits, architecture(), 3, [0, 4]), condition=condition)
-    save_chunk(chunk, tmp_path / "chunk.npz")
-    back = load_chunk(tmp_path / "chunk.npz")
-    assert back.condition == chunk.condition
-    for name in (
-        "seeds",
-        "snapshot_steps",
-        "snapshot_kernels",
-        "reported_losses",
-        "scored_steps",
-        "losses",
-        "correct",
-        "images",
-    ):
-        np.testing.assert_array_equal(getattr(back, name), getattr(chunk, name))
-    for name, value in vars(chunk.parameters).items():
-        np.testing.assert_array_equal(getattr(back.parameters, name), value)
-    assert chunk.parameters.count == 3 * 3 + 3 + 26 * 28 * 3 * 10 + 10
 
 
 def test_every_epoch_shows_every_image_once_and_drops_the_incomplete_batch():
@@ -286,17 +233,12 @@ def test_snapshot_steps_are_increasing_from_zero_to_the_last(steps, count):
     assert len(taken) <= count + 1
 
 
-def test_an_epoch_is_the_whole_batches_of_the_training_images():
+def test_steps_are_given_or_follow_from_epochs_and_segments_end_at_snapshots_and_reports():
     assert total_steps(None, 2, images=1000, batch=300) == 6
     assert total_steps(17, None, images=1000, batch=300) == 17
     with pytest.raises(ValueError, match="either steps or epochs"):
         total_steps(None, None, 1000, 300)
-
-
-def test_segments_end_at_snapshots_and_at_report_steps():
-    ends = segment_ends((0, 1, 30, 250))
-    assert ends == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
-    assert max(np.diff([0, *ends])) <= SEGMENT_STEPS
+    assert segment_ends((0, 1, 30, 250)) == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
 
 
 # 28x28 images: at 5x5 576 positions and 26 taps with the bias, at 3x1 728 and 4.
@@ -305,13 +247,9 @@ def test_segments_end_at_snapshots_and_at_report_steps():
     [
         ((5, 5), 8, 128, 128),
         ((5, 5), 16, 128, 32),
-        ((5, 5), 64, 128, 32),
-        ((3, 1), 16, 128, 128),
         ((3, 1), 100, 128, 16),
         ((3, 1), 1000, 128, 16),
         ((3, 1), 1000, 24, 12),
-        ((3, 1), 1, 900, 900),
-        ((3, 1), 1, 1000, 25),
     ],
 )
 def test_few_filters_see_a_whole_batch_at_a_time_and_many_see_blocks(kernel, filters, batch, expected):
@@ -320,21 +258,11 @@ def test_few_filters_see_a_whole_batch_at_a_time_and_many_see_blocks(kernel, fil
     assert stack._block(batch) == expected
 
 
-@pytest.mark.parametrize(("number", "expected"), [(512, 64), (48, 48), (7, 7), (101, 1), (100, 50)])
-def test_blocks_divide_the_batch(number, expected):
-    assert largest_divisor(number, 64) == expected
-
-
-def test_a_linear_stack_is_compiled_once_whatever_the_number_of_steps(digits):
+def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):
     setting, seeds = architecture(), [0, 1]
     stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE), seeds, IMAGE)
     run_steps = loop._compiled_loop(stack, setting, digits.train_images)
     indices = labels = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
-
-    def seconds(first, stop):
-        begin_s = time.monotonic()
-        run_steps(indices, labels, tf.constant(first), tf.constant(stop))[0].numpy()
-        return time.monotonic() - begin_s
-
-    compiling_s = seconds(0, 1)
-    assert sum(seconds(first, first + steps) for first, steps in ((1, 2), (3, 3), (6, 4), (10, 5))) < compiling_s / 2
+    for first, stop in ((0, 1), (1, 3), (3, 6)):
+        run_steps(indices, labels, tf.constant(first), tf.constant(stop))
+    assert run_steps.experimental_get_tracing_count() == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_networks import draw, draw_images, flat
 
 from filtertwins.networks.forward import ACTIVATIONS, cross_entropies, logits
 from filtertwins.networks.weights import Parameters
@@ -11,45 +12,31 @@ from filtertwins.pruning.criteria import saliencies
 from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
 from filtertwins.pruning.weights import RANKINGS, delete_weights, masked
 
-IMAGE, KERNEL, POSITIONS, FILTERS, CLASSES, IMAGES = (6, 5), (3, 2), 4 * 4, 3, 4, 20
+CLASSES = 4
 SHARES = [0.0, 0.1, 0.5, 0.95]
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(12)
+def tried():
+    """Images and labels."""
+    return draw_images(np.random.default_rng(12), 20, CLASSES)
 
 
 @pytest.fixture
-def images(rng):
-    return rng.integers(0, 256, (IMAGES, *IMAGE), dtype=np.uint8)
-
-
-@pytest.fixture
-def labels(rng):
-    return rng.integers(0, CLASSES, IMAGES).astype(np.uint8)
-
-
-@pytest.fixture
-def network(rng):
-    shapes = [(*KERNEL, FILTERS), (FILTERS,), (POSITIONS * FILTERS, CLASSES), (CLASSES,)]
-    return Parameters(*(rng.normal(0, 0.5, (1, *shape)).astype(np.float32) for shape in shapes))
-
-
-def flat(network):
-    return np.concatenate([part.ravel() for part in vars(network).values()])
+def network():
+    return draw(np.random.default_rng(13), 3, CLASSES)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(images, labels, network, activation):
-    deletions = delete_weights(network, images, labels, activation, SHARES)
+def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(tried, network, activation):
+    deletions = delete_weights(network, *tried, activation, SHARES)
     assert [(d.ranking, d.share) for d in deletions] == [(ranking, share) for ranking in RANKINGS for share in SHARES]
     exact, by_recursion = (
-        flat(saliencies(network, diagonal(network, images, labels, activation)))
+        flat(saliencies(network, diagonal(network, *tried, activation)))
         for diagonal in (hessian_diagonal, hessian_diagonal_1990)
     )
     ranks = {"obd": exact, "magnitude": np.abs(flat(network))}
-    loss = cross_entropies(logits(network, images, activation)[0], labels).mean()
+    loss = cross_entropies(logits(network, tried[0], activation)[0], tried[1]).mean()
     for deletion in deletions:
         keep, values = flat(deletion.kept), ranks[deletion.ranking]
         assert keep.dtype == bool
@@ -59,14 +46,15 @@ def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(im
         assert deletion.predicted_increase == pytest.approx(exact[~keep].sum(), rel=1e-12)
         assert deletion.predicted_increase_1990 == pytest.approx(by_recursion[~keep].sum(), rel=1e-12)
         smaller = masked(network, deletion.kept)
+        assert flat(smaller).dtype == np.float32
         assert (flat(smaller) == np.where(keep, flat(network), 0)).all()
-        without = cross_entropies(logits(smaller, images, activation)[0], labels).mean()
+        without = cross_entropies(logits(smaller, tried[0], activation)[0], tried[1]).mean()
         assert deletion.loss == pytest.approx(loss, rel=1e-12)
         assert deletion.actual_increase == pytest.approx(without - loss, abs=1e-12)
 
 
-def test_nothing_deleted_costs_nothing(images, labels, network):
-    for deletion in delete_weights(network, images, labels, "relu", [0]):
+def test_nothing_deleted_costs_nothing(tried, network):
+    for deletion in delete_weights(network, *tried, "relu", [0]):
         assert (deletion.deleted, deletion.predicted_increase, deletion.predicted_increase_1990) == (0, 0, 0)
         assert deletion.actual_increase == 0
         assert flat(deletion.kept).all()
@@ -74,27 +62,22 @@ def test_nothing_deleted_costs_nothing(images, labels, network):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("part", ["kernels", "biases", "head", "head_bias"])
-def test_at_a_minimum_the_prediction_for_one_weight_comes_true(images, network, activation, part):
-    """Labels as often as the network expects them: its loss is then at a minimum by every weight."""
+def test_at_a_minimum_the_prediction_for_one_weight_comes_true(tried, network, activation, part):
+    """Labels as often as the network expects them for two images: its loss is then at a minimum by every weight."""
     weights = {name: np.copysign(0.1 + np.abs(own) / 3, own) for name, own in vars(network).items()}
     weights[part].flat[2] = 0.02  # the smallest
     network = Parameters(**weights)
-    chances = np.exp(logits(network, images[:3], activation)[0])
+    chances = np.exp(logits(network, tried[0][:2], activation)[0])
     counts = np.round(4000 * chances / chances.sum(axis=1, keepdims=True)).astype(int)  # (image, class)
     labels = np.concatenate([np.repeat(np.arange(CLASSES, dtype=np.uint8), own) for own in counts])
-    repeated = np.repeat(images[:3], counts.sum(axis=1), axis=0)
+    repeated = np.repeat(tried[0][:2], counts.sum(axis=1), axis=0)
     deletion = delete_weights(network, repeated, labels, activation, [1 / network.count])[1]
     assert deletion.deleted == 1
     assert not getattr(deletion.kept, part).flat[2]
     assert deletion.actual_increase == pytest.approx(deletion.predicted_increase, rel=0.1)
 
 
-def test_masks_keep_the_type_of_numbers(images, labels, network):
-    (deletion, _) = delete_weights(network, images, labels, "relu", [0.5])
-    assert {part.dtype for part in vars(masked(network, deletion.kept)).values()} == {np.dtype(np.float32)}
-
-
 @pytest.mark.parametrize("share", [-0.1, 1, np.nan])
-def test_a_share_that_cannot_be_deleted_is_refused(images, labels, network, share):
+def test_a_share_that_cannot_be_deleted_is_refused(tried, network, share):
     with pytest.raises(ValueError, match=f"share = {share}; allowed: 0 to below 1"):
-        delete_weights(network, images, labels, "relu", [0.5, share])
+        delete_weights(network, *tried, "relu", [0.5, share])

@@ -1,28 +1,27 @@
-"""The figure ``bench_training``: what a model-step takes each competitor, against the limit."""
+"""The figure ``bench_training``: how long each competitor takes for a training step, and what no one can beat."""
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
-from matplotlib.artist import Artist
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.patches import Patch
 from tables import CONDITION, rounded
 
 from filtertwins.figures.style import (
+    COLORS,
     DOUBLE_COLUMN_IN,
+    MARKERS,
+    NULL_BAND_COLOR,
     NULL_COLOR,
-    SMALL_TEXT_PT,
-    display_name,
+    REFERENCE_COLOR,
+    Look,
     legend_above,
     new_figure,
-    series_styles,
     style,
 )
-from filtertwins.figures.tables import dataset_name, paragraph
 
 DRAWN = {
     "project": "this project",
@@ -31,82 +30,74 @@ DRAWN = {
     "torch": "PyTorch",
     "jax": "JAX, vmap",
 }
-BETWEEN = 0.13  # of a row, from one competitor to the next
+LOOKS = {name: (COLORS[place], MARKERS[place]) for place, name in enumerate(DRAWN)}
 
 
-def draw(table: pd.DataFrame, machine: str, dataset: str) -> tuple[Figure, str]:
-    """The figure and its caption, of the table ``training``."""
-    looks = series_styles(DRAWN)
-    conditions = list(table[CONDITION].drop_duplicates().itertuples(index=False, name=None))
-    with style():
-        figure = new_figure(DOUBLE_COLUMN_IN, 0.85 + 0.52 * len(conditions))
-        axes = figure.add_subplot()
-        handles: dict[str, Artist] = {}
-        for place, (architecture, filters) in enumerate(conditions):
-            own = table[(table["architecture"] == architecture) & (table["filters"] == filters)].set_index("competitor")
-            for index, competitor in enumerate(name for name in DRAWN if name in own.index):
-                look, row = looks[competitor], own.loc[competitor]
-                y = place + BETWEEN * (index - 2)
-                spread = [[row["step_ms"] - row["step_ms_least"]], [row["step_ms_most"] - row["step_ms"]]]
-                axes.errorbar(row["step_ms"], y, xerr=spread, color=look.color, marker=look.marker, elinewidth=0.8)
-                axes.plot([row["step_ms_most"], row["whole_ms"]], [y, y], color=look.color, linewidth=0.5, zorder=1)
-                axes.plot(row["whole_ms"], y, marker=look.marker, color=look.color, markerfacecolor="white", zorder=1.5)
-                handles.setdefault(
-                    DRAWN[competitor], Line2D([], [], color=look.color, marker=look.marker, linestyle="none")
-                )
-            axes.fill_betweenx([place - 0.42, place + 0.42], 1e-9, own.loc["limit", "step_ms"], color="0.89", zorder=0)
-            if "limit_layered" in own.index:
-                x = own.loc["limit_layered", "step_ms"]
-                axes.plot([x, x], [place - 0.42, place + 0.42], color=NULL_COLOR, linewidth=0.8, zorder=0.5)
-            ratio = own.loc["project", ["step_ratio", "whole_ratio"]]
-            axes.text(
-                1.01,
-                place,
-                f"{rounded(ratio['step_ratio'], 2)} ({rounded(ratio['whole_ratio'], 2)})",
-                transform=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=SMALL_TEXT_PT,
-            )
-        _finish(axes, table, conditions)
-        handles["limit"] = Line2D([], [], color="0.89", linewidth=6)
-        if (table["competitor"] == "limit_layered").any():
-            handles["limit, layered"] = Line2D([], [], color=NULL_COLOR, linewidth=0.8)
-        legend_above(figure, handles, columns=math.ceil(len(handles) / 2))
-    return figure, _caption(table, machine, dataset)
+@style()
+def draw(table: pd.DataFrame, look: Look) -> Figure:
+    """Draw the time of a training step of one network, a row for each condition.
 
-
-def _finish(axes: Axes, table: pd.DataFrame, conditions: list[tuple[str, int]]) -> None:
-    drawn = table[table["competitor"].isin([*DRAWN, "limit", "limit_layered"])]
-    times = drawn[["step_ms", "step_ms_least", "step_ms_most", "whole_ms"]]
+    Args:
+        table: the benchmark's table ``training``.
+        look: how architectures are named.
+    """
+    table = table.assign(row=[f"{look.label(name)}\nk = {k}" for name, k in table[CONDITION].itertuples(index=False)])
+    rows = list(dict.fromkeys(table["row"]))
+    times = table[table["competitor"].isin(DRAWN)]
+    figure = new_figure(DOUBLE_COLUMN_IN, 0.95 + 0.46 * len(rows))
+    axes = figure.add_subplot()
     axes.set_xscale("log")
-    axes.set_xlim(times.min().min() / 1.6, times.max().max() * 1.3)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("Time of a model-step on all cores (ms)")
-    axes.set_ylim(len(conditions) - 0.5, -0.5)
-    axes.set_yticks(range(len(conditions)), [f"{display_name(name)}\n$k$ = {filters}" for name, filters in conditions])
+    _draw_times(axes, times, rows)
+    limits = table.pivot_table(index="row", columns="competitor", values="step_ms")
+    left = min(times["step_ms_least"].min(), limits["limit"].min()) / 2
+    for place, row in enumerate(rows):
+        band = [place - 0.42, place + 0.42]
+        axes.fill_betweenx(band, left, limits.loc[row, "limit"], color=NULL_BAND_COLOR, linewidth=0, zorder=0)
+        if "limit_layered" in limits and pd.notna(limits.loc[row, "limit_layered"]):
+            axes.plot([limits.loc[row, "limit_layered"]] * 2, band, color=NULL_COLOR, linewidth=1.4, zorder=0.5)
+        own = table[(table["row"] == row) & (table["competitor"] == "project")].iloc[0]
+        words = f"{rounded(own['step_ratio'], 2)}{chr(0xD7)} as fast\nas Keras fit"
+        axes.text(1.01, place, words, transform=axes.get_yaxis_transform(), va="center", color=REFERENCE_COLOR)
+    axes.set(xlim=(left, 1.3 * times["step_ms_most"].max()), ylim=(len(rows) - 0.5, -0.5))
+    axes.set(xlabel="Time of a training step of one network, on all cores (ms)", ylabel="")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.tick_params(axis="y", length=0)
-    axes.text(
-        1.01, 1.0, "Keras fit takes\ntimes as long", transform=axes.transAxes, fontsize=SMALL_TEXT_PT, va="bottom"
+    legend_above(figure, _legend(table), columns=4)
+    return figure
+
+
+def _draw_times(axes: Axes, times: pd.DataFrame, rows: list[str]) -> None:
+    """Medians over rounds, and lines from the least to the most."""
+    ends = times.melt(["row", "competitor"], ["step_ms", "step_ms_least", "step_ms_most"], value_name="time")
+    order = [name for name in DRAWN if name in set(times["competitor"])]
+    sns.pointplot(
+        ends,
+        x="time",
+        y="row",
+        order=rows,
+        hue="competitor",
+        hue_order=order,
+        palette={name: LOOKS[name][0] for name in order},
+        markers=[LOOKS[name][1] for name in order],
+        estimator="median",
+        errorbar=("pi", 100),
+        dodge=0.6,
+        linestyle="none",
+        err_kws={"linewidth": 0.9},
+        markersize=4,
+        legend=False,
+        ax=axes,
     )
 
 
-def _caption(table: pd.DataFrame, machine: str, dataset: str) -> str:
-    rounds = table.loc[table["competitor"] == "keras", "rounds"]
-    worst = 100 * table["accuracy_difference"].max()
-    return paragraph(
-        f"""What a training step takes, on {dataset_name(pd.DataFrame({"dataset": [dataset]}))}: one network, one batch,
-        forward, backward and optimiser, on {machine}. Who trains several networks together or side by side divides by
-        their number.""",
-        """Filled: steps alone, the median over rounds, with the least and the most. Open: with all that is paid once
-        spread over 2,000 steps; for Keras fit, PyTorch and JAX that is the compilation, for this project and the naive
-        pipeline a whole process, imports and testing included.""",
-        f"""Keras fit and this project took turns in {rounds.min():.0f} rounds, the others in one. All
-        started from the same weights and saw the same batches: their test accuracies differ from those of Keras by
-        {worst:.2f} points at most.""",
-        """Grey: out of reach, since the arithmetic of a step at the measured peak of matrix products, or the traffic of
-        its optimiser at the measured rate of copying, takes so long; for linear networks in their collapsed form,
-        with a line at the layered form's.""",
-        """At the right: how many times as long as this project Keras fit takes, for steps alone (and with all that is
-        paid once).""",
-    )
+def _legend(table: pd.DataFrame) -> dict[str, Line2D | Patch]:
+    present = set(table["competitor"])
+    handles: dict[str, Line2D | Patch] = {
+        words: Line2D([], [], color=LOOKS[name][0], marker=LOOKS[name][1], linestyle="none")
+        for name, words in DRAWN.items()
+        if name in present
+    }
+    handles["out of the machine's reach"] = Patch(color=NULL_BAND_COLOR)
+    if "limit_layered" in present:
+        handles["limit of the layered form"] = Line2D([], [], color=NULL_COLOR, linewidth=1.4)
+    return handles

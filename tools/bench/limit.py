@@ -18,48 +18,49 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from filtertwins.pruning.cost import CLASSES, network_cost
+from filtertwins.names import CLASSES
+from filtertwins.pruning.cost import network_cost
 from filtertwins.settings import Architecture
 
-MATRIX = 3072  # rows and columns
+MATRIX = 3072  # the rows and columns of a large matrix
 COPY_S, MATRIX_S = 0.4, 2.0
-ADAM_TRAFFIC = 7  # times the weights: they, gradients and two moments are read; weights and moments are written
+ADAM_TRAFFIC = 7  # Adam reads weights, gradients and two moments, and writes weights and moments.
 
 
 def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int], *, collapsed: bool) -> int:
     """Multiplications and additions of one training step of one network, forward and backward.
 
-    Counted are the products: the convolution and its gradient by the kernels (none by the images is needed), and the
-    dense layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser are not.
+    Only products count: the convolution with its gradient by the kernels (that by the images is not needed), and the
+    dense layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser do not.
 
     Args:
         architecture: the network; its ``filters`` are ignored.
-        filters: how many.
+        filters: the number of filters.
         image_shape: rows and columns.
-        collapsed: in the form that linear networks have (``training.networks``). Counted are the effective weights,
-            formed from kernels and dense weights, with the gradients by both; and every image's product with them, with
-            its gradient.
+        collapsed: whether the network has the form that training gives to linear ones. Then the products are those that
+            form effective weights from kernels and dense weights, and of every image with the effective weights, each
+            with its gradients.
     """
     cost = network_cost(architecture.kernel, filters, image_shape)
     if collapsed:
-        of_weights = cost.convolution_macs * CLASSES  # each dense weight is spread over a kernel
+        of_weights = cost.convolution_macs * CLASSES  # Each dense weight is spread over a kernel.
         of_image = math.prod(image_shape) * CLASSES
         return 2 * (3 * of_weights + 2 * architecture.batch * of_image)
     return 2 * architecture.batch * (2 * cost.convolution_macs + 3 * cost.dense_macs)
 
 
 def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
-    """What Adam keeps of one network: its weights, their gradients and two moments."""
+    """The bytes that Adam keeps of one network: its weights, their gradients and two moments."""
     return 4 * network_cost(architecture.kernel, filters, image_shape).bytes
 
 
 def limits(
     conditions: Mapping[tuple[str, int], Architecture], image_shape: tuple[int, int], machine: Mapping[str, float]
 ) -> pd.DataFrame:
-    """What a model-step takes at least, on all cores: a row for each condition, for linear networks two.
+    """The least time of a model-step on all cores: a row for each condition, and two for linear networks.
 
     Args:
-        conditions: architecture by its name and the number of filters.
+        conditions: architectures, by name and number of filters.
         image_shape: rows and columns.
         machine: what this file's ``main`` prints.
     """
@@ -96,7 +97,7 @@ def matrix_rate() -> float:
 
 
 def _times_s(call: Callable[[], object], duration_s: float) -> list[float]:
-    """Of calls, one after another for so long."""
+    """The times of calls, one after another for so long."""
     times_s, end_s = [], time.perf_counter() + duration_s
     while not times_s or time.perf_counter() < end_s:
         start_s = time.perf_counter()

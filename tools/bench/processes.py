@@ -1,4 +1,4 @@
-"""Competitors as processes: those that wait for work, and those that are started for it, side by side."""
+"""Competitors as processes: some wait for work, others are started for it side by side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Worker:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
 
     def train(self, work: Work) -> Trained:
-        """Have it done, and wait."""
+        """Have work done, and wait for the result."""
         process = self._process = self._process or self._started()
         print(work.as_json(), file=process.stdin, flush=True)
         line = process.stdout.readline()
@@ -62,7 +62,7 @@ class Run:
     """A process that was started for one piece of work."""
 
     wall_s: float
-    step_s: float  # between the first step that it reported and the last one
+    step_s: float  # the time of a step, from the first one that it reported to the last
     printed: list[str]
 
 
@@ -79,7 +79,7 @@ def _run(command: Sequence[str]) -> Run:
     start_s = time.perf_counter()
     printed, reported = [], []
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    environment = os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "1"}  # as in the workflow
+    environment = os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}  # as in the workflow
     with subprocess.Popen(command, text=True, env=environment, **streams) as process:
         for line in process.stdout:
             printed.append(line)
@@ -92,11 +92,11 @@ def _run(command: Sequence[str]) -> Run:
 
 
 def together(runs: Sequence[Run], accuracies: dict[int, float]) -> Trained:
-    """Runs side by side as one: it ends with the last of them, and their rates add up."""
+    """Runs side by side as one, which ends with the last of them; their rates add up."""
     rate = sum(1 / run.step_s for run in runs)
     return Trained(max(run.wall_s for run in runs), len(runs) / rate, accuracies)
 
 
 def by_seed(accuracies: dict[str, float]) -> dict[int, float]:
-    """As JSON can't hold it."""
+    """Accuracies with seeds as numbers, which JSON cannot hold."""
     return {int(seed): accuracy for seed, accuracy in accuracies.items()}

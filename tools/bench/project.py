@@ -22,11 +22,12 @@ def train(work: Work, cores: int) -> Trained:
     accuracies: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         outputs = [Path(folder) / f"{core}.npz" for core in range(cores)]
-        start = [sys.executable, str(ROOT / "scripts" / "train_chunk.py"), "--dataset", work.dataset]
+        start = [sys.executable, str(ROOT / "tools" / "run_job.py"), "train_chunk"]
         commands = []
         for core, output in enumerate(outputs):
             condition = work.of_seeds(range(core * seeds, (core + 1) * seeds)).condition
-            commands.append([*start, "--condition", as_json(condition), "--output", str(output)])
+            files = {"input": {"dataset": work.dataset}, "output": [str(output)], "log": ["/dev/stdout"]}
+            commands.append([*start, as_json(files | {"params": {"condition": condition}})])
         runs = side_by_side(commands)
         for chunk in map(load_chunk, outputs):
             accuracies |= dict(zip(chunk.seeds.tolist(), chunk.scores.correct[-1] / chunk.images[-1], strict=True))

@@ -57,6 +57,7 @@ from work import Trained, Work  # noqa: E402
 from filtertwins.data.datasets import DATASET_SHAPES  # noqa: E402
 from filtertwins.errors import run_script  # noqa: E402
 from filtertwins.figures.output import save  # noqa: E402
+from filtertwins.figures.style import Look  # noqa: E402
 from filtertwins.files import read_npz, write_csv  # noqa: E402
 from filtertwins.plan import Plan  # noqa: E402
 from filtertwins.provenance import code_digest  # noqa: E402
@@ -71,7 +72,7 @@ class Turns:
     """How many steps of a condition are trained: the project reports every 100, and is timed from the first report."""
 
     steps: int
-    few: int = 0  # by those who are slow; 0: only for the whole grid's estimate, by those whom it compares
+    few: int = 0  # the steps of slow competitors; 0 where only the whole grid's estimate needs it
 
 
 MNIST = {
@@ -85,26 +86,26 @@ MNIST = {
     ("relu_5x5", 1): Turns(200),
     ("relu_5x5", 100): Turns(200),
 }
-WORTH = 2000  # steps
+WORTH = 2000  # the steps over which the costs of a process are spread
 WARM, FEW_WARM = 20, 3
 OTHERS = {"torch": "torch_loop.py", "jax": "jax_vmap.py"}
 
 
 class Bench:
-    """The turns taken, as rows of tables.
+    """Takes the turns, and keeps them as rows of tables.
 
     Args:
         plan: the study's.
-        dataset: its file.
-        seeds: how many are trained together, by those who can.
-        cores: how many there are.
+        dataset: the dataset's file.
+        seeds: how many seeds are trained together by those who can.
+        cores: the number of cores.
         workers: the processes that wait for work, by name.
     """
 
     def __init__(self, plan: Plan, dataset: Path, seeds: int, cores: int, workers: dict[str, Worker]) -> None:
         self._plan, self._dataset, self._seeds, self._cores = plan, dataset, seeds, cores
         self._workers = workers
-        self._feeds: dict[Condition, str] = {}  # the faster one
+        self._feeds: dict[Condition, str] = {}  # the faster feed of Keras fit
         self.turns: list[dict[str, Any]] = []
         self.accuracies: list[dict[str, Any]] = []
 
@@ -123,7 +124,9 @@ class Bench:
         """The turns of the others."""
         work = self._work(condition, turns.steps, WARM)
         self._record(condition, turns.steps, 0, "naive", naive.train(work, self._cores))
-        if all(row["competitor"] != "naive_alone" for row in self.turns):  # what it adds to Keras fit is always alike
+        if all(
+            row["competitor"] != "naive_alone" for row in self.turns
+        ):  # Its cost beside Keras fit is the same everywhere.
             self._record(condition, turns.steps, 0, "naive_alone", naive.train_alone(work))
         others = [name for name in OTHERS if turns.few and name in self._workers]
         if others:
@@ -167,7 +170,7 @@ def make_dataset(plan: Plan, folder: Path) -> Path:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
         command += ["--quiet", "all", "--directory", str(folder), "--config", f"dataset={plan.settings.dataset}"]
         if subprocess.run([*command, "--", str(path)]).returncode:
-            sys.exit(1)  # Snakemake has said why
+            sys.exit(1)  # Snakemake has said why.
     return (folder / path).absolute()
 
 
@@ -181,7 +184,7 @@ def measure_machine(cores: int, working_sets: Iterable[int]) -> dict[str, float]
 
 
 def cpu_name() -> str:
-    """As Linux calls it."""
+    """The processor's name, as Linux has it."""
     found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else platform.machine()
 
@@ -204,7 +207,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     start_s = time.monotonic()
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])  # and so of all that is started here
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])  # Processes inherit it.
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     settings = load_settings(config | {"dataset": arguments.dataset})
     plan = Plan(settings, code_digest(ROOT / "scripts" / "fetch_dataset.py", ROOT / "src"))
@@ -242,7 +245,7 @@ def main() -> None:
                     bench.first_round(condition, turns)
 
     turns, accuracies = pd.DataFrame(bench.turns), pd.DataFrame(bench.accuracies)
-    best = pd.DataFrame(machine).max()  # of each column: a limit is the least time that was ever seen
+    best = pd.DataFrame(machine).max()  # A limit comes from the best rates that were ever seen.
     limit = limits(compared, image_shape, best)
     table = compare(turns[turns[CONDITION].apply(tuple, axis=1).isin(compared)], accuracies, limit)
     grid = estimate_grid(turns, settings.studied, settings.chunks(), arguments.cores)
@@ -251,7 +254,7 @@ def main() -> None:
     for name, rows in written.items():
         write_csv(rows, results / f"{name}.csv")
     about = f"{cpu_name()}, {arguments.cores} cores, {best['operations'] / 1e9:.0f} GFLOP/s"
-    save(*draw(table, about, arguments.dataset), arguments.folder / "figures" / "bench" / "bench_training")
+    save(draw(table, Look()), arguments.folder / "figures" / "bench" / "bench_training")
     print("", about, as_text(table), grid_text(grid), sep="\n\n")
 
 

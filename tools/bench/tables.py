@@ -11,7 +11,7 @@ import pandas as pd
 from filtertwins.settings import Architecture
 
 CONDITION = ["architecture", "filters"]
-COMPARED = ("keras", "naive", "project")  # on the whole grid
+COMPARED = ("keras", "naive", "project")  # These are compared on the whole grid.
 COMPETITORS = {  # in the order of the tables
     "keras": "Keras fit",
     "naive": "naive pipeline, a process a core",
@@ -25,10 +25,10 @@ COMPETITORS = {  # in the order of the tables
 
 
 def compare(measurements: pd.DataFrame, accuracies: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
-    """A row for each condition and competitor: medians over rounds, the least and the most.
+    """A row for each condition and competitor, with the median over rounds, the least and the most.
 
-    Ratios to Keras fit are of one round each. ``accuracy`` is the mean over the networks that Keras trained too, from
-    the same seed for as many steps, and ``accuracy_difference`` the largest difference to Keras's.
+    Ratios to Keras fit are taken within rounds. ``accuracy`` is the mean over the networks that Keras too trained from
+    the same seed for as many steps, and ``accuracy_difference`` is the largest difference to Keras's.
     """
     rows = measurements[measurements["competitor"].isin(COMPETITORS)]
     keras = rows[rows["competitor"] == "keras"].set_index([*CONDITION, "round"])[["step_ms", "whole_ms"]]
@@ -45,15 +45,10 @@ def compare(measurements: pd.DataFrame, accuracies: pd.DataFrame, limits: pd.Dat
         table[[column, f"{column}_least", f"{column}_most"]] = found
     table = table.join(_agreement(accuracies)).reset_index()
     table = pd.concat([table, _against_keras(limits, table).assign(feed="")], ignore_index=True)
-    order = {competitor: place for place, competitor in enumerate(COMPETITORS)}
-    conditions = {condition: place for place, condition in enumerate(_conditions(measurements))}
-    places = [conditions[row] for row in table[CONDITION].itertuples(index=False, name=None)]
-    table = table.assign(place=places, order=table["competitor"].map(order))
+    conditions = list(dict.fromkeys(measurements[CONDITION].itertuples(index=False, name=None)))
+    place = [conditions.index(row) for row in table[CONDITION].itertuples(index=False, name=None)]
+    table = table.assign(place=place, order=table["competitor"].map(list(COMPETITORS).index))
     return table.sort_values(["place", "order"]).drop(columns=["place", "order"]).reset_index(drop=True)
-
-
-def _conditions(measurements: pd.DataFrame) -> list[tuple[str, int]]:
-    return list(measurements[CONDITION].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _agreement(accuracies: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +63,7 @@ def _agreement(accuracies: pd.DataFrame) -> pd.DataFrame:
 
 
 def _against_keras(limits: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The limits' own ratios."""
+    """The limits, with their ratios to Keras fit."""
     keras = table[table["competitor"] == "keras"].set_index(CONDITION)["step_ms"]
     joined = limits.join(keras.rename("keras"), on=CONDITION)
     return limits.assign(step_ratio=joined["keras"] / joined["step_ms"])
@@ -80,18 +75,18 @@ def estimate_grid(
     chunks: Sequence[tuple[int, int]],
     cores: int,
 ) -> pd.DataFrame:
-    """What training every condition of some architectures would take: a row each, in seconds on all cores.
+    """An estimate of what training every condition of some architectures takes: a row each, in seconds on all cores.
 
-    Nothing is trained here. What a process pays once and what a step takes are those measured of a network alike but
-    for its number of filters and its learning rate; in between, and only there, they are linear in the filters. Chunks,
-    or models, keep all cores busy to the end. The naive pipeline is given both ways: a one-thread process on each core,
-    and one after another on all cores, as long as Keras fit takes plus the start of a process.
+    What a process pays once and what a step takes were measured for networks that differ only in the number of filters
+    and the learning rate; between the measured numbers of filters, and only there, they are taken as linear. All cores
+    are taken as busy to the end. The naive pipeline comes in two ways: a one-thread process on each core, or models one
+    after another on all cores, each in the time of Keras fit plus the start of a process.
 
     Args:
         measurements: rows of turns.
-        architectures: those of the study.
-        chunks: first seed and number of seeds of each.
-        cores: how many.
+        architectures: the study's.
+        chunks: first seed and number of seeds of each chunk.
+        cores: the number of cores.
     """
     costs = _costs(measurements)
     tried = tuple(measurements.loc[measurements["competitor"] == "naive_alone", CONDITION].iloc[0])
@@ -125,7 +120,7 @@ def _costs(measurements: pd.DataFrame) -> pd.DataFrame:
 
 
 def _process_s(costs: pd.DataFrame, filters: int, steps: int) -> float:
-    """How long one process takes, by what it costs at some numbers of filters."""
+    """How long one process takes, from the costs at some numbers of filters."""
     costs = costs.sort_index()
     once_s, step_s = (np.interp(filters, costs.index, costs[part]) for part in ("once_s", "step_s"))
     return float(once_s + steps * step_s)
@@ -133,12 +128,12 @@ def _process_s(costs: pd.DataFrame, filters: int, steps: int) -> float:
 
 def _alike(one: Architecture, other: Architecture) -> bool:
     """Whether their steps cost the same."""
-    own = {"filters", "learning_rate", "steps", "epochs"}
+    own = {"label", "filters", "learning_rate", "steps", "epochs"}
     return one.model_dump(exclude=own) == other.model_dump(exclude=own)
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """The comparison, to be read in a terminal."""
+    """The comparison as it is printed in a terminal."""
 
     def spread(row: pd.Series, column: str, digits: int) -> str:
         if pd.isna(row[column]):
@@ -148,29 +143,33 @@ def as_text(table: pd.DataFrame) -> str:
             text += f" ({rounded(row[f'{column}_least'], digits)}-{rounded(row[f'{column}_most'], digits)})"
         return text
 
+    def percent(value: float) -> str:
+        return "" if pd.isna(value) else f"{100 * value:.2f}"
+
+    def count(value: float) -> str:
+        return "" if pd.isna(value) else f"{value:.0f}"
+
     lines = []
     for _, row in table.iterrows():
-        accuracy = "" if pd.isna(row["accuracy"]) else f"{100 * row['accuracy']:.2f}"
-        difference = "" if pd.isna(row["accuracy_difference"]) else f"{100 * row['accuracy_difference']:.2f}"
         lines.append(
             {
                 "condition": f"{row['architecture']} k={row['filters']}",
                 "": COMPETITORS[row["competitor"]] + (f" ({row['feed']})" if row["feed"] else ""),
-                "steps": "" if pd.isna(row["steps"]) else f"{row['steps']:.0f}",
-                "rounds": "" if pd.isna(row["rounds"]) else f"{row['rounds']:.0f}",
+                "steps": count(row["steps"]),
+                "rounds": count(row["rounds"]),
                 "ms a step": spread(row, "step_ms", 3),
                 "ms, whole": spread(row, "whole_ms", 3),
                 "times Keras": spread(row, "step_ratio", 2),
                 "times, whole": spread(row, "whole_ratio", 2),
-                "accuracy %": accuracy,
-                "off by": difference,
+                "accuracy %": percent(row["accuracy"]),
+                "off by": percent(row["accuracy_difference"]),
             }
         )
     return pd.DataFrame(lines).to_string(index=False)
 
 
 def grid_text(grid: pd.DataFrame) -> str:
-    """The estimate of the whole grid, in a sentence for each way to do it."""
+    """The estimate of the whole grid, in a line for each way to train it."""
     best = grid[["naive_s", "naive_alone_s"]].min(axis=1)
     parts = {
         "naive pipeline, a process a core": grid["naive_s"].sum(),
@@ -186,6 +185,6 @@ def grid_text(grid: pd.DataFrame) -> str:
 
 
 def rounded(value: float, digits: int) -> str:
-    """To so many significant digits, without an exponent."""
+    """A number with so many significant digits, and without an exponent."""
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
     return f"{value:.{places}f}"

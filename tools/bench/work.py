@@ -25,7 +25,7 @@ class Work:
 
     dataset: str  # the workflow's own file
     condition: dict[str, Any]  # as train_chunk gets it: the model and its steps, filters, seeds
-    warm: int  # the first steps, in which programs are compiled and memory is found; a step is timed after them
+    warm: int  # the number of first steps, which compile programs and find memory; a step is timed after them
 
     @property
     def architecture(self) -> Architecture:
@@ -34,21 +34,21 @@ class Work:
 
     @property
     def filters(self) -> int:
-        """Their number."""
+        """The number of filters."""
         return self.condition["filters"]
 
     @property
     def seeds(self) -> list[int]:
-        """One for each network."""
+        """The seeds, one for each network."""
         return self.condition["seeds"]
 
     @property
     def steps(self) -> int:
-        """How many, the warm ones among them."""
+        """The number of steps, with the warm ones."""
         return self.condition["model"]["steps"]
 
     def of_seeds(self, seeds: Sequence[int]) -> Work:
-        """The same of other seeds."""
+        """The same work for other seeds."""
         return Work(self.dataset, self.condition | {"seeds": list(seeds)}, self.warm)
 
     def data(self) -> Dataset:
@@ -85,8 +85,8 @@ class Work:
 class Trained:
     """What it took to train networks together, and what came of it."""
 
-    wall_s: float  # all that counts for the competitor
-    step_s: float  # a step of all networks, after the warm ones
+    wall_s: float  # the time of all that counts for the competitor
+    step_s: float  # the time of a step of all networks, after the warm ones
     accuracies: dict[int, float]  # on the test images, by seed
 
 
@@ -96,7 +96,7 @@ def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def timed(work: Work, run: Callable[[int, int], object]) -> tuple[float, float]:
-    """Train from one step to another, first the warm steps: seconds of all, and of a step after those."""
+    """Train the warm steps and then the others: the seconds of all, and of a step after the warm ones."""
     start_s = time.perf_counter()
     run(0, work.warm)
     warm_s = time.perf_counter()
@@ -106,7 +106,7 @@ def timed(work: Work, run: Callable[[int, int], object]) -> tuple[float, float]:
 
 
 def serve(train: Callable[[Work], Trained]) -> None:
-    """Train what each line of the input asks for, until it ends. So imports are over before the first clock starts."""
+    """Train what each line of the input asks for, until it ends; imports are over before the first clock starts."""
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         print(json.dumps(asdict(train(Work(**json.loads(line))))), file=answers, flush=True)

@@ -1,13 +1,12 @@
 """Collapse (H1): without an activation every number of filters is one model, softmax regression on pixels.
 
-How good that model can get, from its convex optimum, and whether accuracy depends on the number of filters.
+This module finds how good that model can get, from its convex optimum.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from filtertwins.data.datasets import Dataset
+from filtertwins.names import CLASSES, Row
+from filtertwins.networks.forward import class_errors
 
 Floats = NDArray[np.float64]
-Row = dict[str, Any]  # not that of `tables`: its code would be part of this job's digest
 
 TOLERANCE = 1e-6
 """Largest absolute entry of a gradient that counts as 0, in nats for a change of one weight or bias by 1."""
 
-_CLASSES = 10  # of every dataset
-_TOLERANCE_OF_FLOAT32 = 1e-5  # whose gradients are good to about a millionth
-_SMALLEST_VARIANCE = 1e-4  # of the largest: rarer directions are not stretched further
-_BIAS_STEPS = 10  # of Newton's method, which needs two or three
+_TOLERANCE_OF_FLOAT32 = 1e-5  # Gradients in float32 are right to about a millionth.
+_SMALLEST_VARIANCE = 1e-4  # Directions of less than this share of the largest variance are not stretched more.
+_BIAS_STEPS = 10  # Newton's method needs two or three.
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class SoftmaxRegression:
     biases: Floats  # (class,), -inf for a class that the training images lack
 
     def log_probabilities(self, pixels: Floats) -> Floats:
-        """Of each class for each image, (image, class); pixels (image, pixel) in [0, 1]."""
+        """The log-probability of each class for each image, (image, class); pixels (image, pixel) in [0, 1]."""
         return np.asarray(log_softmax(pixels @ self.weights + self.biases, axis=1))
 
 
@@ -56,17 +55,16 @@ class Objective:
 
 
 def objective(model: SoftmaxRegression, pixels: Floats, labels: NDArray[np.uint8], penalty: float) -> Objective:
-    """What softmax regression minimises, at one model.
+    """What softmax regression minimises, and its gradient, at one model.
 
     Args:
-        model: where.
+        model: the weights and biases.
         pixels: (image, pixel) in [0, 1].
         labels: (image,).
-        penalty: factor of half the weights' squared length. Biases are free.
+        penalty: factor of half the weights' squared length; biases have no penalty.
     """
     log_probabilities = model.log_probabilities(pixels)
-    errors = np.exp(log_probabilities)  # (image, class)
-    errors[np.arange(len(labels)), labels] -= 1
+    errors = class_errors(pixels @ model.weights + model.biases, labels)  # (image, class)
     return Objective(
         value=_cross_entropy(log_probabilities, labels) + penalty / 2 * float(np.sum(model.weights**2)),
         weights_gradient=pixels.T @ errors / len(labels) + penalty * model.weights,
@@ -77,27 +75,27 @@ def objective(model: SoftmaxRegression, pixels: Floats, labels: NDArray[np.uint8
 def fit_softmax_regression(
     pixels: Floats, labels: NDArray[np.uint8], penalty: float, max_iterations: int
 ) -> tuple[SoftmaxRegression, int]:
-    """Minimise :func:`objective` by scikit-learn's L-BFGS, and say in how many iterations.
+    """Minimise :func:`objective` by scikit-learn's L-BFGS, and count its iterations.
 
-    It works in coordinates where the same minimum is reached sooner. Centring pixels changes nothing but the biases,
-    which are free. Without a penalty any invertible map of the pixels is allowed, and they are whitened too: on MNIST
-    40 iterations then get further than 400 without. The biases are set to their best for the weights at the end.
-
-    What takes the time is to read the images, so float32 is twice as fast: it goes first, and float64 on from there.
+    The fit works in coordinates in which the same minimum is reached sooner. Centring the pixels changes only the
+    biases, which have no penalty. Without a penalty every invertible map of the pixels is allowed, so they are whitened
+    too: on MNIST 40 iterations then get further than 400 otherwise. At the end the biases are set to their best values
+    for the weights. Most time goes into reading the images, so that float32 is twice as fast: the fit starts in it and
+    goes on in float64.
 
     Args:
         pixels: (image, pixel) in [0, 1].
         labels: (image,), two classes or more.
         penalty: factor of half the weights' squared length.
-        max_iterations: of L-BFGS, both together. It ends sooner where the gradient is small in its coordinates, or no
-            step helps.
+        max_iterations: at most so many iterations of L-BFGS, in both types together. It ends sooner where the gradient
+            is small in its coordinates, or where no step helps.
 
     Raises:
         ValueError: for a negative penalty.
     """
     if not penalty >= 0:
         raise ValueError(f"penalty: {penalty}; allowed: 0 or more")
-    varying = np.flatnonzero(np.ptp(pixels, axis=0))  # the others' weights stay 0
+    varying = np.flatnonzero(np.ptp(pixels, axis=0))  # The weights of constant pixels stay 0.
     features = pixels[:, varying]
     centre = features.mean(axis=0)
     features -= centre
@@ -105,17 +103,17 @@ def fit_softmax_regression(
         whitening = _whitening(features)  # (pixel, feature)
         features = features @ whitening
     classes = len(np.unique(labels))
-    # Of two classes scikit-learn fits the difference, whose squared length is twice that of our two vectors together.
+    # For two classes scikit-learn fits their difference; its squared length is twice that of our two vectors together.
     strength = penalty / 2 if classes == 2 else penalty
     regression = LogisticRegression(C=1 / (len(labels) * strength) if penalty else np.inf, warm_start=True)
-    # What decides is the gradient by pixels, not by whitened ones.
+    # The gradient by pixels must be small in the end. In other coordinates it may differ, so the limit is lower.
     tolerances = {np.float32: _TOLERANCE_OF_FLOAT32, np.float64: TOLERANCE / (2 if penalty else 10)}
     iterations = 0
     for precision, tolerance in tolerances.items():
         if iterations < max_iterations:
             regression.set_params(tol=tolerance, max_iter=max_iterations - iterations)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # the gradient's norm says it
+                warnings.simplefilter("ignore", ConvergenceWarning)  # The table has the norm of the gradient.
                 regression.fit(features.astype(precision, copy=False), labels)
             iterations += int(regression.n_iter_[0])
             regression.coef_ = regression.coef_.astype(np.float64)
@@ -124,20 +122,20 @@ def fit_softmax_regression(
     if classes == 2:
         coefficients, intercepts = (np.concatenate([-x, x]) / 2 for x in (coefficients, intercepts))
     of_pixels = coefficients.T if penalty else whitening @ coefficients.T
-    weights = np.zeros((pixels.shape[1], _CLASSES))
+    weights = np.zeros((pixels.shape[1], CLASSES))
     weights[np.ix_(varying, regression.classes_)] = of_pixels
-    biases = np.full(_CLASSES, -np.inf)
+    biases = np.full(CLASSES, -np.inf)
     biases[regression.classes_] = intercepts - centre @ of_pixels
     model = SoftmaxRegression(weights, _best_biases(pixels @ weights, biases, labels))
     return model, iterations
 
 
 def has_no_minimum(pixels: Floats, labels: NDArray[np.uint8]) -> bool:
-    """Whether the loss without a penalty surely has no minimum, only an infimum that it nears as weights grow for ever.
+    """Whether the loss without a penalty has no minimum for sure, but only falls on as weights grow.
 
-    It is so if some pixel is lit in some images, but in none of one class: the lower that class's weight of the pixel,
-    the lower the loss. (Albert & Anderson 1984, Biometrika 71(1), call it quasi-complete separation.) There are other
-    ways, so that False proves nothing.
+    This is so if some pixel is lit in some images, but in no image of one class: the lower the weight of the pixel for
+    that class, the lower the loss. (Albert & Anderson 1984, Biometrika 71(1), call it quasi-complete separation.) There
+    are other reasons, so that False proves nothing.
 
     Args:
         pixels: (image, pixel).
@@ -151,18 +149,18 @@ def has_no_minimum(pixels: Floats, labels: NDArray[np.uint8]) -> bool:
 def optimum_row(name: str, dataset: Dataset, penalty: float, max_iterations: int) -> Row:
     """A row of ``optimum.csv``: softmax regression fitted to the training images, and what it achieves.
 
-    ``gradient_norm`` is the largest absolute entry of the objective's gradient, by each pixel's weights and each bias,
-    pixels in [0, 1]. ``unbounded`` says that there surely is no minimum: without a penalty, if :func:`has_no_minimum`
-    says so, or if every training image is classified rightly. The row is then about the model that was reached.
-    ``converged`` is a gradient norm of ``TOLERANCE`` at most, and not unbounded. With a penalty λ the objective is
-    λ-strongly convex in the weights, and the biases are at their best: it is above its minimum by no more than
-    ``gap_bound`` = ‖gradient‖²/2λ, in nats.
+    ``gradient_norm`` is the largest absolute entry of the objective's gradient by weights and biases, for pixels in
+    [0, 1]. ``unbounded`` says that there is no minimum for sure: there is no penalty, and :func:`has_no_minimum` is
+    True or every training image is classified correctly. The row is then about the model that was reached.
+    ``converged`` means a gradient norm of at most ``TOLERANCE``, and not unbounded. With a penalty λ the objective is
+    λ-strongly convex in the weights, and the biases are the best for them. So the objective exceeds its minimum by at
+    most ``gap_bound`` = ‖gradient‖²/2λ, in nats.
 
     Args:
-        name: of the dataset.
-        dataset: with a training image of two classes at least.
+        name: the dataset's name.
+        dataset: its training images are of at least two classes.
         penalty: λ in λ/2 ‖weights‖², added to the mean cross-entropy.
-        max_iterations: of L-BFGS.
+        max_iterations: at most so many iterations of L-BFGS.
     """
     pixels, labels = _pixels(dataset.train_images), dataset.train_labels
     model, iterations = fit_softmax_regression(pixels, labels, penalty, max_iterations)
@@ -191,23 +189,23 @@ def optimum_row(name: str, dataset: Dataset, penalty: float, max_iterations: int
 
 
 def _whitening(centred: Floats) -> Floats:
-    """The map (pixel, feature) to features that don't correlate and vary alike, but for those that hardly vary."""
+    """The map (pixel, feature) to uncorrelated features of equal variance, or of less where pixels hardly vary."""
     variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
     return np.asarray(axes / np.sqrt(np.maximum(variances, _SMALLEST_VARIANCE * variances[-1])))
 
 
 def _best_biases(scores: Floats, biases: Floats, labels: NDArray[np.uint8]) -> Floats:
     """The biases that minimise the loss, given scores (image, class) without them, by Newton's method."""
-    shares = np.bincount(labels, minlength=_CLASSES) / len(labels)  # of each class, which probabilities should meet
+    shares = np.bincount(labels, minlength=CLASSES) / len(labels)  # The mean probabilities should equal these.
     best, smallest = biases, np.inf
     for _ in range(_BIAS_STEPS):
         probabilities = np.exp(log_softmax(scores + biases, axis=1))
         means = probabilities.mean(axis=0)
         size = np.abs(means - shares).max()
-        if not size < smallest:  # down to rounding, or out of Newton's reach
+        if not size < smallest:  # Only rounding is left, or Newton's method fails.
             break
         best, smallest = biases, size
-        curvature = np.diag(means) - probabilities.T @ probabilities / len(labels)  # singular: scores may all shift
+        curvature = np.diag(means) - probabilities.T @ probabilities / len(labels)  # Singular, as all scores may shift.
         biases = biases - np.linalg.lstsq(curvature, means - shares, rcond=None)[0]
     return best
 

@@ -12,11 +12,11 @@ from filtertwins.networks.weights import Chunk
 
 
 def condensation_rows(chunk: Chunk) -> list[Row]:
-    """``condensation.csv``: one row a network and recorded step; |cos| of kernels without biases, for all activations.
+    """``condensation.csv``: one row a network and recorded step.
 
-    ``mean_cosine`` is the mean of |cos| over all pairs of filters: 1 when all kernels are on one line (condensed:
-    Luo et al. 2021, J. Mach. Learn. Res. 22(71)), ``isotropic_mean_cosine`` by chance. ``train_loss`` is known at the
-    last step only.
+    Cosines are absolute ones of kernels without biases, for all activations. ``mean_cosine`` is their mean over all
+    pairs of filters. It is 1 when all kernels lie on one line, which Luo et al. 2021 (J. Mach. Learn. Res. 22(71)) call
+    condensed, and ``isotropic_mean_cosine`` by chance. ``train_loss`` is known at the last step only.
     """
     model = chunk.condition["model"]
     chance = isotropic_mean_absolute_cosine(int(np.prod(model["kernel"])))

@@ -15,9 +15,9 @@ from filtertwins.networks.weights import Chunk
 
 
 def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[Row]:
-    """``merging.csv``: one row a run and number of filters kept, from 1 to what the kernels' length can need.
+    """``merging.csv``: one row a run and number of filters kept, from 1 to the kernel's length.
 
-    Networks with an activation are merged as if they had none.
+    More filters are never needed. Networks with an activation are merged as if they had none.
     """
     model, parameters = chunk.condition["model"], chunk.parameters
     image_shape: tuple[int, int] = images.shape[1:]

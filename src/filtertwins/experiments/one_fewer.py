@@ -8,9 +8,9 @@ from filtertwins.networks.weights import Chunk
 
 
 def one_fewer_rows(chunk: Chunk) -> list[Row]:
-    """``one_fewer.csv``: one row a network: all n filters different, two of them twins, or one of them silent.
+    """``one_fewer.csv``: one row a network, whose n filters all differ, or have two twins, or have a silent one.
 
-    The three start from the same draw. A silent filter stays silent, so that network is one of n - 1 filters; the one
+    The three start from the same draw. A silent filter stays silent, so that its network has n - 1 filters; the network
     with twins computes the same at the start. ``twins_equal`` says whether the twins ended equal to the last bit.
     """
     rows: list[Row] = []

@@ -1,11 +1,11 @@
-"""Removal (H12): what each filter is worth, beside how near its nearest filter is.
+"""Removal (H12): what each filter is worth, and how near its nearest filter is.
 
-A filter's share of a network's scores before the softmax is its feature map times its dense weights. The scores without
-it are the whole ones less that share, so that one pass over the images removes every filter, each on its own.
+A filter's share of the logits is its feature map times its dense weights. The logits without the filter are the whole
+ones less that share, so that one pass over the images removes every filter, each on its own.
 
-A filter can be removed in two ways. *Removed* with its dense weights, it is missed even if another one detects the same
-thing. *Merged* into its nearest filter, which takes over its dense weights, only what the two detect differently is
-lost.
+A filter can go in two ways. When it is *removed* with its dense weights, it is missed even if another filter detects
+the same thing. When it is *merged* into its nearest filter, which takes over its dense weights, only what the two
+detect differently is lost.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from filtertwins.networks.weights import Chunk, Parameters
 
 @dataclass(frozen=True)
 class StandIns:
-    """For each filter the one to merge it into: its map is replaced by factor times the nearest one's, plus offset."""
+    """What stands in for each filter that is merged: factor times the map of its nearest filter, plus offset."""
 
     nearest: NDArray[np.intp]  # (filter,), -1 where there is none
     factor: Floats  # (filter,), 0 where there is none
-    offset: Floats  # (filter,), 0 but for linear
+    offset: Floats  # (filter,), 0 unless the activation is linear
 
 
 @dataclass(frozen=True)
 class RemovalCosts:
-    """What a network does whole, and without each of its filters. Losses are mean cross-entropies in nats."""
+    """How well a network does, and what removing each filter costs. Losses are mean cross-entropies in nats."""
 
     loss: float
     loss_increase: Floats  # (filter,)
@@ -51,15 +51,16 @@ class RemovalCosts:
 
 
 def stand_ins(network: Parameters, activation: str) -> StandIns:
-    """Each filter's nearest one, and how to scale it so that it stands in best.
+    """Each filter's nearest filter, and the factor with which it stands in best.
 
-    As Srinivas & Babu 2015 (BMVC; arXiv:1507.06149) merge a neuron into its most similar one, which gets its outgoing
-    weights added; here times a factor, as far as the activation lets the outgoing weights undo a scaling:
+    Srinivas & Babu 2015 (BMVC; arXiv:1507.06149) merge a neuron into its most similar one by adding its outgoing
+    weights to the other's. Here they are first multiplied by a factor that the activation lets them undo:
 
-    - linear: any multiple, the one whose kernel is nearest; the biases' difference is a constant, put right exactly.
-    - ReLU: no negative multiple, the one whose kernel and bias are nearest. For filters at more than a right angle this
-      is 0, and merging is removing.
-    - tanh: 1 or -1. The filters' lengths are not matched, so that even parallel filters merge with a loss.
+    - linear: any factor, the one whose kernel is nearest. The biases then differ by a constant, which the output biases
+      take over exactly.
+    - ReLU: the factor of 0 or more whose kernel and bias are nearest. For filters at more than a right angle it is 0,
+      and merging is removing.
+    - tanh: 1 or -1. Lengths are not matched, so that even parallel filters merge with a loss.
 
     Args:
         network: one network, with a seed axis of length 1.
@@ -89,14 +90,14 @@ def removal_costs(
     activation: str,
     precision: Precision = np.float64,
 ) -> RemovalCosts:
-    """Remove each filter on its own, and merge each on its own; all else stays as it is.
+    """What it costs to remove each filter, and to merge each filter, while all others stay as they are.
 
     Args:
         network: one network, with a seed axis of length 1.
         images: (image, row, column), bytes; the network sees them in [0, 1].
         labels: (image,).
         activation: linear, relu or tanh.
-        precision: of the shares of filters with an activation; all else is in float64.
+        precision: float64 or float32, in which the shares of filters with an activation are computed.
     """
     replacing = stand_ins(network, activation)
     losses, hits = [], []
@@ -106,7 +107,7 @@ def removal_costs(
         hits.append(scores.argmax(axis=-1) == own)
     loss = np.concatenate(losses, axis=1)  # (whole, without each filter, with each merged; image)
     correct = np.count_nonzero(np.concatenate(hits, axis=1), axis=1)
-    increase = (loss[1:] - loss[0]).mean(axis=1)  # differences first: a share of 0 costs exactly 0
+    increase = (loss[1:] - loss[0]).mean(axis=1)  # So a share of 0 costs exactly 0.
     decrease = (correct[0] - correct[1:]) / len(labels)
     (removed, merged), (less_right, less_right_merged) = np.split(increase, 2), np.split(decrease, 2)
     alone = replacing.nearest < 0
@@ -123,18 +124,17 @@ def removal_costs(
 def removal_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8], threshold: float) -> list[Row]:
     """``removal.csv``: one row a filter of each network.
 
-    ``nearest_cosine`` and the costs of merging are missing for a filter without direction and for an only one; those
-    are no near duplicates.
-    ``never_active`` is about ReLU alone: see :func:`~filtertwins.measures.redundancy.never_active_filters`.
+    A filter without direction and an only filter have no ``nearest_cosine`` and no costs of merging, and are no near
+    duplicates. ``never_active`` is about ReLU alone (:func:`~filtertwins.measures.redundancy.never_active_filters`).
 
-    Shares of filters with an activation are computed in float32, in half the time. In the MNIST study that changed no
+    Shares of filters with an activation are computed in float32, in half the time. In the MNIST study this changed no
     loss by more than 2e-7 nats, and no accuracy at all.
 
     Args:
         chunk: trained runs.
         images: (image, row, column), bytes, of the validation split.
         labels: (image,).
-        threshold: τ, the nearest cosine from which on a filter is a near duplicate.
+        threshold: τ, the least nearest cosine of a near duplicate.
     """
     activation = chunk.condition["model"]["activation"]
     equivalence = equivalence_of(activation)
@@ -163,11 +163,7 @@ def removal_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uin
 def _scores_in_blocks(
     network: Parameters, images: NDArray[np.uint8], activation: str, precision: Precision, replacing: StandIns
 ) -> Iterator[tuple[slice, Floats]]:
-    """Scores before the softmax, (whole, without each filter, with each merged; image, class), a few images at a time.
-
-    Yields:
-        Which images, and their scores.
-    """
+    """Which images, and their logits (whole, without each filter, with each merged; image, class), block by block."""
     head_bias = network.head_bias[0].astype(np.float64)
     blocks = (
         _linear_shares(network, images, replacing)
@@ -182,7 +178,7 @@ def _scores_in_blocks(
 def _linear_shares(
     network: Parameters, images: NDArray[np.uint8], replacing: StandIns
 ) -> Iterator[tuple[slice, Floats, Floats]]:
-    """What :func:`_shares` yields, for linear networks, whose shares need no feature maps."""
+    """What :func:`_shares` yields, but for linear networks; their shares need no feature maps."""
     put_in = replace(
         network,
         kernels=replacing.factor * network.kernels[..., replacing.nearest],
@@ -196,14 +192,10 @@ def _linear_shares(
 def _shares(
     network: Parameters, images: NDArray[np.uint8], activation: str, precision: Precision, replacing: StandIns
 ) -> Iterator[tuple[slice, Floats, Floats]]:
-    """Each filter's share of the scores, and what its stand-in gives in its place, a few images at a time.
-
-    Yields:
-        Which images, and both (filter, image, class).
-    """
+    """Which images, each filter's share of their logits, and that of its stand-in (filter, image, class), by blocks."""
     head = head_by_filter(network).astype(precision)  # (filter, position, class)
     factor = replacing.factor[:, np.newaxis, np.newaxis]
-    # Each map by its own dense weights and by those of the filters that it may stand in for: one product.
+    # One product multiplies each map by its own dense weights and by those of the filters that it may stand in for.
     users = [np.flatnonzero(replacing.nearest == place) for place in range(len(head))]
     joined = [np.concatenate([head[place], *head[own]], axis=1) for place, own in enumerate(users)]
     for block, maps in feature_maps(network, images, activation, precision):

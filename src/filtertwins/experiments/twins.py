@@ -1,4 +1,4 @@
-"""Twins (H3 to H5): two filters planted equal, with equal kernels only, or nearly equal; do they stay so?"""
+"""Twins (H3 to H5): do two filters stay alike that start equal, with equal kernels only, or nearly equal?"""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SETTINGS = ("activation", "optimizer", "learning_rate", "momentum", "weight_dec
 
 
 def twin_rows(chunk: Chunk) -> list[Row]:
-    """``twins.csv``: one row a network and recorded step, on its first two filters.
+    """``twins.csv``: one row a network and recorded step, about its first two filters.
 
     ``separation`` is the Euclidean distance of their kernels with biases, ``outgoing_separation`` that of their dense
-    weights, and ``equal`` says whether all of these are the same to the last bit. ``bound`` is what the distance of
-    all weights, √(separation² + outgoing_separation²), can have grown to (see :func:`growth_bound`).
+    weights, and ``equal`` says whether all of these are the same to the last bit. ``bound`` is the largest distance of
+    all weights, √(separation² + outgoing_separation²), that :func:`growth_bound` allows.
     """
     model = {name: chunk.condition["model"][name] for name in _SETTINGS}
     first, second = _first_two(chunk)  # (snapshot, network, entry)
@@ -45,12 +45,12 @@ def twin_rows(chunk: Chunk) -> list[Row]:
 def growth_bound(chunk: Chunk, distance: Floats) -> Floats:
     """How far apart gradient descent can have driven two filters that started at this distance.
 
-    A linear network's logits depend on filter f through the outer product of its kernel u_f (bias included) and
-    dense weights v_f alone, linearly. With G the loss's gradient by that product, the same for all filters, u_f
-    moves by -η G v_f and v_f by -η G'u_f. So the difference of two filters is multiplied at each step by a matrix whose
-    norm is at most |1 - ημ| + η‖G‖, with learning rate η, weight decay μ and ‖G‖ the largest singular value: the bound
-    is the product over steps, at most ε exp ∫(‖G‖ - μ) dt where ημ ≤ 1. No approximation: it holds at any distance, for
-    the gradients of the batches.
+    A linear network's logits depend on filter f only through the outer product of its kernel u_f (with its bias) and
+    its dense weights v_f, and linearly. Let G be the loss's gradient by that product, which is the same for all
+    filters. Then u_f moves by -η G v_f and v_f by -η G'u_f. So each step multiplies the difference of two filters by a
+    matrix whose norm is at most |1 - ημ| + η‖G‖, with learning rate η, weight decay μ and the largest singular value
+    ‖G‖. The bound is the product of these over steps, at most ε exp ∫(‖G‖ - μ) dt where ημ ≤ 1. Nothing here is an
+    approximation: the bound holds at any distance, for the gradients of the batches.
 
     Args:
         chunk: its ``growth`` holds ‖G‖, (step, network).
@@ -64,12 +64,12 @@ def growth_bound(chunk: Chunk, distance: Floats) -> Floats:
     rate, decay = (chunk.condition["model"][name] for name in ("learning_rate", "weight_decay"))
     factors = abs(1 - rate * decay) + rate * chunk.growth.astype(np.float64)  # (step, network)
     with np.errstate(over="ignore"):
-        bound = np.cumprod(np.vstack([distance, factors]), axis=0)  # from 0 it stays 0, however large the factors
+        bound = np.cumprod(np.vstack([distance, factors]), axis=0)  # A distance of 0 stays 0 whatever the factors.
     return np.asarray(bound[chunk.snapshot_steps])
 
 
 def _first_two(chunk: Chunk) -> tuple[Floats, Floats]:
-    """The first two filters, (snapshot, network, kernel element and bias) each; the second is missing if alone."""
+    """The first two filters, (snapshot, network, kernel element and bias) each; an only filter has a missing second."""
     kernels = chunk.snapshot_kernels.astype(np.float64)
     flat = kernels.reshape(*kernels.shape[:2], -1, kernels.shape[-1])
     weights = np.concatenate([flat, chunk.snapshot_biases[:, :, None, :]], axis=2)
@@ -78,7 +78,7 @@ def _first_two(chunk: Chunk) -> tuple[Floats, Floats]:
 
 
 def _cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> Floats:
-    """Over the last axis; missing for zero or missing vectors."""
+    """The cosine over the last axis, missing where a vector is zero or missing."""
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     products = (first * second).sum(axis=-1)
     cosines = np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CLASSES = 10  # of every dataset
-_BYTES = 4  # of a float32
+from filtertwins.names import CLASSES
+
+_BYTES = 4  # A float32 takes so many.
 
 
 @dataclass(frozen=True)
@@ -13,20 +14,20 @@ class NetworkCost:
     """The size of a network, and its multiply-accumulates for one image, in which biases are not counted."""
 
     parameters: int
-    bytes: int  # of its parameters as float32
+    bytes: int  # what its parameters take as float32
     convolution_macs: int
     dense_macs: int
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one image, in both layers."""
+        """The multiply-accumulates of both layers together."""
         return self.convolution_macs + self.dense_macs
 
 
 def network_cost(
     kernel: tuple[int, int], filters: int, image_shape: tuple[int, int], classes: int = CLASSES
 ) -> NetworkCost:
-    """The cost of a network of `filters` kernels of `kernel` rows and columns, on images of `image_shape`.
+    """What a network costs on images of `image_shape`; its kernels have `kernel` rows and columns.
 
     Raises:
         ValueError: for no filter, or a kernel that does not fit on the image.

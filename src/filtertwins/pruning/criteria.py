@@ -1,7 +1,7 @@
-"""Criteria: how much each filter of a trained network matters, one number a filter, higher for those to keep.
+"""Criteria: one number for each filter of a trained network, the higher the more the filter matters.
 
-A criterion is a function with a line above it that names its paper; :data:`CRITERIA` has them all. Each is about one
-convolutional layer, so what some papers add for comparing layers is left out.
+A criterion is a function, and the line above it says where it comes from; :data:`CRITERIA` holds them all. A network
+has one convolutional layer here, so what some papers add to compare layers with each other is left out.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import softmax
 
 from filtertwins.errors import StudyError
 from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors, ignores_sign, similarity_matrix
+from filtertwins.mistakes import did_you_mean
 from filtertwins.names import COSINE_MERGE
-from filtertwins.networks.forward import Images, Labels, constant_filters, cross_entropies, filter_shares
+from filtertwins.networks.forward import Images, Labels, class_errors, constant_filters, cross_entropies, filter_shares
 from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.hessian import hessian_diagonal
-from filtertwins.settings import did_you_mean
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What criteria may look at: one network and training images; and what several of them need, computed once."""
+    """What criteria may look at, one network and training images; what several of them need is computed once."""
 
     network: Parameters  # with a seed axis of length 1
     activation: str
@@ -40,12 +39,12 @@ class TrainedNetwork:
 
     @cached_property
     def logits(self) -> Floats:
-        """(image, class)."""
+        """What the network answers, (image, class)."""
         return np.asarray(self.shares.sum(axis=0) + self.network.head_bias[0])
 
     @property
     def filters(self) -> int:
-        """How many filters it has."""
+        """The number of filters."""
         return int(self.network.kernels.shape[-1])
 
     @property
@@ -56,36 +55,19 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True)
-class Paper:
-    """Where a criterion comes from."""
-
-    authors: str
-    year: int
-    title: str
-    venue: str
-    arxiv: str = ""
-
-    def __str__(self) -> str:
-        where = f"{self.venue}; arXiv:{self.arxiv}" if self.arxiv else self.venue
-        return f"{self.authors} {self.year} ({where})"
-
-
-@dataclass(frozen=True)
 class Criterion:
     """A criterion of :data:`CRITERIA`."""
 
     name: str
-    paper: Paper | None  # None for chance
-    importance: Callable[[TrainedNetwork], Floats]  # (filter,)
+    paper: str | None  # Chance has none.
+    importance: Callable[[TrainedNetwork], Floats]  # Gives (filter,).
 
 
 CRITERIA: dict[str, Criterion] = {}
-"""By name, in the order of this module."""
+"""All criteria by name, in the order of this module."""
 
 
-def criterion(
-    paper: Paper | None,
-) -> Callable[[Callable[[TrainedNetwork], Floats]], Callable[[TrainedNetwork], Floats]]:
+def criterion(paper: str | None) -> Callable[[Callable[[TrainedNetwork], Floats]], Callable[[TrainedNetwork], Floats]]:
     """Enter a function into :data:`CRITERIA` under its own name."""
 
     def enter(function: Callable[[TrainedNetwork], Floats]) -> Callable[[TrainedNetwork], Floats]:
@@ -95,27 +77,25 @@ def criterion(
     return enter
 
 
-@criterion(paper=None)
+@criterion(None)
 def random(trained: TrainedNetwork) -> Floats:
-    """Chance, fixed by the seed: what every other criterion has to beat."""
+    """Random numbers, fixed by the seed. Every other criterion has to beat them."""
     return np.random.default_rng([trained.seed, *trained.network.kernels.shape]).random(trained.filters)
 
 
-@criterion(Paper("Li et al.", 2017, "Pruning filters for efficient ConvNets", "ICLR", "1608.08710"))
+@criterion("Li et al. 2017 (ICLR; arXiv:1608.08710)")
 def l1(trained: TrainedNetwork) -> Floats:
     """The sum of the kernel's absolute weights."""
     kernels = trained.network.kernels[0].astype(np.float64)
     return np.asarray(np.abs(kernels).sum(axis=(0, 1)))
 
 
-@criterion(
-    Paper("He et al.", 2019, "Filter pruning via geometric median for deep CNNs acceleration", "CVPR", "1811.00250")
-)
+@criterion("He et al. 2019 (CVPR; arXiv:1811.00250)")
 def fpgm(trained: TrainedNetwork) -> Floats:
-    """The sum of the distances to all other filters: smallest near the filters' geometric median.
+    """The sum of the distances to all other filters, which is smallest near the filters' geometric median.
 
-    Aware of sign, which the paper is not: where the next layer can undo one, the nearer of the other filter and its
-    negative counts. Under ReLU and tanh biases belong to the filters.
+    Unlike the paper's it knows about signs: where the next layer can undo a sign, the distance is that to the nearer of
+    the other filter and its negative. Under ReLU and tanh a filter's bias is one more entry of its vector.
     """
     vectors = trained.vectors
     others = [vectors, -vectors] if ignores_sign(equivalence_of(trained.activation)) else [vectors]
@@ -123,21 +103,14 @@ def fpgm(trained: TrainedNetwork) -> Floats:
     return np.asarray(np.min(distances, axis=0).sum(axis=1))
 
 
-@criterion(
-    Paper(
-        "RoyChowdhury et al.",
-        2017,
-        "Reducing duplicate filters in deep neural networks",
-        "NIPS workshop on deep learning: bridging theory and practice",
-    )
-)
+@criterion("RoyChowdhury et al. 2017 (NIPS workshop on deep learning: bridging theory and practice)")
 def nearest_cosine(trained: TrainedNetwork) -> Floats:
-    """1 - similarity to the nearest filter that is left, when filters go one by one.
+    """1 - similarity to the nearest filter that is left, when filters are removed one by one.
 
-    Of the most similar pair the filter of the smaller kernel goes, and the other stays: of twins only one is
-    superfluous. What is left is never more similar than before, so that importances rise in the order of going; ties
-    are told apart by the least that floats can differ. A filter that answers the same to everything goes first, with
-    importance 0. The paper's idea is that duplicates go; this order, and similarity by activation, are the study's.
+    At each turn the most similar pair loses the filter with the smaller kernel. The other one stays, since only one of
+    two twins is superfluous. The filters left are never more similar than before, so importances rise in the order of
+    removal; equal ones are told apart by the smallest step of a float. A filter that answers the same to everything
+    goes first, with importance 0. That duplicates go is the paper's idea; the order and the similarity are ours.
     """
     equivalence = equivalence_of(trained.activation)
     importance = np.zeros(trained.filters)
@@ -149,7 +122,7 @@ def nearest_cosine(trained: TrainedNetwork) -> Floats:
     while len(left):
         first, second = divmod(int(similarity.argmax()), len(left))
         goes = first if lengths[left[first]] <= lengths[left[second]] else second
-        nearest = similarity[first, second] if len(left) > 1 else 0.0  # the last one is like no other
+        nearest = similarity[first, second] if len(left) > 1 else 0.0  # The last filter is like no other.
         last = max(1.0 - nearest, np.nextafter(last, np.inf))
         importance[left[goes]] = last
         left = np.delete(left, goes)
@@ -157,49 +130,41 @@ def nearest_cosine(trained: TrainedNetwork) -> Floats:
     return importance
 
 
-@criterion(Paper("LeCun, Denker & Solla", 1990, "Optimal brain damage", "NIPS 2"))
+@criterion("LeCun, Denker & Solla 1990 (NIPS 2)")
 def obd(trained: TrainedNetwork) -> Floats:
-    """The saliency h w²/2, summed over the filter's weights: kernel, bias and dense weights.
+    """The saliency h w²/2, summed over the filter's kernel, bias and dense weights.
 
-    h is the exact diagonal of the Hessian, where the paper drops the cross terms between the positions that share a
-    weight. The sum over a filter's weights, which go together, drops those between weights, as the paper does.
+    Here h is the exact diagonal of the Hessian; the paper neglects the cross terms between positions that share a
+    weight. A filter's weights are deleted together, and the sum neglects the cross terms between them, as the paper's.
     """
     curvature = hessian_diagonal(trained.network, trained.images, trained.labels, trained.activation)
     return filter_sums(saliencies(trained.network, curvature))
 
 
-@criterion(
-    Paper(
-        "Molchanov et al.",
-        2017,
-        "Pruning convolutional neural networks for resource efficient inference",
-        "ICLR",
-        "1611.06440",
-    )
-)
+@criterion("Molchanov et al. 2017 (ICLR; arXiv:1611.06440)")
 def taylor(trained: TrainedNetwork) -> Floats:
-    """Mean over images of |mean over the map's entries of activation times the loss's gradient by it|.
+    """The mean over images of |mean over the map's entries of activation times the loss's gradient by it|.
 
-    The gradient by an entry of the map is its dense weights times p - y, so that the sum over the entries is the
-    filter's share of the logits times p - y.
+    The gradient by an entry of the map is its dense weights times p - y. So the sum over the entries is the filter's
+    share of the logits times p - y.
     """
-    errors = softmax(trained.logits, axis=1)
-    errors[np.arange(len(errors)), trained.labels] -= 1
+    errors = class_errors(trained.logits, trained.labels)
     positions = trained.network.head.shape[1] // trained.filters
     return np.asarray(np.abs(np.einsum("fic,ic->fi", trained.shares, errors)).mean(axis=1) / positions)
 
 
-@criterion(CRITERIA["taylor"].paper)
+@criterion("Molchanov et al. 2017 (ICLR; arXiv:1611.06440)")
 def oracle(trained: TrainedNetwork) -> Floats:
-    """What the mean training loss rises by, in nats, without this filter alone; below 0 where it falls."""
+    """By how many nats the mean training loss rises when this filter alone is removed; below 0 where it falls."""
     loss = cross_entropies(trained.logits, trained.labels)
-    # Filter by filter, to save memory; differences first: a share of 0 costs exactly 0.
+    # Filters are taken one by one to save memory. Losses are subtracted before they are averaged, image by image, so
+    # that a filter whose share is 0 costs exactly 0.
     without = (cross_entropies(trained.logits - share, trained.labels) for share in trained.shares)
     return np.array([(other - loss).mean() for other in without])
 
 
 METHODS: tuple[str, ...] = (*CRITERIA, COSINE_MERGE)
-"""All ways to prune: by a criterion, or by merging."""
+"""All ways to prune: by a criterion, or by merging similar filters."""
 
 
 def importances(trained: TrainedNetwork, names: Iterable[str]) -> dict[str, Floats]:
@@ -218,7 +183,7 @@ def importances(trained: TrainedNetwork, names: Iterable[str]) -> dict[str, Floa
 
 
 def saliencies(network: Parameters, curvature: Parameters) -> Parameters:
-    """Optimal Brain Damage's h w²/2 of every weight, in nats: what deleting it alone should cost at a minimum.
+    """Optimal Brain Damage's h w²/2 for every weight: the nats that deleting it alone should cost at a minimum.
 
     Args:
         network: the weights w.
@@ -229,7 +194,7 @@ def saliencies(network: Parameters, curvature: Parameters) -> Parameters:
 
 
 def filter_sums(values: Parameters) -> Floats:
-    """Values of weights added up over each filter's own, kernel, bias and dense weights; ``(filter,)``."""
+    """The sum of values over the weights of each filter, which are its kernel, bias and dense weights: (filter,)."""
     filters = values.kernels.shape[-1]
     dense = values.head[0].reshape(-1, filters, values.head.shape[-1])
     return np.asarray(values.kernels[0].sum(axis=(0, 1)) + values.biases[0] + dense.sum(axis=(0, 2)))

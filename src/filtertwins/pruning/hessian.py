@@ -19,27 +19,33 @@ from functools import cached_property
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from filtertwins.networks.forward import ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES, Images, Labels
+from filtertwins.networks.forward import (
+    ACTIVATIONS,
+    FIRST_DERIVATIVES,
+    SECOND_DERIVATIVES,
+    Images,
+    Labels,
+    class_errors,
+)
 from filtertwins.networks.weights import Parameters
 
 Singles = NDArray[np.float32]
 
-_BLOCK_ENTRIES = 1_000_000  # of the feature maps of a block: 4 MB of float32
-_CURVED = ("tanh",)  # activations with a second derivative other than 0
+_BLOCK_ENTRIES = 1_000_000  # The feature maps of a block have so many entries, 4 MB of float32.
+_CURVED = ("tanh",)  # These activations have a second derivative other than 0.
 
 
 def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activation: str) -> Parameters:
     """The exact second derivative of the mean cross-entropy by every weight.
 
-    Sums over an image are float32, sums over images float64: right to a relative 1e-5.
+    Sums over an image are in float32, sums over images in float64. The relative error is at most about 1e-5.
 
     Args:
         network: one network, with a seed axis of length 1.
         images: (image, row, column), bytes; the network sees them in [0, 1].
         labels: (image,).
-        activation: linear, relu (whose second derivative is taken for 0 at the kink too) or tanh.
+        activation: linear, relu (its second derivative is taken as 0 at the kink too) or tanh.
 
     Returns:
         A second derivative in the place of each weight, float64.
@@ -48,7 +54,7 @@ def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activa
     head_by_class = np.ascontiguousarray(sums.head.transpose(2, 0, 1))  # (class, position, filter)
     for block in _blocks(network, images, labels, activation):
         sums.add_dense(block)
-        for own in range(len(block.patches)):  # one at a time, for what is large to stay in the processor's cache
+        for own in range(len(block.patches)):  # One image at a time fits in the processor's cache.
             by_map = head_by_class if activation == "linear" else head_by_class * block.slopes[own]
             by_weight = block.patches[own] @ by_map  # v of each kernel weight, (class, kernel element and 1, filter)
             sums.kernels += _curvature(by_weight, block.chances[own])
@@ -60,12 +66,12 @@ def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activa
 def hessian_diagonal_1990(network: Parameters, images: Images, labels: Labels, activation: str) -> Parameters:
     """The diagonal as the backward recursion of LeCun, Denker & Solla 1990 (NIPS 2) gives it.
 
-    It is diagonal at every layer: the outputs' curvature is p (1 - p) alone, a unit's is
-    φ'(a)² Σ_c w_c² p_c (1 - p_c) + φ''(a) Σ_c w_c (p - y)_c, and a shared weight's the sum of x² times its units'. So
-    the cross terms between classes, and between the positions that share a weight, are left out. For the dense weights,
-    which meet one unit and one class each, nothing is.
+    The recursion neglects cross terms at every layer. The curvature of an output is p (1 - p), that of a unit is
+    φ'(a)² Σ_c w_c² p_c (1 - p_c) + φ''(a) Σ_c w_c (p - y)_c, and that of a shared weight is the sum of x² times the
+    curvature of its units. So the cross terms between classes and between the positions that share a weight are left
+    out. A dense weight meets one unit and one class, so that nothing is left out for it.
 
-    Args and result as for :func:`hessian_diagonal`.
+    The arguments and the result are those of :func:`hessian_diagonal`.
     """
     sums = _Sums(network)
     squares = sums.head**2
@@ -80,10 +86,10 @@ def hessian_diagonal_1990(network: Parameters, images: Images, labels: Labels, a
 
 @dataclass(frozen=True)
 class _Block:
-    """A few images, and all about them that does not depend on a single weight; float32."""
+    """A few images, and what the second derivatives by all weights need of them, in float32."""
 
     activation: str
-    patches: Singles  # (image, kernel element and 1, position): pixels in [0, 1], and a 1 for the bias
+    patches: Singles  # (image, kernel element and 1, position); pixels in [0, 1], and a 1 for the bias
     before: Singles  # (image, position, filter), the maps before the activation
     maps: Singles  # (image, position, filter)
     chances: Singles  # p (image, class)
@@ -97,15 +103,15 @@ class _Block:
 
     @cached_property
     def bends(self) -> Singles:
-        """φ''(a)."""
+        """φ''(a), (image, position, filter)."""
         return SECOND_DERIVATIVES[self.activation](self.before)
 
     def errors_at(self, head: Singles) -> Singles:
-        """w·(p - y), the loss's derivative by each map's entry: (image, position, filter)."""
+        """w·(p - y), the derivative of the loss by each entry of the maps: (image, position, filter)."""
         return _spread(self.errors, head)
 
     def variances_at(self, squares: Singles) -> Singles:
-        """Σ_c w_c² p_c (1 - p_c), likewise."""
+        """Σ_c w_c² p_c (1 - p_c), (image, position, filter)."""
         return _spread(self.variances, squares)
 
 
@@ -123,9 +129,8 @@ def _blocks(network: Parameters, images: Images, labels: Labels, activation: str
         np.divide(pixels, 255, out=patches[:, :-1], dtype=np.float32)
         before = patches.transpose(0, 2, 1) @ weights
         maps = ACTIVATIONS[activation](before)
-        chances = softmax(maps.reshape(len(maps), -1) @ head + head_bias, axis=1)
-        errors = chances.copy()
-        errors[np.arange(len(errors)), labels[block]] -= 1
+        errors = class_errors(maps.reshape(len(maps), -1) @ head + head_bias, labels[block])
+        chances = errors + np.eye(errors.shape[1])[labels[block]]
         of_classes = (part.astype(np.float32) for part in (chances, chances * (1 - chances), errors))
         yield _Block(activation, patches, before, maps, *of_classes)
 
@@ -140,30 +145,30 @@ class _Sums:
         self.head = network.head[0].astype(np.float32).reshape(-1, filters, classes)  # (position, filter, class)
         self._dense = np.zeros((classes, self.head[..., 0].size))  # (class, position x filter)
         self._head_bias = np.zeros(classes)
-        self.kernels = np.zeros((height * width + 1, filters))  # and biases
+        self.kernels = np.zeros((height * width + 1, filters))  # The last row is that of the biases.
 
     def add_dense(self, block: _Block) -> None:
-        """φ² p (1 - p), and p (1 - p) for the output biases."""
+        """Add φ² p (1 - p) for the dense weights, and p (1 - p) for the output biases."""
         self._dense += block.variances.T @ (block.maps**2).reshape(len(block.maps), -1)
         self._head_bias += block.variances.sum(axis=0, dtype=np.float64)
 
     def add_kernels(self, block: _Block, by_unit: Singles) -> None:
-        """Σ x² times what belongs to each of the units (image, position, filter)."""
+        """Add Σ x² times the curvature of each unit (image, position, filter)."""
         self.kernels += (block.patches**2 @ by_unit).sum(axis=0, dtype=np.float64)
 
     def means(self, images: int) -> Parameters:
-        """In the networks' layout."""
+        """The means over images, in the layout of networks."""
         parts = (self.kernels[:-1], self.kernels[-1], self._dense.T, self._head_bias)
         return Parameters(*(part.reshape(shape) / images for part, shape in zip(parts, self._shapes, strict=True)))
 
 
 def _curvature(by_weight: Singles, chances: Singles) -> Singles:
-    """vᵀ S v = Σ p_c (v_c - v̄)² with v̄ = Σ p_c v_c, for v (class, ...): a variance, never negative."""
+    """vᵀ S v = Σ p_c (v_c - v̄)² with v̄ = Σ p_c v_c, for v (class, ...). As a variance it is never negative."""
     centred = by_weight - np.tensordot(chances, by_weight, axes=1)
     centred *= centred
     return np.tensordot(chances, centred, axes=1)
 
 
 def _spread(by_class: Singles, weights: Singles) -> Singles:
-    """Values (image, class) times weights (position, filter, class): (image, position, filter)."""
+    """The products of values (image, class) and weights (position, filter, class): (image, position, filter)."""
     return np.asarray(by_class @ weights.reshape(-1, weights.shape[-1]).T).reshape(-1, *weights.shape[:2])

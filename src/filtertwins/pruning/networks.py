@@ -1,4 +1,4 @@
-"""From a chunk to its pruned networks, and to the rows about them: before and after they are trained on."""
+"""From a chunk to its pruned networks, and to the rows about them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from filtertwins.pruning.weights import Deletion, delete_weights, masked
 def chunk_importances(
     chunk: Chunk, images: Images, labels: Labels, criteria: Sequence[str]
 ) -> Iterator[tuple[Row, dict[str, Floats]]]:
-    """The name of each network of a chunk, and the importances of its filters by several criteria.
+    """Each network's name, and the importances of its filters by several criteria.
 
     Args:
         chunk: trained networks.
         images: (image, row, column), bytes, of the training split.
         labels: (image,).
-        criteria: their names.
+        criteria: names of criteria.
     """
     activation = chunk.condition["model"]["activation"]
     for index, run in enumerate(run_names(chunk)):
@@ -40,19 +40,19 @@ def chunk_importances(
 def prune_chunk(
     chunk: Chunk, importance: pd.DataFrame, methods: Sequence[str], kept: int
 ) -> list[tuple[Row, Parameters]]:
-    """Each network of a chunk pruned by each method; all that is wrong is found before any is.
+    """Each network of a chunk, pruned by each method.
 
     Args:
         chunk: trained networks.
-        importance: of its filters: the rows of ``importance.csv``.
+        importance: the rows of ``importance.csv``.
         methods: criteria, and ``cosine_merge``.
-        kept: how many filters to keep. All of them: every network just as it is, once, by the method ``none``.
+        kept: how many filters to keep. Where it is all, each network comes once as it is, by the method ``none``.
 
     Returns:
         The name and the weights (with a seed axis of length 1) of each, network by network.
 
     Raises:
-        StudyError: for a method or a number of filters that can't be, and importances that are of other networks.
+        StudyError: for an unknown method, a number of filters that can't be kept, or importances of other networks.
     """
     filters, activation = chunk.parameters.kernels.shape[-1], chunk.condition["model"]["activation"]
     check_kept(kept, filters)
@@ -84,7 +84,7 @@ def _importance(importance: pd.DataFrame, run: Row, criterion: str) -> Floats:
 
 
 def pruning_rows(names: Sequence[Row], fine_tuning_steps: int, scores: Scores) -> list[Row]:
-    """``pruning.csv``: one row a network, after so many more steps of training. Losses in nats."""
+    """``pruning.csv``: one row a network, after so many more steps of training. Losses are in nats."""
     return [
         name | {"fine_tuning_steps": fine_tuning_steps} | own
         for name, own in zip(names, network_scores(scores), strict=True)
@@ -96,8 +96,8 @@ def from_scratch_rows(chunk: Chunk, compared: Mapping[str, Any]) -> list[Row]:
 
     Args:
         chunk: small networks, trained from scratch.
-        compared: what with: the architecture and filters of the large network; and the budgets that are equal, with the
-            steps that each pays for.
+        compared: ``architecture`` and ``filters`` of the large network, and the ``budgets`` by name, each with the
+            steps that it pays for.
     """
     return [
         {"dataset": run["dataset"], "architecture": compared["architecture"]}
@@ -119,11 +119,11 @@ def cost_rows(
     """``cost.csv``: one row a network and round.
 
     Args:
-        dataset: its name.
+        dataset: the dataset's name.
         networks: ``architecture``, ``filters``, ``kept``, ``kernel`` and ``activation`` of each.
         image_shape: rows and columns.
-        batch: images a call.
-        latency_s: (network, round), of a call.
+        batch: the images of a call.
+        latency_s: the time of a call, (network, round).
     """
     rows = []
     for network, of_network in zip(networks, latency_s.tolist(), strict=True):
@@ -142,7 +142,7 @@ def cost_rows(
 def chunk_deletions(
     chunk: Chunk, images: Images, labels: Labels, shares: Sequence[float]
 ) -> list[tuple[Row, Deletion, Parameters]]:
-    """Shares of each network's weights deleted: its name, what was deleted, and the network with zeros there.
+    """Each network's name, what is deleted of it, and the network with zeros there; for each ranking and share.
 
     Args:
         chunk: trained networks.
@@ -162,13 +162,13 @@ def chunk_deletions(
 def obd_rows(
     deletions: Sequence[tuple[Row, Deletion, Parameters]], retraining_steps: int, before: Scores, after: Scores
 ) -> list[Row]:
-    """``obd.csv``: one row a network, ranking and share of its weights. Losses in nats.
+    """``obd.csv``: one row a network, ranking and share of its weights. Losses are in nats.
 
     Args:
-        deletions: what was deleted.
-        retraining_steps: how many steps the rest of the weights was trained on.
-        before: of the networks with deleted weights, in the same order.
-        after: after training on.
+        deletions: as :func:`chunk_deletions` returns them.
+        retraining_steps: for how many steps the other weights were trained on.
+        before: the scores of the networks with deleted weights, in the same order.
+        after: their scores after training on.
     """
     return [
         name
@@ -186,7 +186,7 @@ def obd_rows(
 
 
 def _with_activation(run: Row, chunk: Chunk) -> Row:
-    """What names a network, with its activation."""
+    """The columns that name a network, and its activation."""
     names = {key: run[key] for key in ("dataset", "architecture")}
     names["activation"] = chunk.condition["model"]["activation"]
     return names | {key: run[key] for key in ("filters", "seed")}

@@ -1,6 +1,6 @@
-"""Smaller networks: filters removed, or the filters of a cluster replaced by one.
+"""Smaller networks: filters are removed, or a cluster of filters is replaced by one.
 
-What is removed is gone: the pruned network has fewer kernels, and a smaller dense layer.
+A pruned network really has fewer kernels and a smaller dense layer.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from numpy.typing import ArrayLike, NDArray
 from filtertwins.errors import StudyError
 from filtertwins.measures.clusters import cluster_filters_into
 from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors
+from filtertwins.mistakes import did_you_mean
 from filtertwins.names import COSINE_MERGE
 from filtertwins.networks.forward import ACTIVATIONS, constant_filters, head_by_filter
 from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.criteria import METHODS
-from filtertwins.settings import did_you_mean
 
 Indices = NDArray[np.intp]
 
 
 def prune(network: Parameters, method: str, kept: int, activation: str, importance: Floats | None = None) -> Parameters:
-    """The network of `kept` filters that a method makes of one.
+    """What a method makes of a network when `kept` filters are to be left.
 
     Args:
         network: one network, with a seed axis of length 1.
         method: a criterion's name, or ``cosine_merge``.
         kept: how many filters to keep, from 1 to all.
         activation: linear, relu or tanh.
-        importance: by the criterion, (filter,), higher for those to keep; unused when merging. Of equally important
-            filters the earlier go first.
+        importance: (filter,), by the criterion; filters of the lowest go first, and the earlier of equals. It is not
+            used when merging.
 
     Returns:
-        Of the same type of numbers.
+        A network of the same type of numbers.
 
     Raises:
         StudyError: for a method or a number of filters that can't be.
@@ -46,10 +46,10 @@ def prune(network: Parameters, method: str, kept: int, activation: str, importan
 
 
 def check_method(method: str) -> None:
-    """Refuse a method that there is not.
+    """Refuse an unknown method.
 
     Raises:
-        StudyError: with those that there are.
+        StudyError: with the known ones.
     """
     if method not in METHODS:
         raise StudyError(f"method {method!r}: unknown; allowed: {', '.join(METHODS)}{did_you_mean(method, METHODS)}")
@@ -66,7 +66,7 @@ def check_kept(kept: int, filters: int) -> None:
 
 
 def most_important(importance: ArrayLike | None, kept: int, filters: int) -> Indices:
-    """The `kept` filters of highest importance, in their own order; of equals the later."""
+    """The `kept` filters of highest importance, in their own order; of equal ones the later are kept."""
     values = np.asarray([] if importance is None else importance, dtype=np.float64)
     if values.shape != (filters,) or not np.isfinite(values).all():
         raise ValueError(f"importance: shape {values.shape}; {filters} filters need ({filters},), all finite")
@@ -74,11 +74,11 @@ def most_important(importance: ArrayLike | None, kept: int, filters: int) -> Ind
 
 
 def remove_filters(network: Parameters, kept_filters: ArrayLike) -> Parameters:
-    """The networks without all other filters: their kernels, biases and dense weights are left out.
+    """The networks with these filters only; the kernels, biases and dense weights of the others are left out.
 
     Args:
         network: S networks.
-        kept_filters: (kept filter,), indices, in the order that they are to have.
+        kept_filters: (kept filter,), the indices of the filters, in the order of the new network.
     """
     kept = np.asarray(kept_filters, dtype=np.intp)
     seeds, _, classes = network.head.shape
@@ -94,20 +94,21 @@ def remove_filters(network: Parameters, kept_filters: ArrayLike) -> Parameters:
 def merge_by_cosine(network: Parameters, kept: int, activation: str) -> Parameters:
     """The network with its filters in `kept` clusters of similar ones, each cluster replaced by a single filter.
 
-    Clusters are average-linkage ones by the activation's similarity. The filter that replaces one gets the sum of its
-    members' dense weights, each times a coefficient: the member is taken for that multiple of the new filter, as far as
-    the activation lets the dense layer undo a scaling. Srinivas & Babu 2015 (BMVC; arXiv:1507.06149) merge pairs so,
-    with coefficient 1.
+    Clusters are made by average linkage of the activation's similarity. Each member of a cluster is taken for a
+    multiple of the new filter, as far as the activation lets the dense layer undo a scaling: the new dense weights are
+    the sum of the members', each times its coefficient. Srinivas & Babu 2015 (BMVC; arXiv:1507.06149) merge pairs in
+    this way with coefficient 1.
 
-    - linear: the new kernel's direction is the members' best common one, the leading singular vector of the kernels,
-      each weighted by the length of its dense weights; the coefficients are the projections. The effect of biases is a
-      constant, and put right exactly in the output biases.
-    - ReLU: likewise with the bias as one more entry of the kernel; no coefficient is negative.
-    - tanh: the coefficients are 1 and -1, and the new filter is the members' mean, each with its sign.
+    - linear: the new kernel's direction is the leading singular vector of the members' kernels, each weighted by the
+      length of its dense weights. The coefficients are the projections on it. What biases add is a constant, which the
+      output biases take over exactly.
+    - ReLU: the same with the bias as one more entry of the kernel, and without negative coefficients.
+    - tanh: the coefficients are 1 and -1, and the new filter is the mean of the members times their coefficients.
 
-    Without tanh the new kernel is as long as its members in root mean square, so that it learns as fast as they would.
-    A filter alone in its cluster stays as it is, to the bit. Filters that answer the same to every patch go before any
-    is merged, with their effect put right exactly in the output biases; they stay only where too few others are left.
+    For linear and ReLU the new kernel's length is the root mean square of its members', so that it learns as fast as
+    they would. A filter alone in its cluster stays as it is, to the bit. Filters that answer the same to every patch
+    are removed before any is merged, and the output biases take over what they add exactly; they stay only where too
+    few others are left.
 
     Args:
         network: one network, with a seed axis of length 1.
@@ -115,7 +116,7 @@ def merge_by_cosine(network: Parameters, kept: int, activation: str) -> Paramete
         activation: linear, relu or tanh.
 
     Returns:
-        Of the same type of numbers. Clusters are in the order of their first filters.
+        A network of the same type of numbers. Clusters are in the order of their first filters.
 
     Raises:
         StudyError: for a number of filters that can't be.
@@ -124,7 +125,7 @@ def merge_by_cosine(network: Parameters, kept: int, activation: str) -> Paramete
     check_kept(kept, filters)
     constant = constant_filters(network, activation)
     live = np.flatnonzero(~constant)
-    spare = np.flatnonzero(constant)[: max(0, kept - len(live))]  # constant ones that stay
+    spare = np.flatnonzero(constant)[: max(0, kept - len(live))]  # These constant filters stay.
     merging = _Merging(network, activation)
     for place in np.flatnonzero(constant)[len(spare) :]:
         merging.drop_constant(int(place))
@@ -141,7 +142,7 @@ def _clusters(network: Parameters, live: Indices, kept: int, activation: str) ->
 
 
 class _Merging:
-    """A network under work, in float64: what replaces a cluster takes the place of its first member."""
+    """A network in float64 while its clusters are replaced; a new filter takes the place of its first member."""
 
     def __init__(self, network: Parameters, activation: str) -> None:
         self._old, self._activation = network, activation
@@ -149,16 +150,16 @@ class _Merging:
         self._vectors = filter_vectors(network.kernels[0], network.biases[0], equivalence_of(activation))
         self._biases = network.biases[0].astype(np.float64)
         self._heads = head_by_filter(network).copy()  # (filter, position, class)
-        self._constant = np.zeros(self._heads.shape[-1])  # (class,), what the output biases gain
+        self._constant = np.zeros(self._heads.shape[-1])  # (class,), to be added to the output biases
         self._changed = np.zeros(len(self._vectors), dtype=bool)
 
     def drop_constant(self, place: int) -> None:
-        """Let the output biases do what a filter does that answers the same to everything."""
+        """Let the output biases take over what a constant filter adds to the logits."""
         answer = ACTIVATIONS[self._activation](self._biases[place])
         self._constant += answer * self._heads[place].sum(axis=0)
 
     def replace(self, members: Indices) -> int:
-        """Replace filters by one, and say whose place it takes."""
+        """Replace filters by one, and return whose place it takes."""
         first = int(members[0])
         if len(members) == 1:
             return first
@@ -175,7 +176,7 @@ class _Merging:
         return first
 
     def network(self, places: Indices) -> Parameters:
-        """The network of the filters in these places; those that did not change are the old ones to the bit."""
+        """The network of the filters in these places; filters that did not change are the old ones to the bit."""
         old, changed = self._old, np.flatnonzero(self._changed)
         kernels, biases, head = (np.array(part, order="C") for part in (old.kernels, old.biases, old.head))
         elements = kernels[0, ..., 0].size
@@ -187,16 +188,16 @@ class _Merging:
 
 
 def _common_filter(vectors: Floats, weights: Floats, activation: str) -> tuple[Floats, Floats]:
-    """One vector for several, (dimension,), and the multiples of it that they are taken for, (filter,).
+    """One vector for several, (dimension,), and the multiples of it that stand for each of them, (filter,).
 
     Args:
         vectors: (filter, dimension).
-        weights: (filter,), how much each matters: the length of its dense weights.
+        weights: (filter,), the lengths of their dense weights, by which they matter.
         activation: linear, relu or tanh.
     """
     direction = np.linalg.svd(weights[:, np.newaxis] * vectors, full_matrices=False)[2][0]
     projections = vectors @ direction
-    if weights @ projections < 0:  # the sign of a singular vector means nothing
+    if weights @ projections < 0:  # The sign of a singular vector is arbitrary.
         direction, projections = -direction, -projections
     if activation == "tanh":
         signs = np.where(projections < 0, -1.0, 1.0)

@@ -1,7 +1,7 @@
-"""Optimal Brain Damage as in its paper: single weights deleted, the least salient first, and what it does to the loss.
+"""Optimal Brain Damage as in its paper: the least salient weights are deleted, and the loss is measured.
 
 LeCun, Denker & Solla 1990 (NIPS 2) predict that deleting weights costs the sum of their saliencies h w²/2, and delete
-those of the smallest; deleting by magnitude is what they compare it with.
+those of the smallest saliency. They compare this with deleting those of the smallest magnitude.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from filtertwins.pruning.criteria import saliencies
 from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
 
 RANKINGS = ("obd", "magnitude")
-"""The orders that weights are deleted in: of saliency, or of absolute value; the smallest first."""
+"""The orders in which weights are deleted: by saliency or by absolute value, the smallest first."""
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """Some weights of one network set to zero, and what it costs in mean cross-entropy on the images, in nats."""
+    """Some weights of one network set to zero, and what this costs; losses are mean cross-entropies in nats."""
 
     ranking: str
     share: float
@@ -39,17 +39,17 @@ class Deletion:
 def delete_weights(
     network: Parameters, images: Images, labels: Labels, activation: str, shares: Sequence[float]
 ) -> list[Deletion]:
-    """Delete shares of a network's weights, biases among them, by each ranking.
+    """Delete shares of a network's weights and biases, by each ranking.
 
     Args:
         network: one network, with a seed axis of length 1.
-        images: (image, row, column), bytes; what the Hessian and the losses are averaged over.
+        images: (image, row, column), bytes; the Hessian and the losses are means over them.
         labels: (image,).
         activation: linear, relu or tanh.
-        shares: of all weights, from 0 to below 1; the number deleted is rounded.
+        shares: shares of all weights, from 0 to below 1; the number of weights is rounded.
 
     Returns:
-        For each ranking each share, in order.
+        A deletion for each ranking and share, in order.
 
     Raises:
         ValueError: for a share that is not in [0, 1).
@@ -83,7 +83,7 @@ def delete_weights(
 
 
 def masked(network: Parameters, kept: Parameters) -> Parameters:
-    """The networks with all weights zero that are not kept; types and shapes as they were."""
+    """The networks with zeros for all weights that are not kept; types and shapes stay."""
     pairs = zip(vars(network).values(), vars(kept).values(), strict=True)
     return Parameters(*(np.where(keep, weights, weights.dtype.type(0)) for weights, keep in pairs))
 
@@ -105,7 +105,8 @@ def _losses(
 ) -> Floats:
     """The mean loss of the network under each mask, (mask,).
 
-    Side by side the masked networks are one, of all their filters: the images are cut into patches only once.
+    The masked networks are put side by side as one network with the filters of all, so that the images are cut into
+    patches only once.
     """
     filters, classes = network.kernels.shape[-1], network.head.shape[-1]
     networks = [masked(network, kept) for kept in masks]

@@ -1,13 +1,13 @@
-"""Training: S networks of one condition as one stack, in one compiled loop.
+"""Training: the networks of one condition, as one stack, in one compiled loop.
 
-The only part of the library that imports TensorFlow.
+This is the only part of the library that imports TensorFlow.
 
-``streams`` says what a seed fixes, ``networks`` what a network computes, ``loop`` how a stack is trained;
-``chunks`` train from random initial weights, ``fine_tuning`` trains on what was pruned,
-``latency`` times the answers.
+``streams`` defines what a seed fixes, ``networks`` what a network computes, and ``loop`` how a stack is trained.
+``chunks`` trains networks from random initial weights, ``fine_tuning`` continues with pruned networks, and ``latency``
+measures how long a network takes to answer.
 """
 
-from filtertwins.training.runtime import one_thread  # first: it imports TensorFlow in a way of its own
+from filtertwins.training.runtime import one_thread  # This import comes first because it imports TensorFlow.
 
 # isort: split
 from filtertwins.training.chunks import train_chunk

@@ -1,4 +1,4 @@
-"""A chunk: networks of one condition from their random initial weights to their scores."""
+"""Training a chunk: the networks of one condition, from their random initial weights to their scores."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def train_chunk(
     """Train one network for each seed and start, together.
 
     Args:
-        dataset: images uint8; pixels are scaled to [0, 1] as they are gathered.
-        architecture: the network and its training; its ``filters`` are ignored for `filters`.
-        filters: the number of filters.
+        dataset: its images are uint8; networks see pixels in [0, 1].
+        architecture: the network and how it is trained; its ``filters`` are ignored.
+        filters: the number of filters of each network.
         seeds: each fixes a run's initial weights and batch order.
-        snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
-        condition: kept with the result: all that it depends on.
-        starts: every seed is trained from each of these; only their initial weights differ, not their batches.
-        also_scored: steps before the last one, after which the networks are scored too.
-        report: gets a line of progress at regular steps.
+        snapshot_steps: increasing, from 0 to the number of steps to train.
+        condition: everything that the result depends on, which is stored with it.
+        starts: every seed is trained from each of these. Their initial weights differ, but not their batches.
+        also_scored: earlier steps after which the networks are scored too.
+        report: is called with a line of progress at regular steps.
 
     Raises:
-        DivergedError: names the seed and the step.
+        DivergedError: a loss is not finite; the message names the seed and the step.
     """
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
     networks = [(seed, index) for seed in seeds for index in range(len(starts))]

@@ -1,4 +1,4 @@
-"""Training on: networks that were trained and pruned, all of one width together."""
+"""Fine-tuning: training continues with networks that were pruned to the same number of filters."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def fine_tune(
     trainable: Parameters | None = None,
     report: Callable[[str], None] = print,
 ) -> tuple[Scores, Scores]:
-    """Scores on the validation and the test split before and after some more steps of training.
+    """Scores on the validation and test images before and after some more steps of training.
 
-    The optimiser starts afresh. All networks of a seed see the same batches, others than it was trained on before.
+    The optimiser starts afresh. All networks of a seed see the same batches, which differ from those of its training.
 
     Args:
-        dataset: what to train on.
-        architecture: how; with labels that are not shuffled.
-        networks: the weights to start from, of networks of one width.
-        seed_of_network: each network's seed; as many networks of every seed, side by side.
-        steps: how many more.
+        dataset: the images to train on.
+        architecture: how to train; its labels must not be shuffled.
+        networks: the weights to start from; all networks have the same number of filters.
+        seed_of_network: each network's seed. Every seed has the same number of networks, side by side.
+        steps: how many steps to train.
         what: the networks' name in reports and errors.
-        trainable: true for each weight that is trained; the others are held as they are. By default all are trained.
-        report: gets a line of progress at regular steps.
+        trainable: true for each weight that is trained; the others keep their values. By default all are trained.
+        report: is called with a line of progress at regular steps.
 
     Raises:
-        DivergedError: names the seed and the step.
+        DivergedError: a loss is not finite; the message names the seed and the step.
     """
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
     before = score(build_stack(architecture, networks, list(seed_of_network), image_shape), dataset, HELD_OUT)

@@ -10,18 +10,18 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-CALL_S = 0.02  # a round calls each network for about so long, and no less than FEWEST_CALLS times
+CALL_S = 0.02  # A round calls each network for about this long, but at least FEWEST_CALLS times.
 FEWEST_CALLS = 3
 MOST_CALLS = 200
 
 
 def measure_latency(models: Sequence[keras.Model], images: NDArray[np.float32], rounds: int) -> NDArray[np.float64]:
-    """Median time of a call, of each network in each round. The networks take turns, so that a slow spell hits all.
+    """The median time of a call, for each network and round. Networks take turns, so that a slow spell affects all.
 
     Args:
-        models: networks; each is compiled once, for batches like `images`, before the clock starts.
+        models: the networks. Each is compiled for batches like `images` before the clock starts.
         images: one batch, (image, row, column), bytes.
-        rounds: how many.
+        rounds: how often each network takes its turn.
 
     Returns:
         (network, round), seconds.
@@ -39,12 +39,12 @@ def measure_latency(models: Sequence[keras.Model], images: NDArray[np.float32], 
 def _compiled(model: keras.Model, batch: tf.Tensor) -> Callable[[], tf.Tensor]:
     function = tf.function(lambda images: model(images, training=False))
     concrete = function.get_concrete_function(tf.TensorSpec(batch.shape, batch.dtype))
-    for _ in range(FEWEST_CALLS):  # the first calls prepare memory
+    for _ in range(FEWEST_CALLS):  # The first calls prepare memory.
         concrete(batch)
     return lambda: concrete(batch)
 
 
 def _call_s(call: Callable[[], tf.Tensor]) -> float:
     start_s = time.perf_counter()
-    call().numpy()  # waits for the answer
+    call().numpy()  # This waits for the answer.
     return time.perf_counter() - start_s

@@ -1,4 +1,4 @@
-"""How a stack is trained: one compiled loop over steps, with all data in memory."""
+"""How a stack is trained: in one compiled loop over steps, with all data in memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from filtertwins.training.networks import CollapsedStack, Stack, build_stack
 from filtertwins.training.starts import outgoing_separation
 from filtertwins.training.streams import Purpose, batches, training_labels
 
-SEGMENT_STEPS = 100  # steps a call of the compiled loop; also the report interval
+SEGMENT_STEPS = 100  # The compiled loop runs at most this many steps at a call. Progress is reported as often.
 
 
 class DivergedError(StudyError):
-    """A run's loss is no longer a finite number."""
+    """The loss of a run is not a finite number."""
 
 
 @dataclass(frozen=True)
 class TrainedStack:
-    """A stack after its training, and what was recorded on the way."""
+    """A stack after its training, and what was recorded during it."""
 
     stack: Stack
     snapshots: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]  # kernels, biases, outgoing separation
@@ -57,20 +57,21 @@ def train_stack(
     """Train networks together, from given weights.
 
     Args:
-        dataset: images uint8; pixels are scaled to [0, 1] as they are gathered.
-        architecture: the network and its training; its ``filters`` are ignored.
+        dataset: its images are uint8; networks see pixels in [0, 1].
+        architecture: the network and how it is trained; its ``filters`` are ignored.
         initial: the weights that training starts from.
-        seed_of_network: each network's seed, which fixes its batches; as many networks of every seed, side by side.
-        snapshot_steps: increasing, from 0 to the last step; how many steps to train is the last one.
+        seed_of_network: each network's seed, which fixes its batches. Every seed has the same number of networks, side
+            by side.
+        snapshot_steps: increasing, from 0 to the number of steps to train.
         what: the networks' name in reports and errors.
-        order: the stream that the order of the training images is drawn from.
-        trainable: true for each weight that is trained; the others are held as they are. By default all are trained.
-        growth_bound: record what bounds the growth of twins' difference, where there is such a bound.
-        visits: after which steps to do what with the stack, which gets the step too.
-        report: gets a line of progress after every ``SEGMENT_STEPS`` steps.
+        order: the random stream that gives the order of the training images.
+        trainable: true for each weight that is trained; the others keep their values. By default all are trained.
+        growth_bound: whether to record the bound on how fast near twins part, where such a bound is known.
+        visits: functions of the stack and the step, by the step after which they are called.
+        report: is called with a line of progress after every ``SEGMENT_STEPS`` steps.
 
     Raises:
-        DivergedError: names the seed and the step.
+        DivergedError: a loss is not finite; the message names the seed and the step.
     """
     steps, image_shape = snapshot_steps[-1], dataset.train_images.shape[1:]
     seeds = list(dict.fromkeys(seed_of_network))
@@ -86,7 +87,7 @@ def train_stack(
     start_s, done = time.monotonic(), 0
     unreported: list[NDArray[np.float32]] = []
     for stop in segment_ends(snapshot_steps, visits or ()):
-        indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # one shape: compiled once
+        indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # One shape, compiled once.
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
         of_network = np.repeat(indices, len(seed_of_network) // len(seeds), axis=1)
@@ -116,15 +117,15 @@ def train_stack(
 
 
 def segment_ends(snapshot_steps: Sequence[int], visits: Iterable[int] = ()) -> list[int]:
-    """The steps after which the compiled loop returns: each snapshot, each visit and every ``SEGMENT_STEPS`` steps."""
+    """The steps after which the compiled loop returns: snapshots, visits and every ``SEGMENT_STEPS`` steps."""
     regular = range(SEGMENT_STEPS, snapshot_steps[-1], SEGMENT_STEPS)
     return sorted({*snapshot_steps[1:], *visits, *regular})
 
 
 class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Keras's Adam, updated by TensorFlow's own kernel, which passes over the weights once rather than a dozen times.
+    """Keras's Adam with TensorFlow's fused update, which reads the weights once instead of a dozen times.
 
-    With 100 filters of 5x5 that takes 0.4 ms for each network instead of 1.4.
+    A network with 100 filters of 5x5 then takes 0.4 ms for its update instead of 1.4 ms.
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
@@ -145,7 +146,7 @@ class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
 
 
 def _optimizer(architecture: Architecture) -> keras.Optimizer:
-    """Keras's own. Its updates are elementwise, so they work on a stack as on single networks."""
+    """Keras's optimiser. Its updates are elementwise, so they act on a stack as on single networks."""
     options: dict[str, float] = {}
     if architecture.optimizer == "sgd":
         options["momentum"] = architecture.momentum
@@ -158,7 +159,7 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
 def _masks(
     trainable: Parameters, architecture: Architecture, seeds: list[int], image_shape: tuple[int, int]
 ) -> list[tf.Variable]:
-    """1 for each trained weight, 0 for the others, in the order and shape of a stack's variables."""
+    """1 for each trained weight and 0 for the others, in the order and shapes of a stack's variables."""
     ones = Parameters(*(part.astype(np.float32) for part in vars(trainable).values()))
     return build_stack(architecture, ones, seeds, image_shape).variables
 
@@ -171,14 +172,14 @@ def _compiled_loop(
     *,
     growth_bound: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
-    """A function that trains the stack from one step to another, on given images.
+    """A compiled function that trains the stack from one step to another on the given images.
 
-    Its arguments are indices (step, seed, image), labels (step, network, image), the first step and the one after the
-    last; it returns the losses (step, network) and, where twins' growth has a bound, the moments that give it (step,
-    network, entry, entry).
+    Its arguments are indices (step, seed, image), labels (step, network, image), the first step and the step after the
+    last one. It returns the losses (step, network) and the moments (step, network, entry, entry) that give the bound on
+    twins' growth; the moments are empty where there is no bound.
     """
-    pixels = tf.constant(images.reshape(len(images), -1))  # uint8 until gathered: a quarter of the memory
-    trained = slice(2, None) if architecture.freeze_kernels else slice(None)  # without kernels and biases
+    pixels = tf.constant(images.reshape(len(images), -1))  # Images stay uint8 until a batch is gathered.
+    trained = slice(2, None) if architecture.freeze_kernels else slice(None)  # Kernels and biases come first.
     variables = stack.variables[trained]
     optimizer = _optimizer(architecture)
     optimizer.build(variables)
@@ -197,7 +198,7 @@ def _compiled_loop(
         optimizer.apply(gradients[trained], variables)
         return losses, moments
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # converting the code would take 0.5 s a process
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # Autograph would take 0.5 s a process.
     def run_steps(
         indices: tf.Tensor, labels: tf.Tensor, first: tf.Tensor, stop: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -223,16 +224,16 @@ def _snapshot(stack: Stack) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.floa
 
 
 def check_finite(losses: NDArray[np.floating[Any]], seeds: Sequence[int], steps: Sequence[int], what: str) -> None:
-    """Check losses, during training and after it, which the last step may have ruined.
+    """Check that all losses are finite. Scores are checked too, because the last step may have ruined a network.
 
     Args:
         losses: (row, network).
-        seeds: each network's.
-        steps: each row's.
-        what: the networks' name.
+        seeds: the seed of each network.
+        steps: the step of each row.
+        what: the networks' name in the message.
 
     Raises:
-        DivergedError: names the seed and the step of the first that is not a finite number.
+        DivergedError: names the seed and the step of the first loss that is not finite.
     """
     for row, network in np.argwhere(~np.isfinite(losses))[:1]:
         raise DivergedError(
@@ -242,13 +243,13 @@ def check_finite(losses: NDArray[np.floating[Any]], seeds: Sequence[int], steps:
 
 
 def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS, training_images: int | None = None) -> Scores:
-    """How well each network of a stack does on some splits of a dataset.
+    """The losses and the numbers of correct answers of each network of a stack on some splits of a dataset.
 
     Args:
         stack: the networks.
-        dataset: where the images are from.
+        dataset: the images and labels.
         splits: some of ``SPLITS``.
-        training_images: of the training split so many, the first; by default all.
+        training_images: score only this many of the first training images; by default all.
     """
 
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]

@@ -1,7 +1,7 @@
-"""What a network computes: convolution, activation, flatten, dense softmax layer; and its loss gradient.
+"""What a network computes (convolution, activation, flatten, dense softmax layer), and the gradient of its loss.
 
-There are two ways to compute the same thing for a stack of networks. ``CollapsedStack`` is for linear networks,
-``ConvolutionalStack`` for all others. Both hold their weights as variables with a leading seed axis.
+A stack computes several networks at once: ``CollapsedStack`` linear networks, ``ConvolutionalStack`` all others. Both
+hold their weights as variables with a leading network axis.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from filtertwins.names import CLASSES
 from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Architecture
 from filtertwins.training.streams import Purpose, initializer_seed
 
-CLASSES = 10
-# Of a convolutional stack; measured, and the same on all machines, since they change the last bits of results.
-TOGETHER_FILTERS = 64  # so many filters, of networks that see the same images, are computed together
-BAND_FILTERS = 8  # up to so many in one matrix product for all rows of the maps; more are faster row by row
-BLOCK_ENTRIES = 2**22  # of maps, their gradients and what they see: up to so many the whole batch at a time, or else
-BLOCK_IMAGES = (32, 16)  # so many images, which keeps them near the core; the last number in any case
-BRIGHTEST = 255.0  # pixels are bytes, and networks see them in [0, 1]: it is the weights that are divided
+BRIGHTEST = 255.0  # Images stay uint8. The weights are divided by this instead, so that networks see pixels in [0, 1].
+# Tuning constants of ConvolutionalStack. Never tune them per machine: they change the last bits of results.
+TOGETHER_FILTERS = 64  # Networks of one seed are computed together up to this many filters in all.
+BAND_FILTERS = 8  # Up to this many filters, one matrix product serves all rows of the maps.
+BLOCK_ENTRIES = 2**22  # A batch is computed at once if its maps, gradients and patches have no more entries than this.
+BLOCK_IMAGES = (32, 16)  # Otherwise blocks have at most 32 images, or 16 if 32 exceed BLOCK_ENTRIES.
 
 
 def plain_model(architecture: Architecture, filters: int, seed: int, image_shape: tuple[int, int]) -> keras.Model:
-    """The network as a Keras user would write it, with the initial weights that `seed` fixes.
+    """The network as a Keras user would write it, with the initial weights of `seed`.
 
     Returns:
         a model from (image, row, column, 1) in [0, 1] to logits (image, 10).
@@ -57,7 +57,7 @@ def _initializer(name: str, seed: int, purpose: Purpose) -> keras.Initializer:
 def initial_parameters(
     architecture: Architecture, filters: int, seeds: list[int], image_shape: tuple[int, int]
 ) -> Parameters:
-    """The initial weights of each seed, equal to those of its ``plain_model``. Biases start at 0."""
+    """The initial weights of each seed: those of its ``plain_model``. Biases start at 0."""
     rows, columns = (size - kernel + 1 for size, kernel in zip(image_shape, architecture.kernel, strict=True))
     inputs = rows * columns * filters
     kernels = [
@@ -74,37 +74,37 @@ def initial_parameters(
 
 
 class Stack(Protocol):
-    """S networks of one architecture, computed together."""
+    """Several networks of one architecture, computed together."""
 
     variables: list[tf.Variable]
-    images_at_once: int  # of these ``logits`` is fastest
+    images_at_once: int  # ``logits`` is fastest on this many.
 
     def losses_and_gradients(
         self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Each network on a batch of its own.
+        """The loss and gradients of each network on its seed's batch.
 
         Args:
-            pixels: of all images, (image, pixel), uint8.
-            indices: (seed, image), each seed's batch. The networks of a seed, side by side, share it.
+            pixels: the pixels of all images, (image, pixel), uint8.
+            indices: (seed, image), each seed's batch, which its networks share. They lie side by side.
             labels: (network, image), int32.
-            step: the step's number, which with the seed fixes what is dropped.
+            step: the step's number. With the seed, it fixes which entries are dropped.
 
         Returns:
-            the mean cross-entropy of each network, (network,), and the gradients in the order of ``variables``.
+            the mean cross-entropies, (network,), and the gradients in the order of ``variables``.
         """
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        """All networks on the same images, (image, pixel), uint8: logits (network, image, class)."""
+        """The logits (network, image, class) of all networks on the same images (image, pixel), uint8."""
 
     def parameters(self) -> Parameters:
-        """The current weights, copied out."""
+        """A copy of the current weights."""
 
 
 def build_stack(
     architecture: Architecture, initial: Parameters, seeds: list[int], image_shape: tuple[int, int]
 ) -> Stack:
-    """The stack that computes this architecture fastest, holding the weights `initial` of networks of these seeds."""
+    """The stack that computes this architecture fastest, with weights `initial`; `seeds` are those of its networks."""
     if architecture.activation == "linear" and not architecture.dropout:
         return CollapsedStack(initial, image_shape)
     return ConvolutionalStack(initial, image_shape, architecture.activation, architecture.dropout, seeds)
@@ -113,19 +113,19 @@ def build_stack(
 class CollapsedStack:
     """Linear networks, computed through their effective weights.
 
-    Without an activation the logits are W x + b with W = sum over filters f of kernel_f (*) dense_f, the dense weights
-    of filter f correlated back onto the pixels by its kernel. Forming W first costs O(filters) on the weights alone
-    instead of on every image of the batch, so 128 filters cost little more than one. Exact algebra; only the
-    order of the sums differs from the layered network's.
+    Without an activation the logits are W x + b, where W is the sum over filters f of kernel_f (*) dense_f: the dense
+    weights of filter f, moved back onto the pixels by its kernel. Once W is formed, an image costs the same whatever
+    the number of filters, so 128 filters cost little more than one. The algebra is exact. Only the order of the sums
+    differs from that of the layered network.
     """
 
-    images_at_once = 500  # the effective weights are formed once for them
+    images_at_once = 500  # The effective weights are formed once for these.
 
     def __init__(self, initial: Parameters, image_shape: tuple[int, int]) -> None:
         networks, height, width, filters = initial.kernels.shape
         self._kernel, self._image = (height, width), image_shape
         self._positions = (image_shape[0] - height + 1, image_shape[1] - width + 1)
-        # Filter, class, position: so that the sum over filters and the gradient by W are wide matrix products.
+        # With axes (filter, class, position), the sum over filters and the gradient by W are wide matrix products.
         head = initial.head.reshape(networks, -1, filters, CLASSES).transpose(0, 2, 3, 1)
         self._kernels = tf.Variable(initial.kernels.reshape(networks, height * width, filters))
         self._biases = tf.Variable(initial.biases)
@@ -134,17 +134,17 @@ class CollapsedStack:
         self.variables = [self._kernels, self._biases, self._head, self._head_bias]
 
     def _effective(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Effective weights of bytes, (network, class, pixel), and biases (network, class)."""
+        """Effective weights for pixels of 0 to 255, (network, class, pixel), and effective biases (network, class)."""
         taps = tf.concat([self._kernels, self._biases[:, None]], axis=1)
         weights, bias = self._on_pixels(taps @ self._head)
         return weights, bias + self._head_bias
 
-    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]  # XLA: no array for each tap
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]  # XLA makes no array for each tap.
     def _on_pixels(self, products: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """What each tap sees, (network, tap, class and position), added up where it lies; the last tap is the bias.
+        """Move the products of each tap, (network, tap, class and position), onto the pixels that it sees, and add up.
 
-        Along rows first and then along columns: of h x w taps each entry is moved h + w times at most, not h w. At 7x7
-        that takes a third of the time.
+        The last tap is the bias. The taps are moved along rows first and then along columns, so that an entry is moved
+        h + w times instead of h w. With 7x7 kernels that takes a third of the time.
         """
         (height, width), (rows, columns) = self._kernel, self._positions
         products = tf.reshape(products, (-1, height * width + 1, CLASSES, rows, columns))
@@ -163,11 +163,11 @@ class CollapsedStack:
         return losses, tape.gradient(effective, self.variables, by_effective)
 
     def growth_moments(self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """G G' for each network, (network, tap and bias, same), whose largest eigenvalue bounds twins' growth.
+        """G G' for each network, (network, tap or bias, tap or bias). Its largest eigenvalue bounds twins' growth.
 
-        The loss depends on a filter through the outer product of its kernel (with its bias) and its dense weights
-        alone, linearly up to the logits. G is the loss's gradient by that product, (tap, class and position), the same
-        for all filters: the effective weights' gradient, as each tap, an element of the kernel, sees it.
+        A filter acts only through the outer product of its kernel (with its bias) and its dense weights, and the
+        logits are linear in that product. G is the gradient of the loss by it, (tap or bias, class and position), which
+        is the same for all filters: each tap sees its part of the gradient by the effective weights.
         """
         _, by_weights, by_bias = _softmax_regression(pixels, indices, labels, *self._effective())
         (height, width), (rows, columns) = self._kernel, self._positions
@@ -196,8 +196,8 @@ def _softmax_regression(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The losses (network,) of linear networks, and their gradients by effective weights and biases.
 
-    One seed after another: so its images, gathered and then as floats, stay near the core from one operation to the
-    next. With as many processes as cores, that took 6 to 12 % off a step for gathering, and 5 to 15 % for the floats.
+    Seeds are computed one after another, so that their images stay in the cache between operations. With as many
+    processes as cores, a step took 11 to 25 % less time than with all seeds at once.
     """
     seeds = indices.shape[0]
     grouped = [tf.reshape(part, (seeds, -1, *part.shape[1:])) for part in (weights, biases, labels)]
@@ -217,24 +217,24 @@ def _softmax_regression(
 
 
 def _linear(images: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
-    """Images (image, pixel), bytes, by weights (network, class, pixel): logits (network, image, class)."""
+    """The logits (network, image, class) of weights (network, class, pixel) for images (image, pixel), uint8."""
     networks, _, pixels = weights.shape
     products = tf.matmul(tf.cast(images, tf.float32), tf.reshape(weights, (-1, pixels)), transpose_b=True)
     return tf.transpose(tf.reshape(products, (-1, networks, CLASSES)), (1, 0, 2)) + biases[:, None, :]
 
 
 class ConvolutionalStack:
-    """Networks with an activation, one seed after another; those of a seed, which see the same images, together.
+    """Networks with an activation, or with dropout.
 
-    The convolution is a matrix product, of the kernels (network and filter, tap) by what they see, the patches (tap,
-    position and image). Images come last in every array: so patches are gathered in long runs, the maps are the dense
-    layer's input as they lie, and no product is as narrow as the ten classes or a few filters. From some filters on
-    there is one product for each row of the maps. Against TensorFlow's convolution a step takes two thirds of the time
-    at 5x5 with 4 filters or 64, three fifths at 3x1 with 64, a fifth at 5x5 with 2 filters and eight networks a seed;
-    but a quarter longer at 7x7 with 16 filters.
+    Seeds are computed one after another, and the networks of one seed, which see the same images, together. The
+    convolution is a matrix product of the kernels (network and filter, tap) and the patches (tap, position and image).
+    Images are the last axis of every array: patches are gathered in long runs, the maps need no transposition before
+    the dense layer, and no product is narrow. With more than BAND_FILTERS filters each row of the maps has a product of
+    its own. Compared with TensorFlow's convolution, a step takes two thirds of the time with 4 or 64 filters of 5x5, a
+    fifth with eight networks a seed of 2 filters each, but a quarter more time with 16 filters of 7x7.
     """
 
-    images_at_once = 40  # with 100 filters of 3x1 twice as fast as 100, whose maps leave the cache
+    images_at_once = 40  # With 100 filters of 3x1, this is twice as fast as 100 images, whose maps leave the cache.
 
     def __init__(
         self,
@@ -269,10 +269,10 @@ class ConvolutionalStack:
         taps = tf.concat([taps, tf.reshape(biases, (-1, 1))], axis=1)
         maps = self._activation(tf.matmul(taps, patches[0]) if self._bands == 1 else _convolved(taps, patches))
         maps = tf.reshape(maps, (self._bands, networks, head.shape[2], -1))
-        if dropout_key is not None:  # inverted: the entries that stay make up for the others
+        if dropout_key is not None:  # Inverted dropout: entries that stay are scaled up.
             drawn = tf.random.stateless_uniform((maps.shape[0], 1, *maps.shape[2:]), dropout_key, alg="philox")
             maps = tf.where(drawn < self._dropout, 0.0, maps / (1 - self._dropout))
-        if networks == 1:  # all rows in one product
+        if networks == 1:  # One product serves all rows.
             joined = (self._bands * head.shape[2], -1)
             answers = tf.matmul(tf.reshape(head, joined), tf.reshape(maps, joined), transpose_a=True)[None]
         else:
@@ -280,7 +280,7 @@ class ConvolutionalStack:
         return answers + head_bias[..., None]
 
     def _patches(self, images: tf.Tensor) -> tf.Tensor:
-        """What the kernels see of images (row, column, image), and a constant: (band, tap, position and image)."""
+        """The patches of images (row, column, image) and 1 for the bias: (band, tap, position and image)."""
         (_, height, width, _), (rows, columns) = self._kernels.shape, self._maps
         shifted = [
             tf.reshape(images[i : i + rows, j : j + columns], (self._bands, -1))
@@ -306,7 +306,7 @@ class ConvolutionalStack:
             images = tf.reshape(images, (-1, *self._image, block))
 
             def of_block(index: tf.Tensor) -> list[tf.Tensor]:
-                """What some of the images add to losses and gradients."""
+                """The part of the losses and gradients that one block of images contributes."""
                 patches, key = self._patches(images[index]), None
                 if self._dropout:
                     key = tf.stack([tf.gather(self._dropout_keys, seed), step * batch + index])
@@ -327,7 +327,7 @@ class ConvolutionalStack:
             blocks = batch // block
             return list(tf.while_loop(lambda index, *_: index < blocks, add, [0, *start], parallel_iterations=1)[1:])
 
-        # A loop in the graph: with a copy of the graph for each group, building it took 0.3 s a group.
+        # This loop is part of the graph. Building a copy of the graph for each group would take 0.3 s a group.
         kinds = [tf.float32] * (1 + len(variables))
         losses, *gradients = tf.map_fn(of_group, tf.range(groups), fn_output_signature=kinds, parallel_iterations=1)
         return tf.reshape(losses, (-1,)), [
@@ -345,16 +345,16 @@ class ConvolutionalStack:
         return tf.transpose(tf.reshape(answers, (self._kernels.shape[0], CLASSES, -1)), (0, 2, 1))
 
     def _block(self, batch: int) -> int:
-        """How many images of a batch at a time."""
+        """How many images of a batch are computed at a time."""
         _, height, width, filters = self._kernels.shape
-        entries = self._maps[0] * self._maps[1] * (2 * self._together * filters + height * width + 1)  # of an image
+        entries = self._maps[0] * self._maps[1] * (2 * self._together * filters + height * width + 1)  # for one image
         if batch * entries <= BLOCK_ENTRIES:
             return batch
         images = next((size for size in BLOCK_IMAGES if size * entries <= BLOCK_ENTRIES), BLOCK_IMAGES[-1])
         return largest_divisor(batch, images)
 
     def _grouped(self) -> list[tf.Tensor]:
-        """The variables with networks that are computed together on an axis of their own: (group, network, ...)."""
+        """The variables as (group, network, ...). The networks of a group are computed together."""
         return [tf.reshape(variable, (-1, self._together, *variable.shape[1:])) for variable in self.variables]
 
     def parameters(self) -> Parameters:
@@ -369,7 +369,7 @@ class ConvolutionalStack:
 
 
 def _overlaid(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
-    """The parts' sum, each moved on along an axis by its place among them."""
+    """The sum of the parts, each shifted along an axis by its index."""
     after = len(parts) - 1
     if not after:
         return parts[0]
@@ -381,10 +381,10 @@ def _overlaid(parts: list[tf.Tensor], axis: int) -> tf.Tensor:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _convolved(taps: tf.Tensor, patches: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Taps (filter, tap) by patches (band, tap, position and image), which need no gradient.
+    """Taps (filter, tap) times patches (band, tap, position and image). Patches get no gradient.
 
-    The taps' gradient is G P' for a gradient G by the maps, computed as (P G')', whose rows are as wide as there are
-    filters, not taps: at 3x1 with 16 filters in 0.25 ms, not 0.35.
+    The gradient by the taps is G P' for a gradient G by the maps. It is computed as (P G')', whose rows are as long as
+    there are filters instead of taps. With 16 filters of 3x1 that takes 0.25 ms instead of 0.35.
     """
 
     def gradient(by_maps: tf.Tensor) -> tuple[tf.Tensor, None]:

@@ -1,4 +1,4 @@
-"""How TensorFlow is imported, and how it runs in a training job. The first of this room's modules to be imported."""
+"""How TensorFlow is imported, and how it runs in a training job. Import this module before the others of this room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def hidden(modules: Sequence[str]) -> Iterator[None]:
-    """As if these were not installed; but what has been imported already stays in use."""
+    """Within, these modules cannot be imported, as if they were not installed. Those imported before stay in use."""
     new = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(new))  # type: ignore[arg-type]  # None is what the import system documents
     try:
@@ -22,9 +22,9 @@ def hidden(modules: Sequence[str]) -> Iterator[None]:
 
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up banners; failures come as exceptions
-# Keras draws with these, or wraps models for them, if they are there: a third of its and TensorFlow's 2.7 s. Another
-# fifth is the garbage collector's, which looks through what is imported, again and again, and finds nothing.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # This hides start-up banners. Failures are exceptions.
+# Keras imports these modules if it finds them, but training needs none of them: they take a third of the 2.7 s that
+# TensorFlow and Keras take to start. Another fifth goes to the garbage collector, which finds nothing during imports.
 gc.disable()
 with hidden(["matplotlib", "pandas", "sklearn"]):
     import tensorflow as tf
@@ -32,11 +32,10 @@ gc.enable()
 
 
 def one_thread() -> None:
-    """One thread a process, and deterministic operations.
+    """Use one thread and deterministic operations. Call this before the first operation of the process.
 
-    The thread count changes the order of sums, hence the last bits of a result, and Snakemake lowers a rule's
-    ``threads`` to ``--cores``: with one thread the number of cores never changes a byte. Must come before the first
-    operation of the process.
+    The number of threads changes the order of sums and so the last bits of a result. With one thread, results do not
+    depend on the number of cores that Snakemake is given.
     """
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,4 +1,4 @@
-"""Where training starts: the random initial weights as drawn, smaller, or with two filters planted as twins."""
+"""Where training starts: at the random initial weights, which may be scaled or have two filters planted as twins."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from filtertwins.training.streams import Purpose, generator
 def start_from(drawn: Parameters, start: Start, seed: int) -> Parameters:
     """One network's initial weights.
 
-    The second filter is what the start makes of it. Twins are the first filter split in two: all its weights, before
-    and after the activation, divided by √2. In a linear or ReLU network they then do what the first did, and gradient
-    descent moves each as it would have moved the first, divided by √2: the network follows, but for rounding, the one
-    without the second filter. A silent filter's gradients are all zero, so it stays silent: that is the network without
-    the second filter, from the same draw.
+    Twins are the first filter split in two: both get all its weights, before and after the activation, divided by √2.
+    In a linear or ReLU network they do together what the first filter did alone. Gradient descent moves each as it
+    would have moved the first one, divided by √2, so that the network behaves, but for rounding, like the one without
+    the second filter. That one is the network with a silent second filter, whose gradients are zero, so that it stays
+    silent.
 
     Args:
         drawn: the random initial weights of one network (a seed axis of length 1).
-        start: what to do to them.
-        seed: the network's, which also fixes the direction in which near twins are moved apart.
+        start: what to do with them.
+        seed: the network's seed, which fixes the direction in which near twins are moved apart.
 
     Raises:
         ValueError: there is no second filter.
@@ -33,7 +33,7 @@ def start_from(drawn: Parameters, start: Start, seed: int) -> Parameters:
     if start.second_filter != "own":
         if filters < 2:
             raise ValueError(f"filters = {filters}; second_filter: {start.second_filter} needs 2 or more")
-        outgoing = head.reshape(1, -1, filters, head.shape[-1])  # (seed, position, filter, class), a view
+        outgoing = head.reshape(1, -1, filters, head.shape[-1])  # a view: (network, position, filter, class)
         first, second = 0, 1
         if start.second_filter == "silent":
             kernels[..., second], biases[..., second], outgoing[:, :, second] = 0, 0, 0
@@ -52,9 +52,9 @@ def start_from(drawn: Parameters, start: Start, seed: int) -> Parameters:
 
 
 def outgoing_separation(parameters: Parameters) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Distance between the dense weights of the first two filters, ``(seed,)``; exactly 0 just when they are equal.
+    """Distance between the dense weights of the first two filters, (network,): 0 only if they are equal.
 
-    Missing for a single filter.
+    It is missing where there is a single filter.
     """
     seeds, filters = parameters.biases.shape
     if filters < 2:

@@ -1,8 +1,8 @@
-"""What a seed fixes, initial weights and batch order, and how long it trains.
+"""What a seed fixes (initial weights, batches, dropout), and how many steps a run trains.
 
-Every stream of random numbers comes from a counter-based generator (Philox; Salmon et al. 2011) keyed by the seed and
-by what the numbers are for. So a run's numbers depend on nothing else: not on the other seeds, their number or
-order, not on chunks or threads.
+Every stream of random numbers comes from a counter-based generator (Philox; Salmon et al. 2011) whose key is the seed
+and the purpose of the numbers. So a run's numbers depend on nothing else: neither on other seeds nor on chunks or
+threads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from filtertwins.errors import StudyError
 
 
 class BatchError(StudyError, ValueError):
-    """No batch can be made."""
+    """A batch is larger than the training split."""
 
 
 class Purpose(IntEnum):
@@ -33,7 +33,7 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, block: int = 0) -> np.random.Generator:
-    """The generator of one purpose; `block` picks one of 2**64 disjoint parts of its stream."""
+    """The random generator of one purpose; `block` selects one of 2**64 disjoint parts of its stream."""
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, 0, block]))
 
 
@@ -43,7 +43,7 @@ def initializer_seed(seed: int, purpose: Purpose) -> int:
 
 
 def epoch_order(seed: int, epoch: int, images: int, order: Purpose = Purpose.BATCHES) -> NDArray[np.int32]:
-    """The order of the training images in one epoch; `order` is the stream that it is drawn from.
+    """The order of the training images in one epoch, drawn from the stream `order`.
 
     Returns:
         (images,) a permutation of 0 .. images - 1.
@@ -52,7 +52,7 @@ def epoch_order(seed: int, epoch: int, images: int, order: Purpose = Purpose.BAT
 
 
 def batches(seed: int, images: int, batch: int, order: Purpose = Purpose.BATCHES) -> Iterator[NDArray[np.int32]]:
-    """The image indices of every batch, for ever. Each epoch is shuffled anew; its incomplete last batch is dropped.
+    """The image indices of every batch, without end. Each epoch is shuffled anew, and an incomplete batch is dropped.
 
     Yields:
         (batch,) indices into the training images.
@@ -70,10 +70,10 @@ def batches(seed: int, images: int, batch: int, order: Purpose = Purpose.BATCHES
 
 
 def training_labels(labels: NDArray[np.uint8], seeds: Sequence[int], *, shuffle: bool) -> NDArray[np.uint8]:
-    """The labels that each network is trained on: all the same, or each permuted as its seed says.
+    """The labels that each network is trained on: the true ones, or a permutation that its seed fixes.
 
     Returns:
-        (seed, image).
+        (network, image).
     """
     if not shuffle:
         return np.tile(labels, (len(seeds), 1))
@@ -81,7 +81,7 @@ def training_labels(labels: NDArray[np.uint8], seeds: Sequence[int], *, shuffle:
 
 
 def total_steps(steps: int | None, epochs: int | None, images: int, batch: int) -> int:
-    """Optimiser steps of one run. An epoch is the whole batches of the training images."""
+    """The number of optimiser steps of one run. An epoch drops an incomplete last batch."""
     if steps is not None:
         return steps
     if epochs is None:
@@ -90,7 +90,7 @@ def total_steps(steps: int | None, epochs: int | None, images: int, batch: int) 
 
 
 def snapshot_steps(steps: int, count: int) -> tuple[int, ...]:
-    """Step 0 and at most `count` log-spaced steps, the last one among them.
+    """Step 0 and at most `count` log-spaced steps, which include the last one.
 
     >>> snapshot_steps(100, 3)
     (0, 1, 10, 100)

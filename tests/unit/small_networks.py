@@ -1,0 +1,52 @@
+"""Small random networks for the tests of experiments and pruning, and images to try them on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from filtertwins.networks.weights import Parameters
+
+IMAGE, KERNEL, POSITIONS = (6, 5), (3, 2), 4 * 4
+ACTIVATIONS = ["linear", "relu", "tanh"]
+
+
+def draw(rng, filters, classes, networks=1, positions=POSITIONS):
+    """Networks of float32 weights, as trained ones have; their biases are small, so that most ReLU filters fire."""
+    shapes = [(*KERNEL, filters), (filters,), (positions * filters, classes), (classes,)]
+    parts = [rng.normal(0, scale, (networks, *own)) for own, scale in zip(shapes, (0.4, 0.05, 0.4, 0.4), strict=True)]
+    return Parameters(*(part.astype(np.float32) for part in parts))
+
+
+def draw_images(rng, count, classes, size=IMAGE):
+    """Images (image, row, column) and labels (image,)."""
+    images = rng.integers(0, 256, (count, *size), dtype=np.uint8)
+    return images, rng.integers(0, classes, count).astype(np.uint8)
+
+
+def by_filter(network):
+    """The dense weights (position, filter, class) of one network, as a view."""
+    return network.head.reshape(-1, network.kernels.shape[-1], network.head.shape[-1])
+
+
+def flat(network):
+    """All weights of all networks in one row."""
+    return np.concatenate([part.ravel() for part in vars(network).values()])
+
+
+def plant_twin(network, first, second, factor, bias=None):
+    """Make a filter a multiple of another one, and give it a bias of its own where one is named."""
+    network.kernels[..., second] = factor * network.kernels[..., first]
+    network.biases[..., second] = factor * network.biases[..., first] if bias is None else bias
+    return network
+
+
+TWINS = [
+    ("linear", 1, None),
+    ("linear", -0.5, None),
+    ("linear", 4, 0.7),
+    ("relu", 1, None),
+    ("relu", 0.25, None),
+    ("tanh", 1, None),
+    ("tanh", -1, None),
+]
+"""Activation, factor and bias of twins that merge without loss."""
