@@ -225,6 +225,7 @@ def test_only_the_second_filter_is_planted_and_twins_together_do_what_the_first_
     images = np.random.default_rng(1).integers(0, 256, (7, *IMAGE)).astype(np.uint8)
     for activation in ("linear", "relu"):
         np.testing.assert_allclose(logits(twins, images, activation), logits(silent, images, activation), atol=1e-4)
+    np.testing.assert_array_equal(half.biases[:, 0], half.biases[:, 1])
     np.testing.assert_array_equal(half.head, drawn.head)
     first, second = drawn.head.reshape(-1, 4, 10).astype(float).transpose(1, 0, 2)[:2]
     np.testing.assert_allclose(outgoing_separation(half), [np.linalg.norm(first - second)])
