@@ -16,6 +16,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from filtertwins.figures.style import Look
 
+# Of three rows for each mean, the median is the mean and the range the interval: see `with_ends`.
+_MEAN_AND_INTERVAL: dict[str, Any] = {"estimator": "median", "errorbar": ("pi", 100), "legend": False}
+
 
 def measured(means: pd.DataFrame, measure: str, *, percent: bool = False) -> pd.DataFrame:
     """The rows of a table of means that are about one measure and have a value; shares are in percent if asked for."""
@@ -63,28 +66,42 @@ def draw_means(
     shift = {name: dodge * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
     if dodge:
         rows[x] = rows[x] * 2 ** rows[hue].map(shift).astype(float)
-    settings = {
-        "palette": look.palette(names),
-        "markers": look.markers(names),
+    settings: dict[str, Any] = {"palette": look.palette(names), "markers": look.markers(names)}
+    settings |= {"err_kws": {"elinewidth": 0.8, "capsize": 1.5, "capthick": 0.8}}
+    draw_lines(axes, rows, x=x, hue=hue, order=names, **(settings | options))
+
+
+def draw_lines(axes: Axes, ends: pd.DataFrame, *, hue: str, order: list[str] | None = None, **options: Any) -> None:
+    """Draw lines through means, with their intervals as bars; a colour and a marker for each series.
+
+    Args:
+        axes: where to draw.
+        ends: rows of :func:`with_ends`.
+        hue: the column of series.
+        order: the series in order, by default as they appear.
+        options: passed to ``seaborn.lineplot``, such as ``x``, ``palette`` and ``markers``.
+    """
+    settings: dict[str, Any] = {
+        "y": "mean",
         "dashes": False,
-        "markeredgewidth": 0.0,
-        "err_kws": {"elinewidth": 0.8, "capsize": 1.5, "capthick": 0.8},
+        "markeredgewidth": 0,
+        "err_style": "bars",
+        "err_kws": {"elinewidth": 0.8},
     }
-    sns.lineplot(
-        rows,
-        x=x,
-        y="mean",
-        hue=hue,
-        hue_order=names,
-        style=hue,
-        style_order=names,
-        estimator="median",
-        errorbar=("pi", 100),
-        err_style="bars",
-        legend=False,
-        ax=axes,
-        **(settings | options),
-    )
+    series = {"hue": hue, "hue_order": order, "style": hue, "style_order": order}
+    sns.lineplot(ends, ax=axes, **(_MEAN_AND_INTERVAL | settings | series | options))
+
+
+def draw_points(axes: Axes, ends: pd.DataFrame, **options: Any) -> None:
+    """Draw means as points, with their intervals as bars.
+
+    Args:
+        axes: where to draw.
+        ends: rows of :func:`with_ends`, or values whose median and range are to be shown.
+        options: passed to ``seaborn.pointplot``, such as ``x``, ``y``, ``hue``, ``palette`` and ``markers``.
+    """
+    settings: dict[str, Any] = {"linestyle": "none", "markersize": 4, "capsize": 0.06, "err_kws": {"linewidth": 0.8}}
+    sns.pointplot(ends, ax=axes, **(_MEAN_AND_INTERVAL | settings | options))
 
 
 def unlike(table: pd.DataFrame, look: Look, most: int) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import accuracy_axis, measured, with_ends
+from filtertwins.figures.axes import accuracy_axis, draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, panels, style
 
 
@@ -36,7 +35,8 @@ def draw(controls_means: pd.DataFrame, *, look: Look) -> Figure:
 
 def _draw(axes: Axes, means: pd.DataFrame, look: Look) -> None:
     names = look.order(means["architecture"])
-    sns.pointplot(
+    draw_points(
+        axes,
         with_ends(means),
         x="filters",
         y="mean",
@@ -44,14 +44,6 @@ def _draw(axes: Axes, means: pd.DataFrame, look: Look) -> None:
         hue_order=names,
         palette=look.palette(names),
         markers=list(look.markers(names).values()),
-        estimator="median",
-        errorbar=("pi", 100),
         dodge=0.4 if len(names) > 1 else False,
-        linestyle="none",
-        err_kws={"linewidth": 0.8},
-        capsize=0.06,
-        markersize=4,
-        legend=False,
-        ax=axes,
     )
     axes.set_xlabel("Number of filters")

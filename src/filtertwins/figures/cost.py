@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from filtertwins.figures.axes import measured, with_ends
+from filtertwins.figures.axes import draw_lines, measured, with_ends
 from filtertwins.figures.style import (
     COLORS,
     NULL_COLOR,
@@ -44,22 +43,13 @@ def draw(cost_means: pd.DataFrame, *, look: Look) -> Figure:
     for index, (axes, name) in enumerate(zip(grid, names, strict=True)):
         axes.plot([0, 100], [0, 100], color=NULL_COLOR, linewidth=1.4, zorder=1)
         own = means[means["architecture"] == name]
-        sns.lineplot(
+        draw_lines(
+            axes,
             with_ends(own),
             x="share_kept",
-            y="mean",
             hue="batch",
             palette=colors,
-            style="batch",
             markers=markers,
-            dashes=False,
-            estimator="median",
-            errorbar=("pi", 100),
-            err_style="bars",
-            err_kws={"elinewidth": 0.8},
-            markeredgewidth=0,
-            legend=False,
-            ax=axes,
         )
         label_panel(axes, index, look.label(name))
         axes.set(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
+from filtertwins.figures.axes import draw_points
 from filtertwins.figures.style import (
     REFERENCE_COLOR,
     SINGLE_COLUMN_IN,
@@ -36,7 +36,8 @@ def draw(merging: pd.DataFrame, *, look: Look) -> Figure:
     figure = new_figure(SINGLE_COLUMN_IN, 2.3 + 0.15 * len(names))
     axes = figure.subplots()
     axes.set_yscale("log")
-    sns.pointplot(
+    draw_points(
+        axes,
         rows.assign(change=rows["largest_logit_change"].clip(1e-17)),
         x="filters_kept",
         y="change",
@@ -44,15 +45,7 @@ def draw(merging: pd.DataFrame, *, look: Look) -> Figure:
         hue_order=names,
         palette=look.palette(names),
         markers=list(look.markers(names).values()),
-        estimator="median",
-        errorbar=("pi", 100),
         dodge=0.15 * (len(names) - 1),
-        linestyle="none",
-        err_kws={"linewidth": 0.8},
-        capsize=0.06,
-        markersize=4,
-        legend=False,
-        ax=axes,
     )
     axes.axhline(_ROUNDING, color=REFERENCE_COLOR, linewidth=0.8, linestyle="--")
     side, note = axes.get_yaxis_transform(), {"color": REFERENCE_COLOR, "fontsize": SMALL_TEXT_PT}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import measured, with_ends
+from filtertwins.figures.axes import draw_lines, measured, with_ends
 from filtertwins.figures.methods import method_color, method_marker
 from filtertwins.figures.style import (
     NULL_BAND_COLOR,
@@ -80,27 +79,17 @@ def _draw_retrained(axes: Axes, means: pd.DataFrame, margin: float) -> None:
 
 
 def _lines(axes: Axes, means: pd.DataFrame, hue: str, looks: dict[str, tuple[str, str, float]]) -> None:
-    sns.lineplot(
+    draw_lines(
+        axes,
         with_ends(means),
         x="percent",
-        y="mean",
         hue=hue,
-        hue_order=list(looks),
-        style=hue,
-        style_order=list(looks),
+        order=list(looks),
         palette={name: color for name, (color, _, _) in looks.items()},
         markers={name: marker for name, (_, marker, _) in looks.items()},
         size=hue,
         size_order=list(looks),
         sizes={name: width for name, (_, _, width) in looks.items()},
-        dashes=False,
-        estimator="median",
-        errorbar=("pi", 100),
-        err_style="bars",
-        err_kws={"elinewidth": 0.8},
-        markeredgewidth=0,
-        legend=False,
-        ax=axes,
     )
 
 

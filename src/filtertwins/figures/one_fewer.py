@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import measured, with_ends
+from filtertwins.figures.axes import draw_points, measured, with_ends
 from filtertwins.figures.style import (
     NULL_BAND_COLOR,
     NULL_COLOR,
@@ -52,7 +51,8 @@ def draw(one_fewer_means: pd.DataFrame, *, look: Look) -> Figure:
 def _draw(axes: Axes, means: pd.DataFrame, names: list[str], rows: list[str], look: Look) -> None:
     axes.axvspan(-look.margins["loss"], look.margins["loss"], color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.axvline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
-    sns.pointplot(
+    draw_points(
+        axes,
         with_ends(means),
         x="mean",
         y="row",
@@ -61,13 +61,7 @@ def _draw(axes: Axes, means: pd.DataFrame, names: list[str], rows: list[str], lo
         hue_order=names,
         palette=look.palette(names),
         markers=list(look.markers(names).values()),
-        estimator="median",
-        errorbar=("pi", 100),
-        linestyle="none",
         err_kws={"linewidth": 0.9},
         capsize=0.2,
-        markersize=4,
-        legend=False,
-        ax=axes,
     )
     axes.tick_params(axis="y", length=0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from filtertwins.figures.axes import accuracy_axis, filters_axis, measured, with_ends
+from filtertwins.figures.axes import accuracy_axis, draw_lines, filters_axis, measured, with_ends
 from filtertwins.figures.methods import RANDOM, method_color, method_marker, method_name
 from filtertwins.figures.style import (
     COLORS,
@@ -81,25 +80,15 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, line: object) -> None:
-    sns.lineplot(
+    draw_lines(
+        axes,
         with_ends(rows),
         x="kept",
-        y="mean",
         hue="method",
-        hue_order=list(_COLORS),
-        style="method",
-        style_order=list(_COLORS),
+        order=list(_COLORS),
         palette=_COLORS,
         markers=_MARKERS,
-        dashes=False,
         linestyle=line,
-        estimator="median",
-        errorbar=("pi", 100),
-        err_style="bars",
-        err_kws={"elinewidth": 0.8},
-        markeredgewidth=0,
-        legend=False,
-        ax=axes,
     )
 
 

@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import measured, with_ends
+from filtertwins.figures.axes import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, panels, style
 
 _NETWORK = ["architecture", "filters", "seed"]
@@ -40,19 +40,18 @@ def draw(
 
 def _draw_correlations(axes: Axes, singles: pd.DataFrame, means: pd.DataFrame, names: list[str], look: Look) -> None:
     axes.axhline(0, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    shared = {"x": "filters", "hue": "architecture", "hue_order": names, "palette": look.palette(names), "ax": axes}
-    shared |= {"order": sorted(means["filters"].unique()), "legend": False}
-    sns.stripplot(singles, y="rank_correlation", dodge=len(names) > 1, jitter=False, size=2, alpha=0.45, **shared)
-    sns.pointplot(
+    shared = {"x": "filters", "hue": "architecture", "hue_order": names, "palette": look.palette(names)}
+    shared |= {"order": sorted(means["filters"].unique())}
+    dots = {"jitter": False, "size": 2, "alpha": 0.45, "legend": False}
+    sns.stripplot(singles, y="rank_correlation", dodge=len(names) > 1, ax=axes, **dots, **shared)
+    draw_points(
+        axes,
         with_ends(means),
         y="mean",
         markers=list(look.markers(names).values()),
-        estimator="median",
-        errorbar=("pi", 100),
         dodge=0.8 * (1 - 1 / len(names)) if len(names) > 1 else False,
-        linestyle="none",
         err_kws={"linewidth": 1.0},
-        markersize=4,
+        capsize=0,
         **shared,
     )
     axes.set(ylim=(-1.08, 1.08), xlabel="Number of filters")

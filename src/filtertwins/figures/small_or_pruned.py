@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import with_ends
+from filtertwins.figures.axes import draw_points, with_ends
 from filtertwins.figures.style import (
     COLORS,
     NULL_BAND_COLOR,
@@ -73,7 +72,8 @@ def draw(small_or_pruned: pd.DataFrame, *, look: Look) -> Figure:
 def _draw(axes: Axes, rows: pd.DataFrame, networks: list[str], budgets: list[str]) -> None:
     ends = with_ends(rows)
     ends["budget"] = pd.Categorical(ends["budget"], budgets)
-    sns.pointplot(
+    draw_points(
+        axes,
         ends,
         x="mean",
         y="network",
@@ -81,15 +81,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, networks: list[str], budgets: list[str
         hue="budget",
         palette={budget: _look(budget)[1] for budget in budgets},
         markers=[_look(budget)[2] for budget in budgets],
-        estimator="median",
-        errorbar=("pi", 100),
         dodge=0.3 if len(budgets) > 1 else False,
-        linestyle="none",
         err_kws={"linewidth": 1.0},
         capsize=0.1,
-        markersize=4,
-        legend=False,
-        ax=axes,
     )
     steps = np.linspace(-0.15, 0.15, len(budgets)) if len(budgets) > 1 else [0.0]
     open_ones = rows.loc[~rows["shown"], ["network", "budget", "mean"]]

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from filtertwins.figures.axes import measured, with_ends
+from filtertwins.figures.axes import draw_lines, measured, with_ends
 from filtertwins.figures.style import (
     COLORS,
     MARKERS,
@@ -105,24 +105,14 @@ def _draw_near(axes: Axes, near: pd.DataFrame, trainings: list[str]) -> None:
     """Lines of how many times farther apart near twins are than at the start."""
     axes.axhline(1, color=NULL_COLOR, linewidth=1.4, zorder=1)
     present = [training for training in trainings if training in set(near["training"])]
-    sns.lineplot(
+    draw_lines(
+        axes,
         with_ends(near[near["mean"] > 0]),
         x="step",
-        y="mean",
         hue="training",
-        hue_order=present,
-        style="training",
-        style_order=present,
+        order=present,
         palette={name: COLORS[trainings.index(name) % len(COLORS)] for name in present},
         markers={name: MARKERS[trainings.index(name) % len(MARKERS)] for name in present},
-        dashes=False,
-        estimator="median",
-        errorbar=("pi", 100),
-        err_style="bars",
-        err_kws={"elinewidth": 0.8},
-        markeredgewidth=0,
-        legend=False,
-        ax=axes,
     )
     axes.set_xscale("symlog", linthresh=1, linscale=0.5)
     axes.set_yscale("log")
