@@ -1,8 +1,7 @@
 """Optimal Brain Damage weight by weight: delete, compare the loss with what was predicted, and train on."""
 
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
-from filtertwins.files import read_npz
 from filtertwins.networks.weights import load_chunk, stacked
 from filtertwins.pruning.networks import chunk_deletions, obd_rows
 from filtertwins.settings import Architecture
@@ -13,7 +12,7 @@ from filtertwins.tables.means import write_table
 def main(job: Job) -> None:
     from filtertwins import training  # Here, so that what TensorFlow prints goes to the log.
 
-    dataset = Dataset.from_arrays(read_npz(job.input.dataset, DATASET_SHAPES))
+    dataset = load_dataset(job.input.dataset)
     images, labels = dataset.train_images[: job.params.images], dataset.train_labels[: job.params.images]
     training.one_thread()
     rows = []

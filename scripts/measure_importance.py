@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, run_job
-from filtertwins.files import read_npz, write_csv
+from filtertwins.files import write_csv
 from filtertwins.networks.weights import load_chunk
 from filtertwins.pruning.networks import chunk_importances
 from filtertwins.tables.pruning import IMPORTANCE_COLUMNS, importance_rows
@@ -13,7 +13,7 @@ from filtertwins.tables.pruning import IMPORTANCE_COLUMNS, importance_rows
 @run_job
 def main(job: Job) -> None:
     chunk = load_chunk(job.input.chunk, job.params.condition)
-    dataset = Dataset.from_arrays(read_npz(job.input.dataset, DATASET_SHAPES))
+    dataset = load_dataset(job.input.dataset)
     images, labels = dataset.train_images[: job.params.images], dataset.train_labels[: job.params.images]
     rows = [
         row

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
-from filtertwins.files import read_csv, read_npz, write_csv
+from filtertwins.files import read_csv, write_csv
 from filtertwins.networks.weights import load_chunk, stacked
 from filtertwins.pruning.networks import prune_chunk, pruning_rows
 from filtertwins.settings import Architecture
@@ -18,7 +18,7 @@ def main(job: Job) -> None:
     kept, steps = int(job.wildcards.kept), job.params.steps
     pruned = prune_chunk(chunk, read_csv(job.input.importance), job.params.methods, kept)
     names = [name for name, _ in pruned]
-    dataset = Dataset.from_arrays(read_npz(job.input.dataset, DATASET_SHAPES))
+    dataset = load_dataset(job.input.dataset)
     training.one_thread()
     with interrupts_end_at_once():
         before, after = training.fine_tune(

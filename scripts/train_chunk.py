@@ -1,8 +1,7 @@
 """Train a chunk: some seeds of one condition, together in this process."""
 
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset
+from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
-from filtertwins.files import read_npz
 from filtertwins.networks.weights import save_chunk
 from filtertwins.settings import Architecture, Start
 
@@ -13,7 +12,7 @@ def main(job: Job) -> None:
 
     condition = job.params.condition
     model = Architecture.model_validate(condition["model"] | {"filters": [condition["filters"]]})
-    dataset = Dataset.from_arrays(read_npz(job.input.dataset, DATASET_SHAPES))
+    dataset = load_dataset(job.input.dataset)
     steps = training.total_steps(model.steps, model.epochs, len(dataset.train_labels), model.batch)
     training.one_thread()
     with interrupts_end_at_once():

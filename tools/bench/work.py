@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset
-from filtertwins.files import read_npz
+from filtertwins.data.datasets import Dataset, load_dataset
 from filtertwins.settings import Architecture
 
 
@@ -53,7 +52,7 @@ class Work:
 
     def data(self) -> Dataset:
         """Images and labels."""
-        return Dataset.from_arrays(read_npz(Path(self.dataset), DATASET_SHAPES))
+        return load_dataset(Path(self.dataset))
 
     def batches(self, images: int) -> NDArray[np.int32]:
         """The training images of each step: (seed, step, image)."""

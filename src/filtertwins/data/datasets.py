@@ -11,7 +11,7 @@ import numpy as np
 
 from filtertwins.data.idx import IdxError, PayloadError, decode_idx, find_verified, verified_payload
 from filtertwins.errors import StudyError
-from filtertwins.files import Shape
+from filtertwins.files import Shape, read_npz
 from filtertwins.names import CLASSES
 
 if TYPE_CHECKING:
@@ -90,6 +90,16 @@ class Dataset:
         if missing := [name for name in names if name not in arrays]:
             raise DatasetError(f"arrays missing: {', '.join(missing)}; found: {', '.join(sorted(arrays)) or 'none'}")
         return cls(**{name: arrays[name] for name in names})
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Read the file of arrays that ``fetch_dataset`` makes.
+
+    Raises:
+        DamagedFile: the file is not whole, or its arrays do not fit each other.
+        DatasetError: the arrays make no dataset.
+    """
+    return Dataset.from_arrays(read_npz(path, DATASET_SHAPES))
 
 
 def _check_array(name: str, array: np.ndarray, axes: tuple[str, ...]) -> None:
