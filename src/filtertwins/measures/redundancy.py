@@ -124,10 +124,15 @@ def similarity_matrix(vectors: Numbers, equivalence: Equivalence) -> Floats:
 
 def similarities_among(units: Floats, equivalence: Equivalence) -> Floats:
     """The similarity of every two unit vectors ``(..., filter, dimension)``: ``(..., filter, filter)``."""
-    check_equivalence(equivalence)
     # The copy makes NumPy multiply as it does any two matrices. Its routine for a matrix and its own transpose rounds
     # differently, and an interval over seeds can amplify a change of the last bit to 1e-5.
-    cosines = np.clip(units.copy() @ units.swapaxes(-1, -2), -1.0, 1.0)
+    return similarities_across(units.copy(), units, equivalence)
+
+
+def similarities_across(first: Floats, second: Floats, equivalence: Equivalence) -> Floats:
+    """The similarity of each unit vector of one set to each of another: ``(..., filter, other filter)``."""
+    check_equivalence(equivalence)
+    cosines = np.clip(first @ second.swapaxes(-1, -2), -1.0, 1.0)
     return np.abs(cosines) if ignores_sign(equivalence) else cosines
 
 

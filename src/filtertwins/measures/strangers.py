@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from filtertwins.measures.redundancy import Equivalence, Floats, ignores_sign
+from filtertwins.measures.redundancy import Equivalence, Floats, similarities_across, similarities_among
 
 STRANGER_SHARE = 0.01
 """The primary threshold is the similarity that this share of stranger pairs exceed, whatever the dimension."""
@@ -73,14 +73,9 @@ def neighbourhoods(networks: Sequence[Floats], equivalence: Equivalence) -> Neig
         networks: the unit vectors of each network's live filters, (filter, dimension).
         equivalence: under which scalings two filters do the same job.
     """
-
-    def similarities(first: Floats, second: Floats) -> Floats:
-        cosines = np.clip(first @ second.T, -1.0, 1.0)
-        return np.abs(cosines) if ignores_sign(equivalence) else cosines
-
-    own = [similarities(units, units)[np.triu_indices(len(units), 1)] for units in networks]
+    own = [similarities_among(units, equivalence)[np.triu_indices(len(units), 1)] for units in networks]
     across = {
-        (s, t): np.sort(similarities(networks[s], networks[t]), axis=None)
+        (s, t): np.sort(similarities_across(networks[s], networks[t], equivalence), axis=None)
         for s in range(len(networks))
         for t in range(s + 1, len(networks))
     }
@@ -147,8 +142,7 @@ def exchange_test(
     second value is conservative, and a small first one ambiguous.
     """
     units = np.concatenate(list(networks))
-    cosines = units @ units.T
-    close = (np.abs(cosines) if ignores_sign(equivalence) else cosines) >= threshold
+    close = similarities_among(units, equivalence) >= threshold
     ends = np.cumsum([len(own) for own in networks])
     places = np.split(np.arange(len(units)), ends[:-1])
 
