@@ -30,7 +30,7 @@ help: ## list the targets
 install: $(INSTALLED) ## create .venv with the locked packages
 
 .PHONY: quickstart
-quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: about three minutes, no download
+quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: one to two minutes, no download
 	snakemake --cores $(CORES) --configfile config/quickstart.yaml $(OPTIONS)
 
 .PHONY: figures
@@ -55,7 +55,7 @@ times: $(INSTALLED) ## where the time of the finished MNIST study went
 
 .PHONY: slurm-demo
 slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for it: a submission, seen without a cluster
-	python tools/one_node_slurm.py -- snakemake --workflow-profile profiles/slurm --configfile config/quickstart.yaml \
+	tools/one_node_slurm.sh snakemake --workflow-profile profiles/slurm --configfile config/quickstart.yaml \
 	  --slurm-init-seconds-before-status-checks 5 --directory slurm-demo --forceall $(OPTIONS)
 
 .PHONY: test

@@ -23,23 +23,21 @@ DATABASE = "https://api.osv.dev/v1/query"
 
 def why_out_of_reach(address: str, patience_s: float) -> str:
     """Why nobody answers at an address, or nothing if the question can be put; pip-audit reports all other errors."""
-    reasons: list[str] = []
+    reasons = [f"no answer within {patience_s:g} s"]
 
     def ask() -> None:
-        reason = ""
         try:
             requests.head(address, timeout=patience_s)
-        except (requests.ConnectionError, requests.Timeout) as error:
-            if not isinstance(error, requests.exceptions.SSLError):  # After such an error somebody did answer.
-                reason = str(error)
-        except requests.RequestException:
-            pass
-        reasons.append(reason)
+            reasons.append("")
+        except requests.RequestException as error:
+            nobody = isinstance(error, requests.ConnectionError | requests.Timeout)
+            nobody = nobody and not isinstance(error, requests.exceptions.SSLError)  # After this one somebody answered.
+            reasons.append(str(error) if nobody else "")
 
     asking = threading.Thread(target=ask, daemon=True)  # Looking up the name of a host has no timeout of its own.
     asking.start()
     asking.join(patience_s)
-    return reasons[0] if reasons else f"no answer within {patience_s:g} s"
+    return reasons[-1]
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Run a rule's script as Snakemake does, but alone: for the benchmark and the tests.
 
-    python tools/run_job.py train_chunk '{"input": {"dataset": ...}, "output": [...], "params": {...}, "log": [...]}'
+    python tools/run_job.py train_networks '{"input": {"dataset": ...}, "output": [...], "params": {...}, "log": [...]}'
 
 Lists stand for files or values without names. What is left out is empty.
 """

@@ -24,39 +24,21 @@ def times(benchmarks: Path) -> pd.DataFrame:
         rows.append({"rule": rule, "of": below[0] if below else ""} | took[["s", "cpu_time", "max_rss"]].to_dict())
     if not rows:
         raise SystemExit(f"error: no benchmark files in {benchmarks}: they are written as the study runs")
-    jobs = pd.DataFrame(rows)
-    kinds = jobs.groupby(["rule", "of"])
-    table = kinds.agg(
+    jobs = pd.DataFrame(rows).groupby(["rule", "of"])
+    table = jobs.agg(
         jobs=("s", "size"),
         time_s=("s", "sum"),
         cpu_s=("cpu_time", "sum"),
         longest_s=("s", "max"),
         memory_mb=("max_rss", "max"),
     ).sort_values("time_s", ascending=False)
-    all_jobs = table.agg({"jobs": "sum", "time_s": "sum", "cpu_s": "sum", "longest_s": "max", "memory_mb": "max"})
-    table.loc[("all", ""), :] = all_jobs
-    return table.assign(share=100 * table["time_s"] / all_jobs["time_s"]).reset_index()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("benchmarks", type=Path, help="benchmarks/<dataset>")
-    table = times(parser.parse_args().benchmarks)
-    print(
-        pd.DataFrame(
-            {
-                "rule": table["rule"],
-                "": table["of"],
-                "jobs": table["jobs"].astype(int),
-                "time (s)": table["time_s"].round().astype(int),
-                "% of all": table["share"].round(1),
-                "cpu (s)": table["cpu_s"].round().astype(int),
-                "longest (s)": table["longest_s"].round().astype(int),
-                "memory (MB)": table["memory_mb"].round().astype(int),
-            }
-        ).to_string(index=False)
-    )
+    table.loc[("all", ""), :] = [*table[["jobs", "time_s", "cpu_s"]].sum(), *table[["longest_s", "memory_mb"]].max()]
+    table.insert(2, "percent", 100 * table["time_s"] / table.loc[("all", ""), "time_s"])
+    return table.reset_index()
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benchmarks", type=Path, help="benchmarks/<dataset>")
+    table = times(parser.parse_args().benchmarks)
+    print(table.to_string(index=False, float_format="{:.0f}".format, formatters={"percent": "{:.1f}".format}))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
-from one_node_slurm import PACKAGES, missing_programs, one_node_slurm
 
 from studies import clean_environment
 
@@ -42,10 +42,16 @@ class Cluster:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout.split()
 
 
+# Tells in what environment a command of the cluster runs, and runs to the end of its input: until the tests end.
+WAIT = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def cluster(root):
     """A Slurm of one node."""
-    if missing := missing_programs():
-        pytest.skip(f"no {', '.join(missing)} here; on Debian: apt-get install {' '.join(PACKAGES)}")
-    with one_node_slurm(tmp_path_factory.mktemp("slurm"), cpus=os.cpu_count() or 2, memory_mb=16_000) as environment:
-        yield Cluster(environment)
+    command = [root / "tools" / "one_node_slurm.sh", sys.executable, "-c", WAIT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        environment = process.stdout.readline()
+        if not environment and process.wait() == 127:
+            pytest.skip("Slurm is not installed here; on Debian: apt-get install slurmctld slurmd slurm-client munge")
+        yield Cluster(json.loads(environment))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 from studies import clean_environment
 
 CONDITIONS = [("question", 3), ("relu_5x5", 2)]
-SEEDS, CORES, ROUNDS, STEPS = 2, 2, 2, 110  # longer than a report interval: steps are timed after the first report
+ROUNDS, SEEDS = 2, 10
 TEST_IMAGES = 360
 
 
@@ -22,38 +23,36 @@ def of(rows, competitor, condition=None):
 
 def test_everybody_trains_the_same_and_the_tables_say_what_was_measured(root, tmp_path):
     conditions = [f"{name}:{filters}" for name, filters in CONDITIONS]
-    command = [sys.executable, root / "tools" / "bench" / "run.py", "--dataset", "digits", "--folder", tmp_path]
-    command += ["--conditions", *conditions, "--steps", STEPS, "--rounds", ROUNDS, "--minutes", 60]
-    command += ["--seeds", SEEDS, "--cores", CORES]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=clean_environment(), timeout=900)
+    command = [sys.executable, root / "tools" / "bench" / "run.py", "--dataset", "digits"]
+    command += ["--conditions", *conditions, "--rounds", ROUNDS, "--minutes", 60]
+    environment = clean_environment()
+    done = subprocess.run(
+        list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=900
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    tables = {path.stem: pd.read_csv(path) for path in (tmp_path / "results" / "bench").glob("*.csv")}
-    training, accuracies, turns = (tables[name] for name in ("training", "accuracies", "turns"))
+    training, turns = (pd.read_csv(tmp_path / "results" / "bench" / f"{name}.csv") for name in ("training", "turns"))
 
     for condition in CONDITIONS:
-        for competitor in ("keras", "naive", "project", "limit"):
+        for competitor in ("keras_fit", "naive", "project", "limit"):
             assert len(of(training, competitor, condition)) == 1, (competitor, condition)
     assert len(of(training, "limit_layered")) == 1  # only the linear network has this one
     assert (of(training, "project")["rounds"] == ROUNDS).all()
 
-    longest = accuracies[accuracies["steps"] == STEPS]
-    assert len(of(longest, "project", CONDITIONS[0])) == SEEDS * CORES * ROUNDS
-    for _, own in longest.groupby(["architecture", "filters", "seed"]):
-        assert own["accuracy"].max() - own["accuracy"].min() <= 2 / TEST_IMAGES
-    assert longest["accuracy"].min() > 0.4  # and did learn
-    assert longest.groupby("architecture")["accuracy"].nunique().min() > 1  # seeds differ
-    assert of(training, "naive")["accuracy_difference"].max() <= 2 / TEST_IMAGES
+    assert training["accuracy_difference"].max() <= 2 / TEST_IMAGES
+    whole = turns[turns["competitor"].isin(["keras_fit", "naive", "project"])]
+    assert whole["accuracy"].min() > 0.4  # and did learn
+    assert whole.groupby("architecture")["accuracy"].nunique().min() > 1  # seeds differ
 
     for condition in CONDITIONS:  # a ratio is of one round
-        keras, project = (of(turns, who, condition).set_index("round")["step_ms"] for who in ("keras", "project"))
+        keras, project = (of(turns, who, condition).set_index("round")["step_ms"] for who in ("keras_fit", "project"))
         row, ratios = of(training, "project", condition).iloc[0], keras / project
         measured = [row["step_ratio_least"], row["step_ratio"], row["step_ratio_most"]]
         assert measured == pytest.approx([ratios.min(), ratios.median(), ratios.max()])
     assert (turns["whole_ms"] > turns["step_ms"]).all()  # the whole costs more than its steps
-    networks = turns.groupby("competitor")["networks"].unique()
-    assert [*networks["keras"], *networks["naive"], *networks["project"]] == [1, CORES, SEEDS * CORES]
+    networks, cores = turns.groupby("competitor")["networks"].unique(), len(os.sched_getaffinity(0))
+    assert [*networks["keras_fit"], *networks["naive"], *networks["project"]] == [1, cores, SEEDS * cores]
 
-    for name in ("Keras fit", "this project", "limit of the layered form", "times faster than the naive pipeline"):
+    for name in ("Keras fit", "this project", "limit of the layered form", "GFLOP/s"):
         assert name in done.stdout
     drawn = {path.suffix for path in (tmp_path / "figures" / "bench").glob("bench_training.*")}
     assert drawn >= {".pdf", ".png", ".svg"}

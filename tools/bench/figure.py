@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from tables import CONDITION, rounded
+from tables import rounded
 
-from filtertwins.figures.style import (
-    COLORS,
-    DOUBLE_COLUMN_IN,
-    MARKERS,
-    NULL_BAND_COLOR,
-    NULL_COLOR,
-    REFERENCE_COLOR,
-    Look,
-    legend_above,
-    new_figure,
-    style,
+from filtertwins.figures.series import draw_points
+from filtertwins.figures.style import NULL_BAND_COLOR, NULL_COLOR, REFERENCE_COLOR, Look, legend_above, panels, style
+
+COMPETITORS = Look(
+    {
+        "project": "this project",
+        "keras_fit": "Keras fit",
+        "naive": "naive pipeline",
+        "torch_loop": "PyTorch",
+        "jax_vmap": "JAX, vmap",
+    }
 )
-
-DRAWN = {
-    "project": "this project",
-    "keras": "Keras fit",
-    "naive": "naive pipeline",
-    "torch": "PyTorch",
-    "jax": "JAX, vmap",
-}
-LOOKS = {name: (COLORS[place], MARKERS[place]) for place, name in enumerate(DRAWN)}
 
 
 @style()
@@ -41,63 +28,30 @@ def draw(table: pd.DataFrame, look: Look) -> Figure:
         table: the benchmark's table ``training``.
         look: how architectures are named.
     """
-    table = table.assign(row=[f"{look.label(name)}\nk = {k}" for name, k in table[CONDITION].itertuples(index=False)])
-    rows = list(dict.fromkeys(table["row"]))
-    times = table[table["competitor"].isin(DRAWN)]
-    figure = new_figure(DOUBLE_COLUMN_IN, 0.95 + 0.46 * len(rows))
-    axes = figure.add_subplot()
-    axes.set_xscale("log")
-    _draw_times(axes, times, rows)
-    limits = table.pivot_table(index="row", columns="competitor", values="step_ms")
-    left = min(times["step_ms_least"].min(), limits["limit"].min()) / 2
+    table = table.assign(row=table["architecture"].map(look.label) + "\nk = " + table["filters"].astype(str))
+    rows = list(table["row"].unique())
+    times = table[table["competitor"].isin(COMPETITORS.labels)]
+    times = times.melt(["row", "competitor"], ["step_ms", "step_ms_least", "step_ms_most"])
+    figure, [axes] = panels(1, 0.95 + 0.46 * len(rows), subplot_kw={"xscale": "log"})
+    draw_points(axes, times, COMPETITORS, hue="competitor", x="value", y="row", order=rows, dodge=0.6)
+
+    by_row = table.pivot_table("step_ms", index="row", columns="competitor").loc[rows]
+    left, places = by_row.min(axis=None) / 2, pd.RangeIndex(len(rows)).to_numpy()
+    bands = {"height": 0.84, "left": left, "color": NULL_BAND_COLOR, "zorder": 0}
+    axes.barh(places, by_row["limit"] - left, label="out of the machine's reach", **bands)
+    if "limit_layered" in by_row:
+        ends = places - 0.42, places + 0.42
+        axes.vlines(by_row["limit_layered"], *ends, color=NULL_COLOR, label="limit of the layered form", zorder=0.5)
+    own = table[table["competitor"] == "project"].set_index("row")["step_ratio"]
     for place, row in enumerate(rows):
-        band = [place - 0.42, place + 0.42]
-        axes.fill_betweenx(band, left, limits.loc[row, "limit"], color=NULL_BAND_COLOR, linewidth=0, zorder=0)
-        if "limit_layered" in limits and pd.notna(limits.loc[row, "limit_layered"]):
-            axes.plot([limits.loc[row, "limit_layered"]] * 2, band, color=NULL_COLOR, linewidth=1.4, zorder=0.5)
-        own = table[(table["row"] == row) & (table["competitor"] == "project")].iloc[0]
-        words = f"{rounded(own['step_ratio'], 2)}{chr(0xD7)} as fast\nas Keras fit"
+        words = f"{rounded(own[row], 2)}\N{MULTIPLICATION SIGN} as fast\nas Keras fit"
         axes.text(1.01, place, words, transform=axes.get_yaxis_transform(), va="center", color=REFERENCE_COLOR)
-    axes.set(xlim=(left, 1.3 * times["step_ms_most"].max()), ylim=(len(rows) - 0.5, -0.5))
+    axes.set(xlim=(left, 1.3 * times["value"].max()), ylim=(len(rows) - 0.5, -0.5))
     axes.set(xlabel="Time of a training step of one network, on all cores (ms)", ylabel="")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.tick_params(axis="y", length=0)
-    legend_above(figure, _legend(table), columns=4)
+    limits, words_of_limits = axes.get_legend_handles_labels()
+    names = COMPETITORS.order(times["competitor"])
+    handles = COMPETITORS.handles(names, "none") | dict(zip(words_of_limits, limits, strict=True))
+    legend_above(figure, handles, columns=4)
     return figure
-
-
-def _draw_times(axes: Axes, times: pd.DataFrame, rows: list[str]) -> None:
-    """Medians over rounds, and lines from the least to the most."""
-    ends = times.melt(["row", "competitor"], ["step_ms", "step_ms_least", "step_ms_most"], value_name="time")
-    order = [name for name in DRAWN if name in set(times["competitor"])]
-    sns.pointplot(
-        ends,
-        x="time",
-        y="row",
-        order=rows,
-        hue="competitor",
-        hue_order=order,
-        palette={name: LOOKS[name][0] for name in order},
-        markers=[LOOKS[name][1] for name in order],
-        estimator="median",
-        errorbar=("pi", 100),
-        dodge=0.6,
-        linestyle="none",
-        err_kws={"linewidth": 0.9},
-        markersize=4,
-        legend=False,
-        ax=axes,
-    )
-
-
-def _legend(table: pd.DataFrame) -> dict[str, Line2D | Patch]:
-    present = set(table["competitor"])
-    handles: dict[str, Line2D | Patch] = {
-        words: Line2D([], [], color=LOOKS[name][0], marker=LOOKS[name][1], linestyle="none")
-        for name, words in DRAWN.items()
-        if name in present
-    }
-    handles["out of the machine's reach"] = Patch(color=NULL_BAND_COLOR)
-    if "limit_layered" in present:
-        handles["limit of the layered form"] = Line2D([], [], color=NULL_COLOR, linewidth=1.4)
-    return handles

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from work import Trained, Work, pixels, serve, timed
+from work import Trained, Work, pixels, timed
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # of Adam, as in Keras
 ACTIVATIONS = {"linear": lambda maps: maps, "relu": jax.nn.relu}
@@ -33,17 +33,17 @@ def adam(gradients, weights, means, squares, step, learning_rate):
     return [weight - rate * mean / (jnp.sqrt(square) + EPSILON) for weight, mean, square in moments], means, squares
 
 
-def train(work: Work) -> Trained:
-    """All seeds together."""
+def train(work: Work, weights: list[list[np.ndarray]], order: np.ndarray) -> Trained:
+    """All seeds together, from initial weights in Keras's layout, on batches (seed, step, image)."""
     data, activation = work.data(), work.architecture.activation
     images, labels = jnp.array(pixels(data.train_images)), jnp.array(data.train_labels.astype(np.int32))
-    order = jnp.array(work.batches(len(labels)).swapaxes(0, 1))  # (step, seed, image)
-    weights = [jnp.array(np.stack(parts)) for parts in zip(*work.initial_weights(), strict=True)]
-    state = weights, [0 * part for part in weights], [0 * part for part in weights]
+    order = jnp.array(order.swapaxes(0, 1))  # (step, seed, image)
+    stack = [jnp.array(np.stack(parts)) for parts in zip(*weights, strict=True)]
+    state = stack, [0 * part for part in stack], [0 * part for part in stack]
 
     def step_of_one(weights, means, squares, batch, step):
         gradients = jax.grad(loss)(weights, images[batch], labels[batch], activation)
-        return adam(gradients, weights, means, squares, step, work.adam_rate())
+        return adam(gradients, weights, means, squares, step, work.architecture.learning_rate)
 
     step_of_all = jax.jit(jax.vmap(step_of_one, in_axes=(0, 0, 0, 0, None)))
 
@@ -59,7 +59,3 @@ def train(work: Work) -> Trained:
     found = np.concatenate([of_all(state[0], block).argmax(axis=2) for block in blocks], axis=1)  # (seed, image)
     accuracies = np.mean(found == data.test_labels, axis=1)
     return Trained(wall_s, step_s, dict(zip(work.seeds, accuracies.tolist(), strict=True)))
-
-
-if __name__ == "__main__":
-    serve(train)

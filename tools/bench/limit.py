@@ -1,19 +1,12 @@
-"""The limit: what a training step would take if it were only arithmetic at the machine's peak, or only memory traffic.
-
-    python limit.py <cores> <bytes> [<bytes> ...]
-
-prints, as JSON, float32 operations a second in products of large matrices, and for working sets of so many bytes a core
-the bytes a second that copying reads and writes; on all cores.
-"""
+"""The limit: what a training step would take if it were only arithmetic at the peak, or only memory traffic."""
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
+from timeit import Timer
 
 import numpy as np
 import pandas as pd
@@ -22,8 +15,9 @@ from filtertwins.names import CLASSES
 from filtertwins.pruning.cost import network_cost
 from filtertwins.settings import Architecture
 
-MATRIX = 3072  # the rows and columns of a large matrix
-COPY_S, MATRIX_S = 0.4, 2.0
+Conditions = Mapping[tuple[str, int], Architecture]
+"""By name and number of filters."""
+MATRIX, PRODUCTS = 3072, 10  # rows and columns of a large matrix; how often it is multiplied with itself
 ADAM_TRAFFIC = 7  # Adam reads weights, gradients and two moments, and writes weights and moments.
 
 
@@ -54,38 +48,44 @@ def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[i
     return 4 * network_cost(architecture.kernel, filters, image_shape).bytes
 
 
-def limits(
-    conditions: Mapping[tuple[str, int], Architecture], image_shape: tuple[int, int], machine: Mapping[str, float]
-) -> pd.DataFrame:
+def limits(conditions: Conditions, image_shape: tuple[int, int], machine: Mapping[str, float]) -> pd.DataFrame:
     """The least time of a model-step on all cores: a row for each condition, and two for linear networks.
 
     Args:
-        conditions: architectures, by name and number of filters.
+        conditions: what is trained.
         image_shape: rows and columns.
-        machine: what this file's ``main`` prints.
+        machine: the rates of :func:`measure_machine`.
     """
     rows = []
     for (name, filters), architecture in conditions.items():
         copying = machine[f"copying_{working_bytes(architecture, filters, image_shape)}"]
-        memory_s = ADAM_TRAFFIC * network_cost(architecture.kernel, filters, image_shape).bytes / copying
+        memory_ms = 1000 * ADAM_TRAFFIC * network_cost(architecture.kernel, filters, image_shape).bytes / copying
         linear = architecture.activation == "linear"
         for competitor, collapsed in [("limit", linear)] + [("limit_layered", False)] * linear:
             flops = step_flops(architecture, filters, image_shape, collapsed=collapsed)
-            arithmetic_s = flops / machine["operations"]
-            rows.append(
-                {"architecture": name, "filters": filters, "competitor": competitor, "mflop": flops / 1e6}
-                | {"arithmetic_ms": 1000 * arithmetic_s, "memory_ms": 1000 * memory_s}
-                | {"step_ms": 1000 * max(arithmetic_s, memory_s)}
-            )
-    return pd.DataFrame(rows)
+            arithmetic_ms = 1000 * flops / machine["operations"]
+            rows.append((name, filters, competitor, max(arithmetic_ms, memory_ms)))
+    return pd.DataFrame(rows, columns=["architecture", "filters", "competitor", "step_ms"])
+
+
+def measure_machine(cores: int, tensorflow: Executor, sizes: Iterable[int]) -> dict[str, float]:
+    """What all cores do at their best; ``tensorflow`` is a process that may import it.
+
+    Returns:
+        ``operations``: float32 operations a second in products of large matrices. ``copying_<bytes>``: for each size
+        of what a core works on, the bytes a second that copying reads and writes.
+    """
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        rates = {f"copying_{size}": sum(pool.map(copy_rate, [size] * cores, 1)) for size in sizes}
+    return rates | {"operations": tensorflow.submit(matrix_rate).result()}
 
 
 def copy_rate(working_bytes: int) -> float:
     """Bytes read and written a second, on one core, on average: the cores share caches and memory."""
     source = np.ones(working_bytes // 8, np.float32)
     target = np.empty_like(source)
-    times_s = _times_s(lambda: np.copyto(target, source), COPY_S)
-    return 2 * source.nbytes * len(times_s) / sum(times_s)
+    copies, seconds = Timer(lambda: np.copyto(target, source)).autorange()
+    return 2 * source.nbytes * copies / seconds
 
 
 def matrix_rate() -> float:
@@ -93,25 +93,4 @@ def matrix_rate() -> float:
     import tensorflow as tf
 
     matrix = tf.random.uniform((MATRIX, MATRIX))
-    return 2 * MATRIX**3 / min(_times_s(lambda: tf.matmul(matrix, matrix), MATRIX_S))
-
-
-def _times_s(call: Callable[[], object], duration_s: float) -> list[float]:
-    """The times of calls, one after another for so long."""
-    times_s, end_s = [], time.perf_counter() + duration_s
-    while not times_s or time.perf_counter() < end_s:
-        start_s = time.perf_counter()
-        call()
-        times_s.append(time.perf_counter() - start_s)
-    return times_s
-
-
-def main() -> None:
-    cores, *working_sets = map(int, sys.argv[1:])
-    with multiprocessing.Pool(cores) as pool:
-        copying = {f"copying_{size}": sum(pool.map(copy_rate, [size] * cores, 1)) for size in working_sets}
-    print(json.dumps({"operations": matrix_rate()} | copying))
-
-
-if __name__ == "__main__":
-    main()
+    return 2 * MATRIX**3 / min(Timer(lambda: tf.matmul(matrix, matrix)).repeat(PRODUCTS, 1))

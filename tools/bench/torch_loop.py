@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from work import Trained, Work, pixels, serve, timed
+from work import Trained, Work, pixels, timed
 
 ACTIVATIONS = {"linear": torch.nn.Identity, "relu": torch.nn.ReLU}
 EPSILON = 1e-7  # of Adam, as in Keras
@@ -14,12 +14,9 @@ def network(weights: list[np.ndarray], activation: str) -> torch.nn.Sequential:
     """The network with a Keras model's weights. There filters come last, here before rows and columns."""
     kernel, bias, head, head_bias = (torch.tensor(part) for part in weights)
     filters, classes = kernel.shape[-1], head.shape[-1]
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, filters, tuple(kernel.shape[:2])),
-        ACTIVATIONS[activation](),
-        torch.nn.Flatten(),
-        torch.nn.Linear(len(head), classes),
-    )
+    convolution = torch.nn.Conv2d(1, filters, tuple(kernel.shape[:2]))
+    dense = torch.nn.Linear(len(head), classes)
+    model = torch.nn.Sequential(convolution, ACTIVATIONS[activation](), torch.nn.Flatten(), dense)
     head = head.reshape(-1, filters, classes).permute(2, 1, 0).reshape(classes, -1)
     with torch.no_grad():
         for own, value in zip(model.parameters(), (kernel.permute(3, 2, 0, 1), bias, head, head_bias), strict=True):
@@ -27,19 +24,17 @@ def network(weights: list[np.ndarray], activation: str) -> torch.nn.Sequential:
     return model
 
 
-def train(work: Work) -> Trained:
-    """One model."""
-    (seed,), (weights,) = work.seeds, work.initial_weights()
-    data = work.data()
+def train(work: Work, weights: list[np.ndarray], order: np.ndarray) -> Trained:
+    """One model, from initial weights in Keras's layout, on batches (step, image)."""
+    (seed,), data = work.seeds, work.data()
     images, labels = torch.tensor(pixels(data.train_images)), torch.tensor(data.train_labels.astype(np.int64))
     images = images.permute(0, 3, 1, 2)  # (image, 1, row, column)
-    order = torch.tensor(work.batches(len(labels))[0].astype(np.int64))
     model = network(weights, work.architecture.activation)
-    optimizer = torch.optim.Adam(model.parameters(), lr=work.adam_rate(), eps=EPSILON)
+    optimizer = torch.optim.Adam(model.parameters(), lr=work.architecture.learning_rate, eps=EPSILON)
     loss = torch.nn.CrossEntropyLoss()
 
     def run(first: int, stop: int) -> None:
-        for batch in order[first:stop]:
+        for batch in torch.tensor(order[first:stop]):
             optimizer.zero_grad()
             loss(model(images[batch]), labels[batch]).backward()
             optimizer.step()
@@ -48,7 +43,3 @@ def train(work: Work) -> Trained:
     with torch.no_grad():
         answers = model(torch.tensor(pixels(data.test_images)).permute(0, 3, 1, 2)).argmax(dim=1).numpy()
     return Trained(wall_s, step_s, {seed: float(np.mean(answers == data.test_labels))})
-
-
-if __name__ == "__main__":
-    serve(train)

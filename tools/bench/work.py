@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import importlib
+import multiprocessing
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import harmonic_mean
 from typing import Any
 
 import numpy as np
@@ -22,62 +25,16 @@ from filtertwins.settings import Architecture
 class Work:
     """Networks of one condition, to be trained for some steps."""
 
-    dataset: str  # the workflow's own file
-    condition: dict[str, Any]  # as train_chunk gets it: the model and its steps, filters, seeds
+    dataset: Path  # the workflow's own file
+    name: str  # of the architecture
+    architecture: Architecture  # its steps are those to train, with the warm ones
+    filters: int
+    seeds: Sequence[int]  # one for each network
     warm: int  # the number of first steps, which compile programs and find memory; a step is timed after them
-
-    @property
-    def architecture(self) -> Architecture:
-        """How networks look and are trained."""
-        return Architecture.model_validate(self.condition["model"] | {"filters": [self.filters]})
-
-    @property
-    def filters(self) -> int:
-        """The number of filters."""
-        return self.condition["filters"]
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds, one for each network."""
-        return self.condition["seeds"]
-
-    @property
-    def steps(self) -> int:
-        """The number of steps, with the warm ones."""
-        return self.condition["model"]["steps"]
-
-    def of_seeds(self, seeds: Sequence[int]) -> Work:
-        """The same work for other seeds."""
-        return Work(self.dataset, self.condition | {"seeds": list(seeds)}, self.warm)
 
     def data(self) -> Dataset:
         """Images and labels."""
-        return load_dataset(Path(self.dataset))
-
-    def batches(self, images: int) -> NDArray[np.int32]:
-        """The training images of each step: (seed, step, image)."""
-        from filtertwins.training.streams import batches
-
-        streams = [batches(seed, images, self.architecture.batch) for seed in self.seeds]
-        return np.array([list(islice(stream, self.steps)) for stream in streams])
-
-    def initial_weights(self) -> Iterator[list[NDArray[np.float32]]]:
-        """Kernel, bias, dense weights and bias of each seed's network, in Keras's layout."""
-        from filtertwins.training import plain_model
-
-        shape = self.data().train_images.shape[1:]
-        for seed in self.seeds:
-            yield plain_model(self.architecture, self.filters, seed, shape).get_weights()
-
-    def adam_rate(self) -> float:
-        """The learning rate of Adam, the only optimiser that all competitors here know."""
-        if self.architecture.optimizer != "adam":
-            raise ValueError(f"optimizer = {self.architecture.optimizer}; allowed in the benchmark: adam")
-        return self.architecture.learning_rate
-
-    def as_json(self) -> str:
-        """In one line, for another process."""
-        return json.dumps(asdict(self))
+        return load_dataset(self.dataset)
 
 
 @dataclass(frozen=True)
@@ -89,9 +46,18 @@ class Trained:
     accuracies: dict[int, float]  # on the test images, by seed
 
 
-def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(image, row, column, 1), in [0, 1]."""
-    return images[..., np.newaxis].astype(np.float32) / np.float32(255)
+def processes(count: int) -> ProcessPoolExecutor:
+    """Processes that start anew, since TensorFlow does not survive a fork; what frameworks log in them is not shown."""
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_log_nothing)
+
+
+def _log_nothing() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def call(module: str, function: str, *arguments: object) -> Any:
+    """Call a function of this folder; in another process, so that this one imports no framework."""
+    return getattr(importlib.import_module(module), function)(*arguments)
 
 
 def timed(work: Work, run: Callable[[int, int], object]) -> tuple[float, float]:
@@ -99,13 +65,17 @@ def timed(work: Work, run: Callable[[int, int], object]) -> tuple[float, float]:
     start_s = time.perf_counter()
     run(0, work.warm)
     warm_s = time.perf_counter()
-    run(work.warm, work.steps)
+    run(work.warm, work.architecture.steps)
     end_s = time.perf_counter()
-    return end_s - start_s, (end_s - warm_s) / (work.steps - work.warm)
+    return end_s - start_s, (end_s - warm_s) / (work.architecture.steps - work.warm)
 
 
-def serve(train: Callable[[Work], Trained]) -> None:
-    """Train what each line of the input asks for, until it ends; imports are over before the first clock starts."""
-    answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        print(json.dumps(asdict(train(Work(**json.loads(line))))), file=answers, flush=True)
+def side_by_side(wall_s: float, parts: Sequence[Trained]) -> Trained:
+    """What processes trained at the same time, as one result; their rates add up."""
+    accuracies = {seed: accuracy for part in parts for seed, accuracy in part.accuracies.items()}
+    return Trained(wall_s, harmonic_mean([part.step_s for part in parts]), accuracies)
+
+
+def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(image, row, column, 1), in [0, 1]."""
+    return images[..., np.newaxis].astype(np.float32) / np.float32(255)
