@@ -5,12 +5,12 @@ import hashlib
 import re
 import socket
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest.mock import Mock
 
+import pooch
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,7 +23,9 @@ from filtertwins.settings import IdxFile
 PAYLOAD = bytes(range(256)) * 40
 OTHER_CONTENT = PAYLOAD[::-1]
 FILE = IdxFile(name="train-images-idx3-ubyte.gz", sha256=hashlib.sha256(PAYLOAD).hexdigest(), size=len(PAYLOAD))
-OTHER = FILE.model_copy(update={"name": "train-labels-idx1-ubyte.gz"})
+OTHER = IdxFile(
+    name="train-labels-idx1-ubyte.gz", sha256=hashlib.sha256(OTHER_CONTENT).hexdigest(), size=len(OTHER_CONTENT)
+)
 PACKED = gzip.compress(PAYLOAD)
 
 
@@ -43,11 +45,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.daemon_threads = True
         self.address = f"http://127.0.0.1:{self.server_port}/mnist"
-        self.paths: list[str] = []
-        self.headers: list[dict[str, str]] = []
-        self.answer: Callable[[BaseHTTPRequestHandler, int], None] = sending(b"")
+        self.paths, self.headers = [], []  # of the requests
         self.released = threading.Event()  # Slow answers wait for it, so that no test waits for the server.
 
 
@@ -99,7 +98,7 @@ def good_mirror(tmp_path):
     mirror = tmp_path / "good mirror ä"
     mirror.mkdir()
     (mirror / FILE.name).write_bytes(PACKED)
-    (mirror / OTHER.name.removesuffix(".gz")).write_bytes(PAYLOAD)
+    (mirror / OTHER.name.removesuffix(".gz")).write_bytes(OTHER_CONTENT)
     return str(mirror)
 
 
@@ -111,7 +110,8 @@ def assert_verified(folder, *names):
     """The folder holds these files, each whole, and nothing else: no temporary file."""
     assert sorted(path.name for path in folder.iterdir()) == sorted(names or [FILE.name])
     for path in folder.iterdir():
-        assert verified_payload(path, FILE) == PAYLOAD
+        file = OTHER if path.name == OTHER.name else FILE
+        assert verified_payload(path, file) == (OTHER_CONTENT if file is OTHER else PAYLOAD)
 
 
 def failure(folder, mirror, **options):
@@ -134,16 +134,19 @@ def failure(folder, mirror, **options):
 )
 def test_a_web_mirror_gives_the_files_compressed_or_not(folder, server, body, headers):
     server.answer = sending(body, **headers)
-    fetch(folder, server.address + "/", files=(FILE, FILE.model_copy(update={"name": "train #1?.gz"})))
-    assert_verified(folder, FILE.name, "train #1?.gz")
+    for name in (FILE.name, "train #1?.gz"):
+        fetch(folder / name, server.address + "/", files=(FILE.model_copy(update={"name": name}),))
+        assert_verified(folder / name, name)
     assert server.paths == [f"/mnist/{FILE.name}", "/mnist/train%20%231%3F.gz"]
     assert server.headers[0]["Accept-Encoding"] == "identity"
 
 
-@pytest.mark.parametrize("name", ["../escape", "/etc/passwd", "a/b", "a\\b", "", ".", "..", "C:x", ".hidden"])
-def test_a_file_name_cannot_leave_the_folder(folder, good_mirror, name):
-    with pytest.raises(DownloadError, match="plain file name"):
-        fetch(folder, good_mirror, files=(FILE.model_copy(update={"name": name}),))
+@pytest.mark.parametrize(
+    "name", ["../escape", "/etc/passwd", "a/b", "a\\b", "", ".", "..", "C:x", ".hidden", OTHER.name]
+)
+def test_a_file_name_cannot_leave_the_folder_or_be_anothers(folder, good_mirror, name):
+    with pytest.raises(DownloadError, match="plain file name, of one file only"):
+        fetch(folder, good_mirror, files=(OTHER, FILE.model_copy(update={"name": name})))
     assert not folder.exists()
 
 
@@ -171,13 +174,66 @@ def test_a_folder_of_files_compressed_or_not_is_a_mirror(folder, good_mirror, mo
     assert_verified(folder, FILE.name, OTHER.name)
 
 
-@pytest.mark.parametrize(("name", "content"), [(FILE.name, PACKED), (FILE.name[:-3], PAYLOAD)])
-def test_a_verified_file_is_not_fetched_again(folder, server, name, content):
+@pytest.mark.parametrize("content", [PACKED, PAYLOAD])
+@pytest.mark.parametrize(
+    "name",
+    [FILE.name, FILE.name[:-3], "train-images.idx3-ubyte", "train-images-idx3-ubyte (1).gz", "anything", OTHER.name],
+)
+def test_a_verified_file_is_not_fetched_again_whatever_it_is_called(folder, server, capsys, name, content):
     folder.mkdir(parents=True)
     (folder / name).write_bytes(content)
+    (folder / "another").write_bytes(OTHER_CONTENT)
+    before = sorted(folder.iterdir())
     fetch(folder, server.address)
     assert server.paths == []
-    assert_verified(folder, name)
+    assert (f"found as {folder / name}" in capsys.readouterr().err) == (name != FILE.name)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_file_that_had_the_name_of_a_fetched_one_is_fetched_too(folder, good_mirror):
+    folder.mkdir(parents=True)
+    (folder / OTHER.name).write_bytes(PACKED)
+    fetch(folder, good_mirror, files=(FILE, OTHER))
+    assert_verified(folder, FILE.name, OTHER.name)
+
+
+def test_the_usual_name_comes_first(folder, server, capsys):
+    folder.mkdir(parents=True)
+    for name in ("a copy", FILE.name, "z copy"):
+        (folder / name).write_bytes(PACKED)
+    fetch(folder, server.address)
+    assert capsys.readouterr().err == ""
+
+
+def test_files_that_have_changed_their_names_are_told_apart(folder, tmp_path, good_mirror):
+    (tmp_path / "swapped").mkdir()
+    for file, other in ((FILE, OTHER), (OTHER, FILE)):
+        fetch(tmp_path / file.name, good_mirror, files=(file,))
+        (tmp_path / file.name / file.name).rename(tmp_path / "swapped" / other.name)
+    fetch(folder, str(tmp_path / "swapped"), files=(FILE, OTHER))
+    assert_verified(folder, FILE.name, OTHER.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("train-images.idx3-ubyte", True),
+        ("TRAIN-IMAGES-IDX3-UBYTE.GZ", True),
+        ("train-images-idx3-ubyte.gz.1", True),
+        ("train_images.gz", True),
+        ("another", False),  # It is no one's, so nothing is wrong with it.
+        (OTHER.name, False),
+        (f".{FILE.name}.part", False),
+    ],
+)
+def test_a_file_of_such_a_name_that_does_not_verify_is_named_with_the_reason(folder, tmp_path, name, told):
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(PACKED[:-9])
+    for where, mirror in (("", tmp_path / "absent"), (f"{folder}: ", folder)):  # A mirror is looked at alike.
+        with pytest.raises(DownloadError) as caught:
+            fetch(folder, str(mirror))
+        assert (f"    {where}{folder / name} is a truncated gzip file" in str(caught.value)) == told
+    assert [path.name for path in folder.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("content", [b"", PACKED[:-9], gzip.compress(OTHER_CONTENT)])
@@ -187,6 +243,18 @@ def test_a_corrupted_file_and_what_a_kill_left_are_replaced(folder, server, cont
     for path in (folder / FILE.name, folder / ".download" / FILE.name):
         path.write_bytes(content)
     fetch(folder, server.address)
+    assert_verified(folder)
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over(folder, tmp_path, good_mirror, monkeypatch):
+    def iterdir(path, original=Path.iterdir):
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert failure(folder, str(tmp_path)) == f"{tmp_path} cannot be read: Permission denied"
+    fetch(folder, str(tmp_path), good_mirror)
     assert_verified(folder)
 
 
@@ -235,10 +303,8 @@ def test_a_silent_server_is_asked_once_for_all_files(folder, server, good_mirror
         (sending(PACKED, status=403), "403 Forbidden", 1),
         (sending(PACKED, status=404), "404 Not Found", 1),
         (sending(PACKED[:100], Content_Length=""), "sent a truncated gzip file", 1),
-        (sending(PACKED[:-8] + bytes(8)), r"sent a damaged gzip file \(CRC.*", 1),
         (sending(b"<!DOCTYPE html><title>Sign in</title>" * 500), "sent an HTML page, not a gzip file", 1),
         (sending(gzip.compress(OTHER_CONTENT)), "sent other content: sha256 .* expected " + FILE.sha256, 1),
-        (sending(OTHER_CONTENT), "sent other content: sha256 of the decompressed payload is .*", 1),
         (sending(gzip.compress(bytes(10**7))), "sent a gzip file that decompresses to more than .* 10,240 bytes", 1),
         (sending(b"", Content_Length="many"), r"unusable address or answer \(ValueError\)", 3),
         (sending(b"", status=302, Location="http://[::1"), r"unusable address or answer \(ValueError\)", 3),
@@ -341,13 +407,15 @@ def test_one_missing_file_does_not_lose_the_others(folder, good_mirror):
         fetch(folder)
 
 
-def test_a_password_in_an_address_is_not_told(folder, server, capsys):
+def test_a_password_in_an_address_is_not_told(folder, server, capsys, caplog):
+    pooch.get_logger().addHandler(caplog.handler)
     secret = server.address.replace("http://", "http://user:secret@")
     server.answer = sending(b"", status=503)
     with pytest.raises(DownloadError) as caught:
         fetch(folder, secret)
     assert f"{server.address}: 503 Service Unavailable" in str(caught.value)
-    assert "secret" not in str(caught.value) + capsys.readouterr().err
+    pooch.get_logger().removeHandler(caplog.handler)
+    assert "secret" not in str(caught.value) + capsys.readouterr().err + caplog.text
     assert server.headers[0]["Authorization"].startswith("Basic ")
 
 

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import io
 import struct
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -32,9 +31,6 @@ def test_decode_idx_reads_the_published_example():
     assert decoded.flags.writeable
 
 
-HUGE = 2**32 - 1
-
-
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
@@ -49,14 +45,8 @@ HUGE = 2**32 - 1
         (b"\0\0\x08\x01\0\0\0\3\7\7", r"size is 10 bytes; allowed is 11, as the dimensions \[3\] say"),
         (b"\0\0\x08\x01\0\0\0\1\7\7", r"size is 10 bytes; allowed is 9"),
         # In 64 bits the products of these dimensions would overflow, to 1 in the second case.
-        (
-            struct.pack(">HBB2IB", 0, 8, 2, HUGE, HUGE, 7),
-            r"size is 13 bytes; allowed is 18,446,744,065,119,617,037",
-        ),
-        (
-            struct.pack(">HBB4IB", 0, 8, 4, HUGE, HUGE, HUGE, HUGE, 7),
-            r"size is 21 bytes; .*as the dimensions \[4294967295, 4294967295",
-        ),
+        (b"\0\0\x08\x02" + b"\xff" * 8 + b"\7", r"size is 13 bytes; allowed is 18,446,744,065,119,617,037"),
+        (b"\0\0\x08\x04" + b"\xff" * 16 + b"\7", r"size is 21 bytes; .*as the dimensions \[4294967295, 4294967295"),
     ],
 )
 def test_decode_idx_names_the_file_and_the_field(payload, message):
@@ -94,24 +84,6 @@ def test_anything_else_is_no_payload(content, message):
         sized_payload(io.BytesIO(content), 7)
 
 
-def test_a_gzip_bomb_is_unpacked_to_the_expected_size_and_one_byte(monkeypatch):
-    bomb = io.BytesIO(gzip.compress(bytes(100_000_000), compresslevel=1))
-    asked = []
-
-    def read(file, size=-1, original=gzip.GzipFile.read):
-        asked.append(size)
-        return original(file, size)
-
-    monkeypatch.setattr(gzip.GzipFile, "read", read)
-    tracemalloc.start()
-    with pytest.raises(PayloadError, match=r"more than the expected 10,240 bytes"):
-        sized_payload(bomb, 10_240)
-    taken = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert asked == [10_241]
-    assert taken < 2_000_000
-
-
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
@@ -135,15 +107,11 @@ TEST_LABELS = np.array([4, 5], np.uint8)
 
 def store(folder, **others):
     """Write the four files, some of them with other arrays than the ones above."""
-    arrays = {
-        "train-images.gz": others.get("train_images", TRAIN_IMAGES),
-        "train-labels.gz": others.get("train_labels", TRAIN_LABELS),
-        "t10k-images.gz": others.get("test_images", TEST_IMAGES),
-        "t10k-labels.gz": others.get("test_labels", TEST_LABELS),
-    }
+    names = {"train_images": "train-images.gz", "train_labels": "train-labels.gz"}
+    names |= {"test_images": "t10k-images.gz", "test_labels": "t10k-labels.gz"}
     entries = []
-    for name, array in arrays.items():
-        payload = encode_idx(array)
+    for array, name in names.items():
+        payload = encode_idx((small_arrays() | others)[array])
         (folder / name).write_bytes(gzip.compress(payload))
         entries.append(IdxFile(name=name, sha256=hashlib.sha256(payload).hexdigest(), size=len(payload)))
     return entries
@@ -151,8 +119,8 @@ def store(folder, **others):
 
 def test_the_last_training_images_are_the_validation_split(tmp_path):
     entries = store(tmp_path)
-    packed = tmp_path / entries[0].name  # One file is decompressed by hand.
-    packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+    packed = tmp_path / entries[0].name  # One file is decompressed by hand, and called otherwise.
+    (tmp_path / "train.images").write_bytes(gzip.decompress(packed.read_bytes()))
     packed.unlink()
     dataset = decode_idx_dataset(tmp_path, entries, validation_images=2)
     expected = Dataset(
@@ -177,10 +145,8 @@ def test_decoding_refuses_a_file_that_changed_since_it_was_fetched_or_is_gone(tm
     [
         ({"train_labels": TRAIN_LABELS[:4]}, 1, r"train-images.gz has 5 images but train-labels.gz 4"),
         ({"test_labels": TRAIN_LABELS}, 1, r"t10k-images.gz has 2 images but t10k-labels.gz 5"),
-        ({"test_images": TEST_IMAGES[:, :1]}, 1, r"test_images: images of 1x3 .* train_images, 2x3"),
         ({"train_images": TRAIN_LABELS}, 1, r"train-images.gz: rank is 1; allowed is 3"),
         ({"test_labels": TEST_IMAGES}, 1, r"t10k-labels.gz: rank is 3; allowed is 1"),
-        ({"test_labels": TEST_LABELS + np.uint8(5)}, 1, r"test_labels: label 10; allowed are 0 to 9"),
         ({}, 0, "validation_images: 0; allowed is 1 to 4"),
         ({}, 5, "validation_images: 5; allowed is 1 to 4"),
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,6 @@ from filtertwins.names import CLASSES
 
 if TYPE_CHECKING:
     from filtertwins.settings import IdxFile
-
-_DIGITS_MAXIMUM = 16  # A pixel of scikit-learn's scans counts the dark ones among 4 x 4 pixels.
-_DIGITS_RANDOM_STATE = 20200401
 
 
 class DatasetError(StudyError, ValueError):
@@ -38,18 +36,10 @@ DATASET_SHAPES: dict[str, Shape] = {
 
 @dataclass(frozen=True, eq=False)  # Comparing arrays with == gives no single truth value.
 class Dataset:
-    """Images and labels in three splits, all uint8.
-
-    Attributes:
-        train_images: Shape (image, row, column).
-        train_labels: Shape (image,), values 0 to 9.
-        validation_images: As the training images; what choices are made on.
-        validation_labels: As the training labels.
-        test_images: As the training images; looked at once.
-        test_labels: As the training labels.
+    """Images and labels 0 to 9 in three splits, all uint8: to learn from, to choose by, and to look at once.
 
     Raises:
-        ValueError: When an array has another dtype or rank, a split is empty, images and labels differ in
+        DatasetError: When an array has another dtype or rank, a split is empty, images and labels differ in
             number, a label is above 9, or the splits differ in image size. The message names the array.
     """
 
@@ -77,19 +67,18 @@ class Dataset:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the six arrays by name, for :func:`filtertwins.files.write_npz`."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in DATASET_SHAPES}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Dataset:
         """Build a dataset from the arrays of :meth:`to_arrays`; others are left aside.
 
         Raises:
-            ValueError: When an array is missing, or as the class says.
+            DatasetError: When an array is missing, or as the class says.
         """
-        names = [field.name for field in fields(cls)]
-        if missing := [name for name in names if name not in arrays]:
+        if missing := [name for name in DATASET_SHAPES if name not in arrays]:
             raise DatasetError(f"arrays missing: {', '.join(missing)}; found: {', '.join(sorted(arrays)) or 'none'}")
-        return cls(**{name: arrays[name] for name in names})
+        return cls(**{name: arrays[name] for name in DATASET_SHAPES})
 
 
 def load_dataset(path: Path) -> Dataset:
@@ -175,30 +164,12 @@ def load_digits() -> Dataset:
     from sklearn import datasets, model_selection  # It is slow to import and only needed here.
 
     bunch: Any = datasets.load_digits()
-    images = _as_mnist_form(bunch.images)  # (image, row, column)
+    scaled = np.rint(bunch.images * (255 / 16)).astype(np.uint8)  # (image, row, column) of 8x8 pixels
+    images = np.pad(scaled.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))  # of 28x28 pixels
     labels = bunch.target.astype(np.uint8)  # (image,)
-
-    def split_off(indices: np.ndarray, images_off: int) -> list[np.ndarray]:
-        return list(
-            model_selection.train_test_split(
-                indices, test_size=images_off, stratify=labels[indices], random_state=_DIGITS_RANDOM_STATE
-            )
-        )
-
-    rest, test = split_off(np.arange(len(labels)), 360)
-    train, validation = split_off(rest, 180)
-    return Dataset(
-        train_images=images[train],
-        train_labels=labels[train],
-        validation_images=images[validation],
-        validation_labels=labels[validation],
-        test_images=images[test],
-        test_labels=labels[test],
+    split_off = partial(model_selection.train_test_split, random_state=20200401)
+    images, test_images, labels, test_labels = split_off(images, labels, test_size=360, stratify=labels)
+    train_images, validation_images, train_labels, validation_labels = split_off(
+        images, labels, test_size=180, stratify=labels
     )
-
-
-def _as_mnist_form(scans: np.ndarray) -> np.ndarray:
-    """Bring scans (image, 8, 8) with values 0 to 16 to uint8 images (image, 28, 28)."""
-    scaled = np.rint(scans * (255 / _DIGITS_MAXIMUM)).astype(np.uint8)
-    enlarged = scaled.repeat(3, axis=1).repeat(3, axis=2)
-    return np.pad(enlarged, ((0, 0), (2, 2), (2, 2)))
+    return Dataset(train_images, train_labels, validation_images, validation_labels, test_images, test_labels)

@@ -1,7 +1,7 @@
 """Downloading: each IDX file from the first mirror that serves it intact.
 
-pooch does the downloading, the retries and the progress bar. Here is what it lacks: other mirrors, a check of the
-decompressed payload, a limit of size, no way from https to http, and one error that says why each mirror failed.
+pooch downloads, tries again and shows progress. Here is what it lacks: other mirrors, a check of the decompressed
+payload, a limit of size, no way from https to http, and one error that says why each mirror failed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import os
 import re
 import shutil
 import sys
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
+from urllib.request import url2pathname
 
 import pooch
 import requests
@@ -27,12 +27,7 @@ from filtertwins.files import atomic_write
 if TYPE_CHECKING:
     from filtertwins.settings import IdxFile
 
-SITE_MIRROR_VARIABLE = "FILTERTWINS_MIRROR"
-"""The environment variable that names a mirror to try before all others."""
-
 _MAX_COMPRESSION_OVERHEAD = 2**20  # A compressed file is never much longer than its content.
-_CHUNK_BYTES = 2**16
-_TRANSIENT = (429, 500, 502, 503, 504)
 _HEADERS = {"User-Agent": f"filter-twins/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -40,28 +35,27 @@ class DownloadError(StudyError, RuntimeError):
     """No mirror had a file that verifies; the message lists every file, every mirror and its reason."""
 
 
-class _MirrorFailure(Exception):  # noqa: N818 - It never leaves this module.
-    """Why a mirror did not give a file; `gone` when it will not give another file either."""
+class _MirrorError(Exception):
+    """Why a mirror did not give a file."""
 
-    def __init__(self, reason: str, *, gone: bool = False) -> None:
-        super().__init__(reason)
-        self.gone = gone
+
+class _PassingError(_MirrorError, ValueError):
+    """Another try may help; pooch tries again after any ValueError."""
 
 
 def mirrors_with_site_mirror(mirrors: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     """The mirrors in their order, after the one that ``FILTERTWINS_MIRROR`` names, if it names one."""
-    site_mirror = environment.get(SITE_MIRROR_VARIABLE, "").strip()
+    site_mirror = environment.get("FILTERTWINS_MIRROR", "").strip()
     return tuple(dict.fromkeys([site_mirror, *mirrors] if site_mirror else mirrors))
 
 
 def fetch_idx_files(
     files: Sequence[IdxFile], mirrors: Sequence[str], folder: Path, *, timeout_s: float = 20.0, retries: int = 3
 ) -> None:
-    """Bring IDX files into a folder, each from the first mirror whose payload verifies.
+    """Bring IDX files into a folder, each from the first mirror whose decompressed payload verifies.
 
-    A file that is there already, compressed or not, and verifies is not fetched. A mirror that gave no connection or
-    no answer is not asked for the other files. A file takes its name in the folder only when its decompressed payload
-    has been verified; whatever does not verify is removed.
+    A file that is there already, compressed or not and under any name, is not fetched. A mirror that could not be
+    reached is not asked for the other files. Whatever does not verify never takes a file's name, and is removed.
 
     Args:
         files: the files to have.
@@ -74,102 +68,99 @@ def fetch_idx_files(
         DownloadError: when no mirror gave some file; it lists each with its reason and the ways out.
         OSError: when the folder cannot be written.
     """
-    for file in files:  # The names come from a config, and become a part of paths.
-        if not re.fullmatch(r"[^./\\:\0][^/\\:\0]*", file.name):
-            raise DownloadError(f"name: {file.name!r}; allowed is a plain file name")
-    folder = Path(folder)
-    gone: dict[str, str] = {}  # each mirror that gave no connection, and the reason
-    failures: dict[str, list[str]] = {}  # each file that no mirror gave, and the reasons
+    names = [file.name for file in files]
+    for name in names:  # The names come from a config, and become a part of paths.
+        if not re.fullmatch(r"[^./\\:\0][^/\\:\0]*", name) or names.count(name) > 1:
+            raise DownloadError(f"name: {name!r}; allowed is a plain file name, of one file only")
+    unreachable: dict[str, str] = {}  # each mirror that gave no connection or no answer, and the reason
+    failures: list[str] = []
     for file in files:
-        path, reasons = find_verified(folder, file)
-        if path is not None:
-            continue
-        for mirror in mirrors:
-            shown = _shown(mirror)
+        path, reasons = find_verified(Path(folder), file)
+        if path is not None and path.name != file.name:
+            print(f"{file.name}: found as {path}", file=sys.stderr)
+        for mirror in mirrors if path is None else ():
             try:
-                if mirror in gone:
-                    raise _MirrorFailure(f"{gone[mirror]} (not asked again)")
-                print(f"{file.name}: fetching from {shown}", file=sys.stderr)
-                if mirror.lower().startswith(("http://", "https://")):
-                    _download(f"{mirror.rstrip('/')}/{quote(file.name)}", file, folder, timeout_s, retries)
-                else:
-                    _copy(mirror, file, folder)
+                if mirror in unreachable:
+                    raise _MirrorError(f"{unreachable[mirror]} (not asked again)")
+                print(f"{file.name}: fetching from {_shown(mirror)}", file=sys.stderr)
+                path = _fetch(mirror, file, Path(folder), timeout_s, retries)
                 break
-            except _MirrorFailure as failure:
-                if failure.gone:
-                    gone[mirror] = str(failure)
-                reasons.append(f"{shown}: {failure}")
+            except _MirrorError as failure:
+                reasons.append(f"{_shown(mirror)}: {failure}")
                 print(f"{file.name}: not from {reasons[-1]}", file=sys.stderr)
-        else:
-            failures[file.name] = reasons or ["no mirror is given"]
+                if isinstance(failure.__cause__, requests.ConnectionError | requests.Timeout):
+                    unreachable[mirror] = str(failure)
+        if path is None:
+            failures.append("\n    ".join([f"  {file.name}", *(reasons or ["no mirror is given"])]))
     if failures:
-        lines = [f"{len(failures)} of {len(files)} data files could not be had:"]
-        for name, reasons in failures.items():
-            lines += [f"  {name}", *(f"    {reason}" for reason in reasons)]
-        lines += [
-            "Two ways out:",
-            f"  put the {len(files)} files into {folder}/ ({', '.join(file.name for file in files)}), or",
-            "  run on the embedded data: --config dataset=digits",
-        ]
-        raise DownloadError("\n".join(lines))
+        raise DownloadError(
+            f"{len(failures)} of {len(files)} data files could not be had:\n" + "\n".join(failures) + "\nTwo ways out:"
+            f"\n  put the {len(files)} files into {folder}/ ({', '.join(names)}), or"
+            "\n  run on the embedded data: --config dataset=digits"
+        )
+    if any(find_verified(Path(folder), file)[0] is None for file in files):  # Its name was another's, and is taken now.
+        fetch_idx_files(files, mirrors, folder, timeout_s=timeout_s, retries=retries)
 
 
-def _copy(mirror: str, file: IdxFile, folder: Path) -> None:
+def _fetch(mirror: str, file: IdxFile, folder: Path, timeout_s: float, retries: int) -> Path:
+    """Bring one file from one mirror, verified, to its place in the folder."""
+    target = folder / file.name
+    if not mirror.lower().startswith(("http://", "https://")):
+        source = _find_in_folder(mirror, file)
+        with atomic_write(target) as copy, source.open("rb") as content:
+            shutil.copyfileobj(content, copy)
+        return target
+    scratch = folder / ".download"
+    shutil.rmtree(scratch, ignore_errors=True)  # A killed run may have left it.
+    try:
+        scratch.mkdir(parents=True)
+        path = _download(f"{mirror.rstrip('/')}/{quote(file.name)}", scratch, file, timeout_s, retries)
+        verified_payload(path, file)
+        return path.replace(target)
+    except PayloadError as error:
+        raise _MirrorError(f"sent {error}") from error
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _find_in_folder(mirror: str, file: IdxFile) -> Path:
     if mirror.startswith("file://"):
-        mirror = urllib.request.url2pathname(mirror.removeprefix("file://").removeprefix("localhost"))
-    source = Path(os.path.expanduser(mirror))  # noqa: PTH111 - Path.expanduser fails for a user who does not exist.
-    if not source.is_dir():
-        raise _MirrorFailure("neither a folder nor an http(s) address", gone=True)
-    path, reasons = find_verified(source, file)
+        mirror = url2pathname(mirror.removeprefix("file://").removeprefix("localhost"))
+    folder = Path(os.path.expanduser(mirror))  # noqa: PTH111 - Path.expanduser fails for a user who does not exist.
+    if not folder.is_dir():
+        raise _MirrorError("neither a folder nor an http(s) address")
+    path, reasons = find_verified(folder, file)
     if path is None:
-        raise _MirrorFailure("; ".join(reasons) or f"no {file.name} in this folder, compressed or not")
-    with atomic_write(folder / file.name) as target, path.open("rb") as content:
-        shutil.copyfileobj(content, target)
+        raise _MirrorError("; ".join(reasons) or f"no {file.name} in this folder, compressed or not")
+    return path
 
 
-def _download(url: str, file: IdxFile, folder: Path, timeout_s: float, retries: int) -> None:
-    limit = file.size + _MAX_COMPRESSION_OVERHEAD
-
-    def check_redirect(response: requests.Response, *_: object, **__: object) -> None:
-        """Refuse a redirect before it is followed."""
-        if response.is_redirect:
-            target = urljoin(response.url, response.headers["Location"])
-            allowed = ("https",) if urlsplit(response.url).scheme == "https" else ("http", "https")
-            if urlsplit(target).scheme not in allowed:
-                raise _MirrorFailure(f"redirects to {_shown(target)}, refused; allowed is {' or '.join(allowed)}")
-            response.close()  # requests would read the page that comes with the redirect, however long it is.
-
-    get = pooch.HTTPDownloader(
-        sys.stderr.isatty(), _CHUNK_BYTES, timeout=timeout_s, headers=_HEADERS, hooks={"response": check_redirect}
-    )
+def _download(url: str, scratch: Path, file: IdxFile, timeout_s: float, retries: int) -> Path:
+    hooks = {"response": _check_redirect}
+    get = pooch.HTTPDownloader(sys.stderr.isatty(), 2**16, timeout=timeout_s, headers=_HEADERS, hooks=hooks)
 
     def download(url: str, output: str, _: object) -> None:
         try:
             with Path(output).open("wb") as stream:
-                get(url, _Limited(stream, limit), None)
-        except requests.RequestException as error:
-            failure, transient = _failure(error, timeout_s)
-            if transient:
-                raise  # pooch tries again after such an error.
-            raise failure from error
+                get(url, _Limited(stream, file.size + _MAX_COMPRESSION_OVERHEAD), None)
+        except (requests.RequestException, ValueError) as error:
+            raise _failure(error, timeout_s) from error
 
-    scratch = folder / ".download"
-    shutil.rmtree(scratch, ignore_errors=True)  # A killed run may have left it.
     pooch.get_logger().setLevel("WARNING")  # Its other messages tell the address with the password.
-    try:
-        scratch.mkdir(parents=True)
-        cache = pooch.Pooch(scratch, "", {file.name: None}, {file.name: url}, retries)
-        path = Path(cache.fetch(file.name, downloader=download))
-        verified_payload(path, file)
-        path.replace(folder / file.name)
-    except PayloadError as error:
-        raise _MirrorFailure(f"sent {error}") from error
-    except (requests.RequestException, ValueError) as error:
-        raise _failure(error, timeout_s)[0] from error
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder / file.name)) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    cache = pooch.Pooch(scratch, "", {file.name: None}, {file.name: url}, retries)
+    return Path(cache.fetch(file.name, downloader=download))
+
+
+def _check_redirect(response: requests.Response, *_: object, **__: object) -> None:
+    """Refuse a redirect from https to http, or to another kind of address, before it is followed."""
+    if response.is_redirect:
+        target = urljoin(response.url, response.headers["Location"])
+        allowed = dict.fromkeys((urlsplit(response.url).scheme, "https"))
+        if urlsplit(target).scheme not in allowed:
+            raise _MirrorError(f"redirects to {_shown(target)}, refused; allowed is {' or '.join(allowed)}")
+        response.close()  # requests would read the page that comes with the redirect, however long it is.
 
 
 class _Limited:
@@ -180,28 +171,26 @@ class _Limited:
 
     def write(self, chunk: bytes) -> None:
         if self._stream.tell() + len(chunk) > self._limit:
-            raise _MirrorFailure(f"sent more than {self._limit:,} bytes")
+            raise _MirrorError(f"sent more than {self._limit:,} bytes")
         self._stream.write(chunk)
 
 
-def _failure(error: Exception, timeout_s: float) -> tuple[_MirrorFailure, bool]:
-    """What happened, without the address and what it may contain; and whether another try may help."""
+def _failure(error: Exception, timeout_s: float) -> _MirrorError:
+    """What happened, without the address, which may contain a password."""
     root: BaseException = error  # What the system said lies under the layers of libraries.
     while (inner := root.__cause__ or root.__context__) is not None:
         root = inner
-    said = (isinstance(root, OSError) and root.strerror) or str(root) or type(root).__name__
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        status = error.response.status_code
-        return _MirrorFailure(f"{status} {error.response.reason}"), status in _TRANSIENT
-    if isinstance(error, requests.ConnectTimeout):
-        return _MirrorFailure(f"no connection within {timeout_s:g} s", gone=True), False
+    if isinstance(error, requests.HTTPError):
+        kind = _PassingError if error.response.status_code in (429, 500, 502, 503, 504) else _MirrorError
+        return kind(f"{error.response.status_code} {error.response.reason}")
     if isinstance(root, TimeoutError):  # The server has had its time; the next mirror is quicker.
-        return _MirrorFailure(f"no byte for {timeout_s:g} s", gone=True), False
-    if isinstance(error, requests.ConnectionError):
-        return _MirrorFailure(f"no connection: {said}", gone=True), True
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return _MirrorFailure(f"truncated: {said}"), True
-    return _MirrorFailure(f"unusable address or answer ({type(error).__name__})"), False
+        what = "no connection within" if isinstance(error, requests.ConnectTimeout) else "no byte for"
+        return _MirrorError(f"{what} {timeout_s:g} s")
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        what = "no connection" if isinstance(error, requests.ConnectionError) else "truncated"
+        return _PassingError(f"{what}: {getattr(root, 'strerror', None) or str(root) or type(root).__name__}")
+    kind = _MirrorError if isinstance(error, requests.RequestException) else _PassingError
+    return kind(f"unusable address or answer ({type(error).__name__})")
 
 
 def _shown(address: str) -> str:

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import math
 import re
+import struct
 import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -19,9 +20,6 @@ from filtertwins.errors import StudyError
 
 if TYPE_CHECKING:  # The config's models are slow to import, and only their attributes are needed here.
     from filtertwins.settings import IdxFile
-
-_UNSIGNED_BYTE = 0x08  # the element type in an IDX magic number
-_MAX_RANK = 32  # Every version of numpy allows that many axes.
 
 
 class PayloadError(StudyError, ValueError):
@@ -57,12 +55,7 @@ def sized_payload(stream: IO[bytes], size: int) -> bytes:
 
 
 def verified_payload(path: Path, file: IdxFile) -> bytes:
-    """The payload of a stored file, compressed or not, if its size and checksum are right.
-
-    Raises:
-        PayloadError: when they are not; the message completes a sentence such as "the mirror sent ...".
-        OSError: when the file cannot be read.
-    """
+    """The payload of a stored file, compressed or not; a PayloadError when its size or checksum is wrong."""
     with path.open("rb") as stream:
         payload = sized_payload(stream, file.size)
     found = hashlib.sha256(payload).hexdigest()
@@ -72,19 +65,34 @@ def verified_payload(path: Path, file: IdxFile) -> bytes:
 
 
 def find_verified(folder: Path, file: IdxFile) -> tuple[Path | None, list[str]]:
-    """The path of the file in a folder, as served or decompressed, and a sentence about each that does not verify."""
+    """Find a file in a folder by its payload, whatever it is called: programs that unpack it rename it.
+
+    Returns:
+        The path, or None; and a sentence about each file that is called much like it, but does not verify.
+    """
     reasons: list[str] = []
-    for name in dict.fromkeys((file.name, file.name.removesuffix(".gz"))):
-        path = folder / name
-        if path.is_file():
-            try:
-                verified_payload(path, file)
-                return path, reasons
-            except PayloadError as error:
-                reasons.append(f"{path} is {error}")
-            except OSError as error:
-                reasons.append(f"{path} cannot be read: {error.strerror}")
+    try:
+        entries = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    except OSError as error:
+        return None, [f"{folder} cannot be read: {error.strerror}"]
+    visible = [path for path in entries if not path.name.startswith(".")]  # A kill may have left hidden ones.
+    for path in sorted(visible, key=lambda path: (not _alike(path.name, file.name), path)):
+        try:
+            verified_payload(path, file)
+            return path, reasons
+        except PayloadError as error:
+            reason = f"{path} is {error}"
+        except OSError as error:
+            reason = f"{path} cannot be read: {error.strerror}"
+        if _alike(path.name, file.name):
+            reasons.append(reason)
     return None, reasons
+
+
+def _alike(name: str, other: str) -> bool:
+    """Whether one name begins like the other, but for punctuation and case: ``train-images.idx3-ubyte (1).gz``."""
+    short, long = sorted(re.sub(r"\.gz$|[^a-z0-9]", "", name.lower()) for name in (name, other))
+    return long.startswith(short)
 
 
 def decode_idx(payload: bytes, name: str) -> np.ndarray:
@@ -97,24 +105,22 @@ def decode_idx(payload: bytes, name: str) -> np.ndarray:
         A writable uint8 array of the rank and dimensions in the header.
 
     Raises:
-        IdxError: when the header or the size is wrong; the message names the file and the field. Nothing is allocated
-            before the size that the header promises was found to be that of the payload.
+        IdxError: when the header or the size is wrong; the message names the file and the field.
     """
-
-    def check(right: bool, field: str, found: object, allowed: str) -> None:
+    zeros, element, rank = struct.unpack_from(">HBB", payload.ljust(4, b"\0"))
+    header = 4 + 4 * rank
+    dimensions = struct.unpack_from(f">{rank}I", payload.ljust(header, b"\0"), 4)
+    whole = header + math.prod(dimensions)  # Python's integers do not overflow.
+    size = f"{len(payload):,} bytes"
+    for right, field, found, allowed in (
+        (len(payload) >= 4, "size", size, "at least 4, the magic number"),
+        (zeros == 0, "magic", f"0x{payload[:4].hex()}", "two zero bytes first"),
+        (element == 0x08, "element type", f"0x{element:02x}", "0x08, unsigned bytes"),
+        (1 <= rank <= 32, "rank", rank, "1 to 32"),  # Every version of numpy allows that many axes.
+        (len(payload) >= header, "size", size, f"at least {header}, the header of rank {rank}"),
+        (0 not in dimensions, "a dimension", 0, "1 or more"),
+        (len(payload) == whole, "size", size, f"{whole:,}, as the dimensions {list(dimensions)} say"),
+    ):
         if not right:
             raise IdxError(f"{name}: {field} is {found}; allowed is {allowed}")
-
-    size = f"{len(payload):,} bytes"
-    check(len(payload) >= 4, "size", size, "at least 4, the magic number")
-    check(payload[:2] == b"\0\0", "magic", f"0x{payload[:4].hex()}", "two zero bytes first")
-    check(payload[2] == _UNSIGNED_BYTE, "element type", f"0x{payload[2]:02x}", "0x08, unsigned bytes")
-    rank = payload[3]
-    check(1 <= rank <= _MAX_RANK, "rank", rank, f"1 to {_MAX_RANK}")
-    header = 4 + 4 * rank
-    check(len(payload) >= header, "size", size, f"at least {header}, the header of rank {rank}")
-    dimensions = [int.from_bytes(payload[at : at + 4], "big") for at in range(4, header, 4)]
-    check(0 not in dimensions, "a dimension", 0, "1 or more")
-    whole = header + math.prod(dimensions)  # Python's integers do not overflow.
-    check(len(payload) == whole, "size", size, f"{whole:,}, as the dimensions {dimensions} say")
     return np.frombuffer(payload, np.uint8, offset=header).reshape(dimensions).copy()
