@@ -24,13 +24,7 @@ Shape: TypeAlias = tuple[int | str | None, ...]
 
 TEMPORARY_SUFFIX = ".filtertwins-tmp"
 """How the hidden temporary files of :func:`atomic_write` end; one that a kill left behind may be deleted."""
-
-_DELETE_AND_RERUN = "delete it and run again"
-
-# Every member of an archive needs a date, and this is the earliest that the zip format can hold.
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-_ZIP_REGULAR_FILE = 0o100644 << 16
-_ZIP_UNIX = 3
+_REMEDY = "delete it and run again"
 
 
 class DamagedFile(StudyError, ValueError):  # noqa: N818 - the name says what is wrong, and where
@@ -41,11 +35,10 @@ class DamagedFile(StudyError, ValueError):  # noqa: N818 - the name says what is
 def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     r"""Open a file that appears under its name only when it is complete.
 
-    The content goes to a hidden temporary file in the same folder, is synced to the disk, and then takes the name in
-    one step. On any exception, a keyboard interrupt included, the temporary file is removed, and a file that had the
-    name before stays as it was. A temporary file that a kill left behind is overwritten by the next attempt. No other
-    process writes the same file meanwhile, since Snakemake locks the folder. A symbolic link is written through, as by
-    ``open``.
+    The content goes to a hidden temporary file in the same folder, is synced to the disk, and takes the name in one
+    step. On any exception, an interrupt included, the temporary file is removed, and a file that had the name before
+    stays as it was. What a kill left behind is overwritten by the next attempt: Snakemake locks the folder, so no other
+    process writes the same file meanwhile. A symbolic link is written through, as by ``open``.
 
     Args:
         path: the file to write. Its folder is created.
@@ -103,70 +96,39 @@ def read_csv(path: Path) -> pd.DataFrame:
             is no UTF-8 text. (pandas would fill the missing fields in silence.)
     """
     with _open_existing(path) as file:
-        raw = file.read()
-    if not raw:
-        raise DamagedFile(f"{path}: the file is empty, expected a header line; {_DELETE_AND_RERUN}")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DamagedFile(f"{path}: not UTF-8 text ({error}); {_DELETE_AND_RERUN}") from error
-    if problem := _table_problem(text):
-        raise DamagedFile(f"{path}: {problem}; {_DELETE_AND_RERUN}")
-    try:
+        content = file.read()
+    with _damaged_unless(path, "a CSV table"):
+        text = content.decode("utf-8")
+        if not text.endswith("\n") or "\0" in text:
+            raise ValueError("zero bytes in the text" if "\0" in text else "empty, or cut off within a line")
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        if not header or not all(header):
+            raise ValueError(f"the header {header} has a column without a name")
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(header):
+                raise ValueError(f"row {number} has {len(row)} fields, expected {len(header)} as in the header")
         return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], index_col=False)
-    except ValueError as error:  # The errors of pandas' parser are among these.
-        raise DamagedFile(f"{path}: not a CSV table ({error}); {_DELETE_AND_RERUN}") from error
-
-
-def _table_problem(text: str) -> str | None:
-    if "\0" in text:
-        return "there are zero bytes in the text"
-    if not text.endswith("\n"):
-        return "the last line has no end, so the file is cut off"
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        return f"not a CSV table ({error})"
-    width = len(rows[0])
-    if not rows[0] or not all(rows[0]):
-        return f"the header {rows[0]} has a column without a name"
-    for number, row in enumerate(rows, start=1):
-        if len(row) != width:
-            return f"row {number} has {len(row)} fields, expected {width} as in the header"
-    return None
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays atomically as an npz file; the same arrays give the same bytes.
 
-    The members are sorted by name, undated and not compressed: compressed bytes would depend on the version of zlib,
-    and weights hardly shrink. Memory order does not matter.
-
-    Args:
-        path: the file to write.
-        arrays: of any shapes, and of any dtype but object.
+    The members are sorted by name and not compressed: compressed bytes would depend on the version of zlib, and weights
+    hardly shrink. NumPy does not date them. Memory order does not matter.
 
     Raises:
         ValueError: when an array is of dtype object, which could only be pickled.
     """
-    for name, array in arrays.items():
-        if np.asarray(array).dtype.hasobject:
+    plain = {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
+    for name, array in plain.items():
+        if array.dtype.hasobject:
             raise ValueError(f"{path}: array {name!r} has dtype object; allowed are numbers and text")
-    with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            _write_member(archive, name, np.asarray(arrays[name], order="C"))
-
-
-def _write_member(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
-    member = zipfile.ZipInfo(f"{name}.npy", date_time=_ZIP_EPOCH)
-    member.create_system = _ZIP_UNIX  # Windows would otherwise write other bytes.
-    member.external_attr = _ZIP_REGULAR_FILE
-    with archive.open(member, "w", force_zip64=array.nbytes > 2**30) as file:
-        np.lib.format.write_array(file, array, allow_pickle=False)
+    with atomic_write(path) as file:
+        np.savez(file, **plain)  # type: ignore[arg-type]  # mypy takes an array for the option allow_pickle
 
 
 def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str, np.ndarray]:
-    """Read an npz file without ever unpickling; check its checksums and shapes.
+    """Read the arrays of an npz file, by name, without ever unpickling; check their checksums and shapes.
 
     Args:
         path: the file to read.
@@ -174,29 +136,30 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
             one length in the whole file, as in ``{"kernels": ("seed", 3, 1, "filter"), "biases": ("seed", "filter")}``.
             Arrays that are not named here are returned unchecked.
 
-    Returns:
-        The arrays by name.
-
     Raises:
         FileNotFoundError: when there is no such file.
         DamagedFile: when the file is truncated or altered, holds an object array, lacks an array, or one has
             another shape. The message names file, array, what was found, what was expected, and what to do.
     """
-    arrays = {}
     with _open_existing(path) as file:
-        try:
+        with _damaged_unless(path, "a whole npz file"):
             archive = _open_archive(file)
-        except Exception as error:  # On damaged bytes zipfile raises errors of a dozen kinds.
-            found = f"found bytes that are not a whole npz file ({error}), expected one"
-            raise DamagedFile(f"{path}: {found}; {_DELETE_AND_RERUN}") from error
-        with archive:
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                arrays[name] = _read_member(archive, member, f"{path}: array {name!r}")
-    if not arrays:
-        raise DamagedFile(f"{path}: found no array, expected at least one; {_DELETE_AND_RERUN}")
+        arrays = {}
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            with _damaged_unless(f"{path}: array {name!r}", "a whole array"):
+                arrays[name] = _read_member(archive, member)
     _check_shapes(path, arrays, shapes or {})
     return arrays
+
+
+@contextmanager
+def _damaged_unless(where: Path | str, expected: str) -> Iterator[None]:
+    """Whatever fails within is a sign of damage: zipfile, numpy and pandas raise errors of a dozen kinds."""
+    try:
+        yield
+    except Exception as error:
+        raise DamagedFile(f"{where}: found bytes that are not {expected} ({error}); {_REMEDY}") from error
 
 
 def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
@@ -205,7 +168,7 @@ def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     # the count of members, which stands 12 bytes before the end.
     file.seek(-12, os.SEEK_END)
     (members,) = struct.unpack("<H", file.read(2))
-    if members != len(archive.infolist()):
+    if members != len(archive.infolist()) or not members:
         raise zipfile.BadZipFile(f"{len(archive.infolist())} of {members} members")
     # write_npz does not compress. A compressed member could take any amount of memory.
     if sum(max(member.file_size, member.compress_size) for member in archive.infolist()) > file.seek(0, os.SEEK_END):
@@ -213,52 +176,34 @@ def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
     return archive
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> np.ndarray:
-    try:
-        # The whole member is read first, so that its CRC is compared before its shape is believed.
-        stream = io.BytesIO(archive.read(member))
-        if (version := np.lib.format.read_magic(stream)) != (1, 0):
-            raise ValueError(f"version {version} of numpy's format")
-        shape, column_by_column, dtype = np.lib.format.read_array_header_1_0(stream)
-        if dtype.hasobject:
-            raise ValueError("object arrays are pickled, and never loaded")
-        if not dtype.itemsize:
-            raise ValueError(f"elements of no size, {dtype}")
-        elements = stream.read()
-        expected = math.prod(shape) * dtype.itemsize  # Python's integers do not overflow.
-        if len(elements) != expected:
-            raise ValueError(f"{len(elements):,} bytes for {expected:,} of shape {shape}")
-        return np.frombuffer(elements, dtype).reshape(shape, order="F" if column_by_column else "C").copy()
-    except Exception as error:  # zipfile and numpy raise errors of a dozen kinds.
-        found = f"found bytes that are not a whole array ({error}), expected a plain one with a matching checksum"
-        raise DamagedFile(f"{where}: {found}; {_DELETE_AND_RERUN}") from error
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    # The whole member is read first, so that its CRC is compared before its shape is believed.
+    stream = io.BytesIO(archive.read(member))
+    if (version := np.lib.format.read_magic(stream)) != (1, 0):
+        raise ValueError(f"version {version} of numpy's format")
+    shape, column_by_column, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise ValueError("object arrays are pickled, and never loaded")
+    if not dtype.itemsize:
+        raise ValueError(f"elements of no size, {dtype}")
+    elements = stream.read()
+    expected = math.prod(shape) * dtype.itemsize  # Python's integers do not overflow.
+    if len(elements) != expected:
+        raise ValueError(f"{len(elements):,} bytes for {expected:,} of shape {shape}")
+    return np.frombuffer(elements, dtype).reshape(shape, order="F" if column_by_column else "C").copy()
 
 
 def _check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]) -> None:
-    lengths: dict[str, int] = {}  # what each symbol stands for, since its first use
-    for name, expected in shapes.items():
-        found = arrays[name].shape if name in arrays else ()
-        matches = (
-            name in arrays
-            and len(found) == len(expected)
-            and all(
-                axis is None or length == (lengths.setdefault(axis, length) if isinstance(axis, str) else axis)
-                for length, axis in zip(found, expected, strict=True)
-            )
-        )
-        if not matches:
-            what = f"found shape {found}" if name in arrays else f"found only {', '.join(sorted(arrays))}"
-            wanted = _shape_text(expected, lengths)
-            raise DamagedFile(f"{path}: array {name!r}: {what}, expected {wanted}; {_DELETE_AND_RERUN}")
-
-
-def _shape_text(shape: Shape, lengths: Mapping[str, int]) -> str:
-    def axis_text(axis: int | str | None) -> str:
-        if axis is None:
-            return "any"
-        return f"{axis}={lengths[axis]}" if isinstance(axis, str) and axis in lengths else str(axis)
-
-    return f"({', '.join(map(axis_text, shape))})"
+    lengths: dict[Any, int] = {}  # what each symbol stands for, since its first use
+    for name, axes in shapes.items():
+        if name not in arrays:
+            raise DamagedFile(f"{path}: array {name!r}: found only {', '.join(sorted(arrays))}; {_REMEDY}")
+        found = arrays[name].shape
+        lengths = {axis: n for axis, n in zip(axes, found, strict=False) if isinstance(axis, str)} | lengths
+        expected = [lengths.get(axis, axis) for axis in axes]
+        if len(found) != len(axes) or any(axis not in (n, None) for n, axis in zip(found, expected, strict=True)):
+            wanted = ", ".join("any" if axis is None else str(axis) for axis in expected)
+            raise DamagedFile(f"{path}: array {name!r}: found shape {found}, expected ({wanted}); {_REMEDY}")
 
 
 def _open_existing(path: Path) -> IO[bytes]:

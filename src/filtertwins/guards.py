@@ -23,10 +23,7 @@ def require_writable(folders: Iterable[Path]) -> None:
         raise StudyError(
             f"not writable: {', '.join(refused)}; allow writing there, or run in another folder (--directory)"
         )
-    if full := sorted(str(folder) for folder in existing if _is_full(folder)):
+    disks = {folder: shutil.disk_usage(folder) for folder in existing}
+    # Some file systems don't tell their size, and say 0.
+    if full := sorted(str(folder) for folder, disk in disks.items() if disk.total and disk.free < LEAST_FREE_BYTES):
         raise StudyError(f"no space left: {', '.join(full)}; make room, or run in another folder (--directory)")
-
-
-def _is_full(folder: Path) -> bool:
-    disk = shutil.disk_usage(folder)
-    return disk.total > 0 and disk.free < LEAST_FREE_BYTES  # Some file systems don't tell their size, and say 0.

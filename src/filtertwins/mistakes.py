@@ -1,22 +1,116 @@
-"""Mistakes in a YAML file, told to the person who wrote it: the key, its value, what is allowed, the nearest name."""
+"""Mistakes in a YAML file, found and told: the key, its value, what is allowed, the nearest name."""
 
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+
+from filtertwins.errors import StudyError
+
+NULLS = ("null", "Null", "NULL", "~", "", "None")
+"""How null arrives as text: as YAML spells it, and as Snakemake hands it on to its jobs."""
+
+
+class Section(BaseModel):
+    """A section of a YAML file: frozen, without unknown keys, infinities and NaN."""
+
+    # Defaults are validated too, because some checks compare a key with the ones above it.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+def refuse(mistake: str, when: Callable[..., object]) -> Callable[[Any, ValidationInfo], Any]:
+    """A validator that says what is wrong; unlike one of a whole section, it runs when other keys have mistakes too.
+
+    Args:
+        mistake: what is said; in braces, it may name the parameters of ``when``, and ``found``, which is its result.
+        when: returns something true where there is a mistake. Its first parameter is the value, further ones are keys
+            above it in the section. Where one of these has a mistake itself, nothing is checked.
+    """
+    others = list(inspect.signature(when).parameters)[1:]
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        above = {other: info.data[other] for other in others if other in info.data}
+        if len(above) == len(others) and (found := when(value, **above)):
+            raise ValueError(mistake.format(found=found, **above))
+        return value
+
+    return validate
+
+
+def check(key: str, mistake: str, when: Callable[..., object]) -> Any:
+    """A check of one key of a section, as an attribute of its class; see :func:`refuse`."""
+    return field_validator(key)(refuse(mistake, when))
+
+
+def among(names: str) -> AfterValidator:
+    """A validator of a name: it must be among those under a key above it, or those in the validation's context."""
+
+    def validate(name: str, info: ValidationInfo) -> str:
+        known = info.data.get(names, (info.context or {}).get(names))
+        if known is not None and name not in known:
+            raise ValueError(f"not among the {names}; {allowed_names(name, known)}")
+        return name
+
+    return AfterValidator(validate)
+
+
+def with_nulls(plain: Any) -> Any:
+    """Plain data with null for each text that means it: Snakemake reads the values of ``--config`` as text."""
+    if isinstance(plain, Mapping):
+        return {key: with_nulls(value) for key, value in plain.items()}
+    return None if isinstance(plain, str) and plain in NULLS else plain
+
+
+def duplicate_keys(path: Path) -> list[str]:
+    """A line for each key that a section of a YAML file has twice. Without a word, YAML would drop its first value.
+
+    A key may stand beside one of the same name in a merged section (``<<``). For a file that is no YAML there is no
+    line: who reads it says what is wrong.
+    """
+    try:
+        whole = yaml.compose(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, yaml.YAMLError):
+        return []
+    found: list[tuple[int, str]] = []
+    seen: set[int] = set()  # Aliases stand for a node that is somewhere else too.
+    waiting = [("", whole)]
+    for section, node in waiting:
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(f"{section}{number}.", item) for number, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[tuple[str, str], int] = {}
+            for key, value in node.value:
+                waiting.append((f"{section}{key.value}.", value))
+                line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+                if name in lines and key.tag != "tag:yaml.org,2002:merge":
+                    found.append((line, f"{section}{key.value} stands in line {lines[name]} already; keep one of them"))
+                lines.setdefault(name, line)
+    return [f"{path}, line {line}: {mistake}" for line, mistake in sorted(found)]
+
+
+def refuse_duplicate_keys(paths: Iterable[Path]) -> None:
+    """Check that no section of some YAML files has a key twice.
+
+    Raises:
+        StudyError: names every such key, with both lines.
+    """
+    if mistakes := [mistake for path in dict.fromkeys(map(Path, paths)) for mistake in duplicate_keys(path)]:
+        raise StudyError(list_mistakes("the configuration", mistakes))
 
 
 def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """A line for each mistake in a YAML file: its key, its value, what is allowed, and the nearest known name.
-
-    Args:
-        error: what pydantic found.
-        model: what the whole file was checked against.
-    """
+    """A line for each mistake that pydantic found in a YAML file, the whole of which is described by a model."""
     items = error.errors(include_url=False)
     inner = {item["loc"][:length] for item in items for length in range(len(item["loc"]))}
     # Pydantic does not count an item with a mistake, and then reports that its list is too short as well.
@@ -30,69 +124,55 @@ def list_mistakes(subject: str, mistakes: Sequence[str]) -> str:
     return f"{subject} has {count}:\n" + "\n".join(f"  - {mistake}" for mistake in mistakes)
 
 
-def unknown_names(section: str, named: Any, noun: str, known: Iterable[str] | None) -> list[str]:
-    """A mistake for each name in a section that is not among the known ones."""
-    if known is None or not isinstance(named, Mapping | list | tuple):
-        return []
-    names = list(known)
-    return [
-        f"{section}.{name}: unknown {noun}; allowed: {', '.join(names)}{did_you_mean(str(name), names)}"
-        for name in named
-        if name not in names
-    ]
-
-
-def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
-    """One line for a person who wrote the YAML, from one of pydantic's errors."""
-    location = list(error["loc"])
-    if location[:1] == ["datasets"] and location[2:3] in (["idx"], ["embedded"]):
-        del location[2]  # Pydantic adds a dataset's kind after its name. It is not a key.
-    key = ".".join(str(part) for part in location)
-    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = _known_keys(whole, location[:-1])
-        return f"{key}: unknown key; allowed: {', '.join(known)}{did_you_mean(str(location[-1]), known)}"
-    if kind == "missing":
-        return f"{key}: missing"
-    if kind == "literal_error":
-        allowed = str(context["expected"])
-        return f"{key} = {value!r}; allowed: {allowed}{did_you_mean(str(value), _quoted(allowed))}"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{key}.kind: must be 'idx' or 'embedded'"
-    if kind in ("model_type", "dict_type"):
-        return f"{key} = {value!r}; must be a section with keys of its own"
-    if isinstance(value, dict | BaseModel):  # The whole section was checked, and the message names the keys.
-        return f"{key}: {error['msg']}" if key else str(error["msg"])
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{key} = {value}; must be a finite number"
-    return f"{key} = {value!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def _known_keys(whole: type[BaseModel], location: Iterable[Any]) -> list[str]:
-    """The keys that the section at `location` of a file may have."""
-    model: Any = whole
-    for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = model.model_fields[part].annotation
-        elif not isinstance(model, type):  # The model is dict[Name, X], where any name leads to X.
-            model = get_args(model)[1]
-        model = _first_model(model)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-
-
-def _first_model(annotation: Any) -> Any:
-    """The first model among the members of a union; other annotations unchanged."""
-    if isinstance(annotation, type) or getattr(annotation, "__origin__", None) is dict:
-        return annotation
-    members = [_first_model(member) for member in get_args(annotation)]
-    return next((m for m in members if isinstance(m, type) and issubclass(m, BaseModel)), annotation)
-
-
-def _quoted(text: str) -> list[str]:
-    return [part for part in text.split("'") if part.isidentifier()]
+def allowed_names(name: object, names: Iterable[str]) -> str:
+    """The end of a message about a name that is not among the known ones: which there are, and the nearest."""
+    return f"allowed: {', '.join(names)}{did_you_mean(str(name), names)}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest known name as the end of a message; empty where none is near."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
+    """One line for a person who wrote the YAML, from one of pydantic's errors."""
+    *above, last = error["loc"] or ("",)
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    parts = [*above, last] if last != "[key]" else above  # Pydantic adds this where a key itself is wrong.
+    if parts[:1] == ["datasets"] and parts[2:3] in (["idx"], ["embedded"]):
+        del parts[2]  # Pydantic adds a dataset's kind after its name.
+    key = ".".join(map(str, parts))
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; {allowed_names(last, _known_keys(whole, above))}"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{key}.kind: must be 'idx' or 'embedded'"
+    message = str(context.get("error", error["msg"]))  # Pydantic puts words before the message of a ValueError.
+    if kind == "literal_error":
+        names = re.findall(r"'(\w+)'", context["expected"])
+        message = f"allowed: {context['expected']}{did_you_mean(str(value), names)}"
+    elif kind in ("model_type", "dict_type"):
+        message = "must be a section with keys of its own"
+    elif isinstance(value, float) and not math.isfinite(value):
+        message = "must be a finite number"
+    elif isinstance(value, dict | BaseModel) or last == "[key]":  # The message or the key tells all.
+        return f"{key}: {message}".removeprefix(": ")
+    return f"{key} = {value!r}; {message[0].lower()}{message[1:]}"
+
+
+def _known_keys(model: Any, location: Sequence[Any]) -> list[str]:
+    """The keys that the section at `location` of a file may have, if the whole file is of the type `model`."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        fields = model.model_fields
+        if not location:
+            return list(fields)
+        if location[0] in fields:
+            return _known_keys(fields[location[0]].annotation, location[1:])
+        is_kind = "kind" in fields and location[0] in get_args(fields["kind"].annotation)
+        return _known_keys(model, location[1:]) if is_kind else []
+    members = get_args(model)
+    if get_origin(model) in (dict, tuple):  # A name or a number leads to a value. There are no sections in pairs.
+        return _known_keys(members[get_origin(model) is dict], location[1:])
+    return [key for member in members for key in _known_keys(member, location)]  # of a union
