@@ -13,11 +13,15 @@ LABELS = {
     "relu_3x1": "ReLU 3\N{MULTIPLICATION SIGN}1",
     "relu_5x5": "ReLU 5\N{MULTIPLICATION SIGN}5",
     "linear_sgd": "no activation, gradient descent",
+    "linear_decay": "no activation, gradient descent, decay",
+    "linear_dropout": "no activation, Adam, dropout",
+    "relu_sgd": "ReLU, gradient descent",
     "relu_adam": "ReLU, Adam",
     "trained": "trained",
     "frozen": "kernels never trained",
     "shuffled": "labels shuffled",
 }
+_TWINS = ["linear_sgd", "linear_decay", "linear_dropout", "relu_sgd", "relu_adam"]
 _KINDS = {
     "question": ("linear", 3, 1),
     "question_converged": ("linear", 3, 1),
@@ -36,6 +40,7 @@ def study_tables(seeds: int, counts: tuple[int, ...] = (1, 2, 8, 16)) -> dict[st
         **_experiments(seeds, rng),
         **_pruning(seeds, rng),
         "strangers": _strangers(main, seeds),
+        "strangers_by_threshold": _strangers_by_threshold(main, seeds),
     }
     for name, table in list(tables.items()):
         tables |= derived_tables(name, table)
@@ -48,6 +53,15 @@ def _strangers(main: pd.DataFrame, seeds: int) -> pd.DataFrame:
     rows = rows.merge(pd.DataFrame({"stage": ["initial", "trained"], "ratio": [1.0, 0.6]}), how="cross")
     ends = (0.8, 1.3) if seeds > 2 else (np.nan, np.nan)
     return rows.assign(ratio_low=rows["ratio"] * ends[0], ratio_high=rows["ratio"] * ends[1], estimable=seeds > 2)
+
+
+def _strangers_by_threshold(main: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """A row for each of six thresholds; few filters have too few of the closest pairs for a band."""
+    rows = _strangers(main, seeds).merge(pd.DataFrame({"share": [0.1, 0.05, 0.02, 0.01, 0.005, 0.002]}), how="cross")
+    banded = rows["estimable"] & (rows["share"] * rows["filters"] > 0.05)
+    return rows.assign(
+        band_low=(0.7 * rows["ratio"]).where(banded), band_high=(1.4 * rows["ratio"]).where(banded), estimable=banded
+    )
 
 
 def _grid(**columns: list[object]) -> pd.DataFrame:
@@ -68,7 +82,9 @@ def _networks(architectures: list[str], counts: tuple[int, ...], seeds: int, **c
 def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     staged = main.merge(pd.DataFrame({"stage": ["initial", "trained"]}), how="cross")
     many = staged["filters"] > 1
-    share = np.where(many, rng.uniform(0.1, 0.4, len(staged)), 0.0)
+    share = np.where(
+        many, np.log2(staged["filters"]) * rng.uniform(0.5, 1, len(staged)) / staged["dimension"] ** 0.5 / 3, 0.0
+    )
     cosine = np.where(many, rng.uniform(0.5, 0.9, len(staged)), np.nan)
     redundancy = staged.assign(
         mean_nearest_cosine=cosine,
@@ -106,7 +122,9 @@ def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame
     controls = _networks(["trained", "frozen", "shuffled"], (8, 32), seeds)
     merging = _networks(["question", "relu_5x5"], (2, 16), seeds, filters_kept=[1, 2, 3])
     exact = (merging["architecture"] == "question") & (merging["filters_kept"] > 1)
-    twins = _networks(["linear_sgd", "relu_adam"], (8,), seeds, epsilon=[0.0, 1e-5, 1e-3], step=[0, 1, 10, 100])
+    twins = _networks(_TWINS, (8,), seeds, epsilon=[0.0, 1e-5, 1e-3], step=[0, 1, 3, 10, 30, 100])
+    apart = twins["epsilon"] * (1 + twins["step"]) ** 0.2
+    grows = np.where(twins["architecture"].isin(["linear_sgd", "linear_decay"]), 0.05, np.nan)
     one_fewer = _networks(["linear_sgd", "relu_adam"], (2, 4), seeds, second_filter=["own", "twin", "silent"])
     removal = _networks(["question", "relu_5x5"], (8, 16), seeds, filter=list(range(8)))
     return {
@@ -125,8 +143,10 @@ def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame
             learning_rate=0.1,
             dropout=0.0,
             second_filter="twin",
-            separation=twins["epsilon"] * (1 + twins["step"]),
-            equal=twins["epsilon"] == 0,
+            separation=apart,
+            outgoing_separation=apart - twins["epsilon"],
+            bound=twins["epsilon"] * np.exp(grows * twins["step"]) * (1 + twins["step"]) ** 0.3,
+            equal=(twins["epsilon"] == 0) & ((twins["step"] == 0) | ~twins["architecture"].str.endswith("dropout")),
         ),
         "one_fewer": one_fewer.assign(train_loss=rng.uniform(0.1, 0.2, len(one_fewer))),
         "removal": removal.assign(
@@ -158,7 +178,9 @@ def _pruning(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
             other=criteria["pair"].str[1],
             rank_correlation=rng.uniform(-1, 1, len(criteria)),
         ).drop(columns="pair"),
-        "cost": cost.assign(parameters=1000 * cost["kept"], latency_s=1e-4 * cost["kept"] * (1 + 0.1 * cost["round"])),
+        "cost": cost.assign(
+            parameters=1000 * cost["kept"], latency_s=1e-4 * (cost["kept"] + cost["round"] + 9 / cost["batch"])
+        ),
         "obd": obd.assign(
             predicted_increase=obd["share"] ** 2,
             predicted_increase_1990=obd["share"] ** 3,

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import accuracy_axis, draw_means, filters_axis, measured
-from filtertwins.figures.style import (
-    REFERENCE_COLOR,
-    SINGLE_COLUMN_IN,
-    SMALL_TEXT_PT,
-    Look,
-    legend_above,
-    new_figure,
-    style,
-)
+from filtertwins.figures.axes import accuracy_axis, filters_axis
+from filtertwins.figures.series import draw_means, measured
+from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, legend_above, panel, style
 
 
 @style()
@@ -30,8 +23,7 @@ def draw(runs_means: pd.DataFrame, optimum: pd.DataFrame | None = None, *, look:
     accuracy = measured(runs_means, "test_accuracy", percent=True)
     names = look.order(accuracy["architecture"])
     shown = accuracy[["mean", "low", "high"]].to_numpy().ravel().tolist()
-    figure = new_figure(SINGLE_COLUMN_IN, 2.5 + 0.15 * len(names))
-    axes = figure.subplots()
+    figure, axes = panel(2.5 + 0.15 * len(names))
     draw_means(axes, accuracy, look, dodge=0.06)
     filters_axis(axes, accuracy["filters"])
     if optimum is not None:

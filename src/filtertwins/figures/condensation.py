@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import measured
+from filtertwins.figures.series import measured
 from filtertwins.figures.style import Look, label_panel, nothing_to_draw, panels, readable, style
 
 

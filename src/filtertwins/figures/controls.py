@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import accuracy_axis, draw_points, measured, with_ends
+from filtertwins.figures.axes import accuracy_axis
+from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, panels, style
 
 
@@ -20,30 +20,16 @@ def draw(controls_means: pd.DataFrame, *, look: Look) -> Figure:
     """
     figure, (left, right) = panels(2, 2.3)
     left.axhline(0, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    _draw(left, measured(controls_means, "excess"), look)
-    left.set_ylabel("Excess nearest cosine\nover re-drawn kernels")
-    label_panel(left, 0, "are filters more alike than chance?")
+    draw_points(left, with_ends(measured(controls_means, "excess")), look, x="filters", y="mean", apart=0.2)
+    left.set_ylabel("Cosine to the most similar\nfilter, minus chance")
+    label_panel(left, 0, "are filters more alike than by chance?")
     accuracy = measured(controls_means, "test_accuracy", percent=True)
-    _draw(right, accuracy, look)
+    draw_points(right, with_ends(accuracy), look, x="filters", y="mean", apart=0.2)
     accuracy_axis(right.yaxis, accuracy[["mean", "low", "high"]])
     right.set_ylabel("Test accuracy (%)")
-    label_panel(right, 1, "does the network work?")
+    label_panel(right, 1, "is the network of any use?")
+    for axes in (left, right):
+        axes.set_xlabel("Number of filters")
     names = look.order(controls_means["architecture"])
     legend_above(figure, look.handles(names, linestyle="none"), columns=len(names))
     return figure
-
-
-def _draw(axes: Axes, means: pd.DataFrame, look: Look) -> None:
-    names = look.order(means["architecture"])
-    draw_points(
-        axes,
-        with_ends(means),
-        x="filters",
-        y="mean",
-        hue="architecture",
-        hue_order=names,
-        palette=look.palette(names),
-        markers=list(look.markers(names).values()),
-        dodge=0.4 if len(names) > 1 else False,
-    )
-    axes.set_xlabel("Number of filters")

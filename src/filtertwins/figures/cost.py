@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from filtertwins.figures.axes import draw_lines, measured, with_ends
+from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
     NULL_COLOR,
@@ -33,28 +33,19 @@ def draw(cost_means: pd.DataFrame, *, look: Look) -> Figure:
     """
     means = measured(cost_means, "time_ratio", percent=True)
     means["share_kept"] = 100 * means["kept"] / means["filters"]
-    names = look.order(means["architecture"])[:_MOST_PANELS]
+    shown = networks(means, look, _MOST_PANELS)
     batches = sorted(means["batch"].unique())
-    if not names:
+    if not shown:
         return nothing_to_draw("No network's time was measured.")
-    figure, grid = panels(len(names), 2.5, sharex=True, sharey=True)
+    figure, grid = panels(len(shown), 2.5, sharex=True, sharey=True)
     colors = {batch: _BATCH_COLORS[place % len(_BATCH_COLORS)] for place, batch in enumerate(batches)}
     markers = {batch: _MARKERS[place % len(_MARKERS)] for place, batch in enumerate(batches)}
-    for index, (axes, name) in enumerate(zip(grid, names, strict=True)):
+    for index, (name, filters, own) in enumerate(shown):
+        axes = grid[index]
         axes.plot([0, 100], [0, 100], color=NULL_COLOR, linewidth=1.4, zorder=1)
-        own = means[means["architecture"] == name]
-        draw_lines(
-            axes,
-            with_ends(own),
-            x="share_kept",
-            hue="batch",
-            palette=colors,
-            markers=markers,
-        )
+        draw_lines(axes, with_ends(own), x="share_kept", hue="batch", palette=colors, markers=markers)
         label_panel(axes, index, look.label(name))
-        axes.set(
-            xlabel=f"Filters kept (% of {own['filters'].max()})", ylabel="Time of a call,\n% of the whole network's"
-        )
+        axes.set(xlabel=f"Filters kept (% of {filters})", ylabel="Time of a call,\n% of the unpruned network's")
     grid[0].set(xlim=(0, 103), xticks=[0, 25, 50, 75, 100])
     grid[0].set_ylim(0, 1.03 * max(100, means["mean"].max(), means["high"].max()))
     handles = {_calls(batch): Line2D([], [], color=colors[batch], marker=markers[batch]) for batch in batches}

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from filtertwins.figures.axes import measured
 from filtertwins.figures.methods import ORACLE, RANDOM, method_name
+from filtertwins.figures.series import measured, networks
 from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, label_panel, nothing_to_draw, panels, style
 
 _MOST_PANELS = 3
@@ -25,16 +25,12 @@ def draw(criteria_means: pd.DataFrame, *, look: Look) -> Figure:
         look: how series are named and drawn.
     """
     means = measured(criteria_means, "rank_correlation")
-    networks = means.drop_duplicates(["architecture", "filters"])
-    order = look.order(networks["architecture"])
-    networks = networks.sort_values("architecture", key=lambda names: names.map(order.index), kind="stable")
-    if networks.empty:
+    shown = networks(means, look, _MOST_PANELS)
+    if not shown:
         return nothing_to_draw("No filters were rated by several criteria.")
-    shown = networks.head(_MOST_PANELS)
     criteria = _in_order(means)
-    figure, grid = panels(len(shown), 0.95 + 0.2 * len(criteria), sharey=True)
-    for index, (name, filters) in enumerate(zip(shown["architecture"], shown["filters"], strict=True)):
-        own = means[(means["architecture"] == name) & (means["filters"] == filters)]
+    figure, grid = panels(len(shown), 1.1 + 0.2 * max(5, len(criteria)), sharey=True)
+    for index, (name, filters, own) in enumerate(shown):
         _draw_map(grid[index], own, criteria)
         grid[index].text(0.98, 0.95, f"k = {filters}", transform=grid[index].transAxes, ha="right", va="top")
         label_panel(grid[index], index, look.label(name))
@@ -56,23 +52,12 @@ def _draw_map(axes: Axes, means: pd.DataFrame, criteria: list[str]) -> None:
     table = half.combine_first(half.T).reindex(index=criteria[1:], columns=criteria[:-1])
     above = np.triu(np.ones(table.shape, dtype=bool), k=1)
     digits = table.map(lambda value: f"{value:.1f}".replace("-0.0", "0.0").replace("-", "\N{MINUS SIGN}"))
-    sns.heatmap(
-        table.rename(index=method_name, columns=method_name),
-        mask=above | table.isna().to_numpy(),
-        annot=digits,
-        fmt="",
-        annot_kws={"fontsize": SMALL_TEXT_PT},
-        vmin=-1,
-        vmax=1,
-        cmap="RdBu",
-        cbar=False,
-        linewidths=0.6,
-        linecolor="white",
-        ax=axes,
-    )
-    axes.add_patch(
-        Rectangle((0, 0), 1, len(table), fill=False, edgecolor=REFERENCE_COLOR, linewidth=1.2, clip_on=False)
-    )
+    numbers = {"annot": digits, "fmt": "", "annot_kws": {"fontsize": SMALL_TEXT_PT}}
+    cells = {"vmin": -1, "vmax": 1, "cmap": "RdBu", "cbar": False, "linewidths": 0.6, "linecolor": "white"}
+    named = table.rename(index=method_name, columns=method_name)
+    sns.heatmap(named, mask=above | table.isna().to_numpy(), ax=axes, **numbers, **cells)
+    frame = Rectangle((0, 0), 1, len(table), fill=False, edgecolor=REFERENCE_COLOR, linewidth=1.2, clip_on=False)
+    axes.add_patch(frame)
     axes.set(xlabel="", ylabel="")
-    axes.tick_params(length=0)
-    axes.tick_params(axis="x", rotation=90)
+    axes.tick_params(axis="x", length=0, rotation=90)
+    axes.tick_params(axis="y", length=0, rotation=0)

@@ -6,17 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from filtertwins.figures.axes import draw_means
-from filtertwins.figures.style import (
-    NULL_COLOR,
-    SINGLE_COLUMN_IN,
-    Look,
-    legend_above,
-    new_figure,
-    nothing_to_draw,
-    readable,
-    style,
-)
+from filtertwins.figures.series import draw_means
+from filtertwins.figures.style import NULL_COLOR, Look, legend_above, nothing_to_draw, panel, readable, style
 
 
 @style()
@@ -40,8 +31,7 @@ def draw(excess: pd.DataFrame, *, look: Look) -> Figure:
     activations = [activation for activation in first.index if activation in set(rows["activation"])]
     rows = rows.sort_values("activation", key=lambda column: column.map(activations.index), kind="stable")
     colors, markers = look.palette(first), look.markers(first)
-    figure = new_figure(SINGLE_COLUMN_IN, 2.5)
-    axes = figure.subplots()
+    figure, axes = panel(2.5)
     axes.axhline(0, color=NULL_COLOR, linewidth=1.4, zorder=1)
     draw_means(
         axes,
@@ -58,7 +48,7 @@ def draw(excess: pd.DataFrame, *, look: Look) -> Figure:
     ticks = sorted(set(rows["dimension"]))
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlabel("Weights in a kernel")
-    axes.set_ylabel("Excess nearest cosine\nover re-drawn kernels")
+    axes.set_ylabel("Cosine to the most similar\nfilter, minus chance")
     handles = {
         "no activation" if activation == "linear" else readable(activation): handle
         for activation in activations

@@ -27,7 +27,7 @@ class _Network:
 
     Attributes:
         kernels: for each stage the weights  # (filter, row, column)
-        clustered: for each stage the filters that are in a cluster of near duplicates  # (filter,)
+        clustered: for each stage which filters share a cluster of near duplicates; dead ones have none  # (filter,)
     """
 
     name: str
@@ -52,7 +52,7 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
         own = kernels[kernels["architecture"] == name]
         own = own[own["filters"] == own["filters"].max()]
         shown.append(_network(own[own["seed"] == own["seed"].min()], clusters, redundancy))
-    figure, axes = panels(2 * len(shown), 2.9 if len(shown) > 1 else 3.6)
+    figure, axes = panels(2 * len(shown), 2.65 if len(shown) > 1 else 3.6)
     for place, (network, stage) in enumerate((network, stage) for network in shown for stage in _STAGES):
         panel = axes[place]
         if network.kernels[stage][0].size == 3:
@@ -63,7 +63,7 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
         label_panel(panel, place, f"{look.label(network.name)}\n{count} filters, {_STAGES[stage]}", wrap=23)
     images = [panel for panel in axes if panel.collections]
     if images:
-        bar = figure.colorbar(images[0].collections[0], ax=images, location="bottom", pad=0.02, aspect=30, shrink=0.7)
+        bar = figure.colorbar(images[0].collections[0], ax=images, location="bottom", panchor="N", pad=0.02, aspect=30)
         bar.set_label("Weight / largest weight of its kernel")
         bar.outline.set_visible(False)
     return figure
@@ -92,18 +92,14 @@ def _network(weights: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataF
         members[stage] = own[own["stage"] == stage].sort_values("filter")["cluster"]
     sizes = members["trained"].map(members["trained"].value_counts()).where(members["trained"] >= 0, 0)
     angles = [_orientation(kernel) for kernel in values["trained"]]
+    shared = {stage: np.asarray(own.duplicated(keep=False) & (own >= 0)) for stage, own in members.items()}
     order = np.lexsort((angles, members["trained"].where(sizes > 1, -1), -sizes))
     return _Network(
         name=str(name),
         kernels={stage: values[stage][order] for stage in _STAGES},
-        clustered={stage: _in_company(members[stage])[order] for stage in _STAGES},
+        clustered={stage: shared[stage][order] for stage in _STAGES},
         ignores_sign=bool(kind != "positive_scale"),
     )
-
-
-def _in_company(cluster: pd.Series[int]) -> npt.NDArray[np.bool_]:
-    """Which filters share their cluster with another one; dead filters are in none."""
-    return np.asarray(cluster.duplicated(keep=False) & (cluster >= 0))
 
 
 def _orientation(kernel: npt.NDArray[np.float64]) -> float:
@@ -132,9 +128,9 @@ def _draw_disc(axes: Axes, network: _Network, stage: str, look: Look) -> None:
         circle = axes.add_patch(Circle((x, y), radius, facecolor=color, alpha=0.35, edgecolor="none"))
         circle.set_clip_path(disc)
         axes.plot(x, y, ".", color=color, markersize=2)
-    axes.set(xlim=(-1.04 * rim, 1.04 * rim), ylim=(-1.04 * rim, 1.04 * rim), aspect="equal", xticks=[], yticks=[])
+    axes.set(xlim=(-1.04 * rim, 1.04 * rim), ylim=(-1.04 * rim, 1.04 * rim), aspect="equal", anchor="N")
+    axes.set(xticks=[], yticks=[], xlabel="Overlapping circles:\nnear duplicates")
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("Overlapping circles:\nnear duplicates")
 
 
 def _draw_images(axes: Axes, network: _Network, stage: str) -> None:

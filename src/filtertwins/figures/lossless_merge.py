@@ -5,17 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import draw_points
-from filtertwins.figures.style import (
-    REFERENCE_COLOR,
-    SINGLE_COLUMN_IN,
-    SMALL_TEXT_PT,
-    Look,
-    legend_above,
-    new_figure,
-    nothing_to_draw,
-    style,
-)
+from filtertwins.figures.series import draw_points
+from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, legend_above, nothing_to_draw, panel, style
 
 _ROUNDING = 1e-9
 """Logits that change by less are the same; float64 itself rounds them at some 1e-14 here."""
@@ -33,20 +24,10 @@ def draw(merging: pd.DataFrame, *, look: Look) -> Figure:
     if rows.empty:
         return nothing_to_draw("No network has more filters than it was merged into.")
     names = look.order(rows["architecture"])
-    figure = new_figure(SINGLE_COLUMN_IN, 2.3 + 0.15 * len(names))
-    axes = figure.subplots()
+    figure, axes = panel(2.3 + 0.15 * len(names))
     axes.set_yscale("log")
-    draw_points(
-        axes,
-        rows.assign(change=rows["largest_logit_change"].clip(1e-17)),
-        x="filters_kept",
-        y="change",
-        hue="architecture",
-        hue_order=names,
-        palette=look.palette(names),
-        markers=list(look.markers(names).values()),
-        dodge=0.15 * (len(names) - 1),
-    )
+    changes = rows.assign(change=rows["largest_logit_change"].clip(1e-17))
+    draw_points(axes, changes, look, x="filters_kept", y="change", apart=0.15)
     axes.axhline(_ROUNDING, color=REFERENCE_COLOR, linewidth=0.8, linestyle="--")
     side, note = axes.get_yaxis_transform(), {"color": REFERENCE_COLOR, "fontsize": SMALL_TEXT_PT}
     axes.text(0.99, _ROUNDING / 3, "below: rounding only", note, transform=side, ha="right", va="top")

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import draw_lines, measured, with_ends
 from filtertwins.figures.methods import method_color, method_marker
+from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     NULL_BAND_COLOR,
     NULL_COLOR,
@@ -42,11 +42,10 @@ def draw(obd_means: pd.DataFrame, *, look: Look) -> Figure:
         look: how series are named and drawn; its margin of accuracy is the grey band.
     """
     means = obd_means.assign(percent=100 * obd_means["share"])
-    names = look.order(means["architecture"])
-    if not names:
+    shown = networks(means, look, 1)
+    if not shown:
         return nothing_to_draw("No weights were deleted.")
-    means = means[means["architecture"] == names[0]]
-    means = means[means["filters"] == means["filters"].max()]
+    _, _, means = shown[0]
     figure, (left, right) = panels(2, 2.7)
     _draw_increases(left, means[means["ranking"] == "obd"])
     label_panel(left, 0, "is the loss foretold?")

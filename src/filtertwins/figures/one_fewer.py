@@ -7,16 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import draw_points, measured, with_ends
-from filtertwins.figures.style import (
-    NULL_BAND_COLOR,
-    NULL_COLOR,
-    Look,
-    label_panel,
-    legend_above,
-    panels,
-    style,
-)
+from filtertwins.figures.series import draw_points, measured, with_ends
+from filtertwins.figures.style import NULL_BAND_COLOR, NULL_COLOR, Look, label_panel, legend_above, panels, style
 
 _MINUS = "\N{MINUS SIGN}"
 _COMPARISONS = {
@@ -40,7 +32,7 @@ def draw(one_fewer_means: pd.DataFrame, *, look: Look) -> Figure:
     rows = list(dict.fromkeys(order["row"]))
     figure, both = panels(2, 0.9 + 0.24 * max(3, len(rows)), sharex=True, sharey=True)
     for index, (comparison, (words, title)) in enumerate(_COMPARISONS.items()):
-        _draw(both[index], means[means["comparison"] == comparison], names, rows, look)
+        _draw(both[index], means[means["comparison"] == comparison], rows, look)
         both[index].set(xlabel=words, ylabel="")
         label_panel(both[index], index, title)
     band = {f"margin, ± {look.margins['loss']:g} nats: does not matter": Patch(color=NULL_BAND_COLOR)}
@@ -48,20 +40,8 @@ def draw(one_fewer_means: pd.DataFrame, *, look: Look) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, means: pd.DataFrame, names: list[str], rows: list[str], look: Look) -> None:
+def _draw(axes: Axes, means: pd.DataFrame, rows: list[str], look: Look) -> None:
     axes.axvspan(-look.margins["loss"], look.margins["loss"], color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.axvline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
-    draw_points(
-        axes,
-        with_ends(means),
-        x="mean",
-        y="row",
-        order=rows,
-        hue="architecture",
-        hue_order=names,
-        palette=look.palette(names),
-        markers=list(look.markers(names).values()),
-        err_kws={"linewidth": 0.9},
-        capsize=0.2,
-    )
+    draw_points(axes, with_ends(means), look, x="mean", y="row", order=rows, err_kws={"linewidth": 0.9}, capsize=0.2)
     axes.tick_params(axis="y", length=0)

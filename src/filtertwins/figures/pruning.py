@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from filtertwins.figures.axes import accuracy_axis, draw_lines, filters_axis, measured, with_ends
+from filtertwins.figures.axes import accuracy_axis, filters_axis
 from filtertwins.figures.methods import RANDOM, method_color, method_marker, method_name
+from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
     NULL_BAND_COLOR,
@@ -28,6 +31,7 @@ _OTHER = "0.75"
 _MOST_PANELS = 4
 _COLORS = {_CHOSEN: COLORS[6]} | {method: method_color(method) for method in (COSINE_MERGE, RANDOM)}
 _MARKERS = {_CHOSEN: "v"} | {method: method_marker(method) for method in (COSINE_MERGE, RANDOM)}
+_WIDTHS = {_CHOSEN: 2.4, COSINE_MERGE: 1.1, RANDOM: 1.1}
 _NAMES = {_CHOSEN: "best on validation images"} | {method: method_name(method) for method in (COSINE_MERGE, RANDOM)}
 
 
@@ -41,15 +45,11 @@ def draw(pruning_means: pd.DataFrame, *, look: Look) -> Figure:
         look: how series are named and drawn.
     """
     means = measured(pruning_means, "test_accuracy", percent=True)
-    networks = means[means["method"] != UNPRUNED].drop_duplicates(["architecture", "filters"])
-    order = look.order(networks["architecture"])
-    networks = networks.sort_values("architecture", key=lambda names: names.map(order.index), kind="stable")
-    if networks.empty:
+    if (means["method"] == UNPRUNED).all():
         return nothing_to_draw("No network was pruned.")
-    shown = networks.head(_MOST_PANELS)
+    shown = networks(means, look, _MOST_PANELS)
     figure, grid = panels(len(shown), 2.5)
-    for index, (name, filters) in enumerate(zip(shown["architecture"], shown["filters"], strict=True)):
-        own = means[(means["architecture"] == name) & (means["filters"] == filters)]
+    for index, (name, filters, own) in enumerate(shown):
         _draw_panel(grid[index], own)
         grid[index].set_xlabel(f"Filters kept of {filters}")
         label_panel(grid[index], index, look.label(name))
@@ -79,21 +79,18 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
     axes.set_ylabel("")
 
 
-def _draw_series(axes: Axes, rows: pd.DataFrame, line: object) -> None:
-    draw_lines(
-        axes,
-        with_ends(rows),
-        x="kept",
-        hue="method",
-        order=list(_COLORS),
-        palette=_COLORS,
-        markers=_MARKERS,
-        linestyle=line,
-    )
+def _draw_series(axes: Axes, rows: pd.DataFrame, line: Any) -> None:
+    # The best way is often the merge, so its line is wide enough to be seen around the other.
+    looks = {"palette": _COLORS, "markers": _MARKERS, "sizes": _WIDTHS}
+    order = list(_COLORS)
+    draw_lines(axes, with_ends(rows), x="kept", hue="method", size="method", order=order, linestyle=line, **looks)
 
 
 def _legend() -> dict[str, Line2D]:
-    handles = {_NAMES[name]: Line2D([], [], color=_COLORS[name], marker=_MARKERS[name]) for name in _COLORS}
+    handles = {
+        _NAMES[name]: Line2D([], [], color=_COLORS[name], marker=_MARKERS[name], linewidth=_WIDTHS[name])
+        for name in _COLORS
+    }
     handles["other criteria"] = Line2D([], [], color=_OTHER, linewidth=0.6)
     handles["as pruned, before fine-tuning"] = Line2D([], [], color=REFERENCE_COLOR, linestyle=(0, (2, 1.5)))
     handles["unpruned, trained on as long"] = Line2D([], [], color=NULL_COLOR, linewidth=1.4)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import accuracy_axis, draw_means, filters_axis, measured, unlike
+from filtertwins.figures.axes import accuracy_axis, filters_axis
+from filtertwins.figures.series import draw_means, measured, unlike
 from filtertwins.figures.style import (
     NULL_BAND_COLOR,
     NULL_COLOR,
@@ -67,29 +68,17 @@ def _draw_shares(axes: Axes, shares: pd.DataFrame, look: Look) -> None:
 def _draw_accuracy(axes: Axes, shares: pd.DataFrame, runs_means: pd.DataFrame, look: Look) -> None:
     accuracy = measured(runs_means, "test_accuracy", percent=True)
     points = shares.merge(accuracy, on=_KEY, suffixes=("_share", "")).sort_values("filters")
-    options = {"palette": look.palette(points["architecture"]), "markers": look.markers(points["architecture"])}
-    sns.lineplot(
-        points,
-        x="mean_share",
-        y="mean",
-        hue="architecture",
-        style="architecture",
-        dashes=False,
-        estimator=None,
-        sort=False,
-        markeredgewidth=0,
-        legend=False,
-        ax=axes,
-        **options,
-    )
+    colors, markers = look.palette(points["architecture"]), look.markers(points["architecture"])
+    series = {"hue": "architecture", "palette": colors, "style": "architecture", "markers": markers, "dashes": False}
+    as_they_are = {"estimator": None, "sort": False, "markeredgewidth": 0, "legend": False}
+    sns.lineplot(points, x="mean_share", y="mean", ax=axes, **series, **as_they_are)
     for name, own in points.groupby("architecture"):
-        color = look.color(str(name))
-        axes.hlines(own["mean"], own["low_share"], own["high_share"], linewidth=0.8, color=color)
-        axes.vlines(own["mean_share"], own["low"], own["high"], linewidth=0.8, color=color)
+        axes.hlines(own["mean"], own["low_share"], own["high_share"], linewidth=0.8, color=colors[str(name)])
+        axes.vlines(own["mean_share"], own["low"], own["high"], linewidth=0.8, color=colors[str(name)])
         most = own.iloc[-1]
         place = most["mean_share"], most["mean"]
         axes.annotate(str(most["filters"]), place, (4, 3), textcoords="offset points", fontsize=SMALL_TEXT_PT)
-    axes.margins(x=0.1)
+    axes.set_xlim(-4, 112)  # room for a number beside the last mark
     accuracy_axis(axes.yaxis, points[["mean", "low", "high"]])
     axes.set_xlabel("Redundant filters (%)")
     axes.set_ylabel("Test accuracy (%)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from filtertwins.figures.axes import draw_points, measured, with_ends
+from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, panels, style
 
 _NETWORK = ["architecture", "filters", "seed"]
@@ -40,20 +42,12 @@ def draw(
 
 def _draw_correlations(axes: Axes, singles: pd.DataFrame, means: pd.DataFrame, names: list[str], look: Look) -> None:
     axes.axhline(0, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    shared = {"x": "filters", "hue": "architecture", "hue_order": names, "palette": look.palette(names)}
-    shared |= {"order": sorted(means["filters"].unique())}
+    shared: dict[str, Any] = {"x": "filters", "order": sorted(means["filters"].unique())}
+    series = {"hue": "architecture", "hue_order": names, "palette": look.palette(names), "dodge": len(names) > 1}
     dots = {"jitter": False, "size": 2, "alpha": 0.45, "legend": False}
-    sns.stripplot(singles, y="rank_correlation", dodge=len(names) > 1, ax=axes, **dots, **shared)
-    draw_points(
-        axes,
-        with_ends(means),
-        y="mean",
-        markers=list(look.markers(names).values()),
-        dodge=0.8 * (1 - 1 / len(names)) if len(names) > 1 else False,
-        err_kws={"linewidth": 1.0},
-        capsize=0,
-        **shared,
-    )
+    sns.stripplot(singles, y="rank_correlation", ax=axes, **dots, **series, **shared)
+    apart = 0.8 / max(1, len(names))  # as seaborn dodges a strip plot
+    draw_points(axes, with_ends(means), look, y="mean", apart=apart, err_kws={"linewidth": 1.0}, capsize=0, **shared)
     axes.set(ylim=(-1.08, 1.08), xlabel="Number of filters")
     axes.set_ylabel("Rank correlation of nearest\ncosine and loss increase")
     for text, y, side in (("similar filters cost more", 1.05, "top"), ("similar filters cost less", -1.05, "bottom")):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from filtertwins.figures.axes import unlike
+from filtertwins.figures.series import unlike
 from filtertwins.figures.style import (
     NULL_COLOR,
     REFERENCE_COLOR,

@@ -9,17 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.axes import draw_points, with_ends
+from filtertwins.figures.series import draw_points, with_ends
 from filtertwins.figures.style import (
     COLORS,
     NULL_BAND_COLOR,
     NULL_COLOR,
     REFERENCE_COLOR,
-    SINGLE_COLUMN_IN,
     Look,
     legend_above,
-    new_figure,
     nothing_to_draw,
+    panel,
     style,
 )
 
@@ -54,9 +53,8 @@ def draw(small_or_pruned: pd.DataFrame, *, look: Look) -> Figure:
     rows["network"] = rows["architecture"].map(look.label) + "\n" + counts
     networks, budgets = list(dict.fromkeys(rows["network"])), list(dict.fromkeys(rows["budget"]))
     margin = rows["margin"].max()
-    figure = new_figure(SINGLE_COLUMN_IN, 1.1 + 0.36 * len(networks))
-    axes = figure.subplots()
-    _draw(axes, rows, networks, budgets)
+    figure, axes = panel(1.35 + 0.36 * len(networks))
+    _draw(axes, rows, look, networks, budgets)
     left = min(rows["mean"].min(), -margin, rows["low"].min())
     right = max(rows["mean"].max(), margin, rows["high"].max())
     room = 0.05 * (right - left)
@@ -65,23 +63,23 @@ def draw(small_or_pruned: pd.DataFrame, *, look: Look) -> Figure:
     axes.set(xlim=(left - room, right + room), ylabel="")
     axes.set_xlabel("Test accuracy of the pruned minus\nthat of the small network (points)")
     axes.tick_params(axis="y", length=0)
-    legend_above(figure, _legend(budgets, margin), columns=2)
+    legend_above(figure, _legend(budgets, margin), columns=1)
     return figure
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, networks: list[str], budgets: list[str]) -> None:
-    ends = with_ends(rows)
-    ends["budget"] = pd.Categorical(ends["budget"], budgets)
+def _draw(axes: Axes, rows: pd.DataFrame, look: Look, networks: list[str], budgets: list[str]) -> None:
     draw_points(
         axes,
-        ends,
+        with_ends(rows),
+        look,
         x="mean",
         y="network",
         order=networks,
         hue="budget",
+        hue_order=budgets,
         palette={budget: _look(budget)[1] for budget in budgets},
         markers=[_look(budget)[2] for budget in budgets],
-        dodge=0.3 if len(budgets) > 1 else False,
+        apart=0.3,
         err_kws={"linewidth": 1.0},
         capsize=0.1,
     )
@@ -102,6 +100,7 @@ def _legend(budgets: list[str], margin: float) -> dict[str, Line2D | Patch]:
     for budget in budgets:
         name, color, marker = _look(budget)
         handles[name] = Line2D([], [], color=color, marker=marker, linestyle="none")
-    handles[f"as good, to {margin:g} points"] = Patch(color=NULL_BAND_COLOR)
-    handles["not shown"] = Line2D([], [], color=REFERENCE_COLOR, marker="o", markerfacecolor="white", linestyle="none")
+    handles[f"the small one is as good, to {margin:g} points"] = Patch(color=NULL_BAND_COLOR)
+    hollow = Line2D([], [], color=REFERENCE_COLOR, marker="o", markerfacecolor="white", linestyle="none")
+    handles["it is not shown to be as good"] = hollow
     return handles

@@ -5,50 +5,75 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from filtertwins.figures.axes import draw_means, filters_axis
-from filtertwins.figures.style import (
-    NULL_COLOR,
-    SMALL_TEXT_PT,
-    Look,
-    label_panel,
-    legend_above,
-    nothing_to_draw,
-    panels,
-    style,
-)
+from filtertwins.figures.axes import filters_axis
+from filtertwins.figures.series import draw_means
+from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
 
 TICKS = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 STAGES = {"initial": "before training", "trained": "after training"}
 
 
 @style()
-def draw(strangers: pd.DataFrame, *, look: Look) -> Figure:
+def draw(strangers: pd.DataFrame, strangers_by_threshold: pd.DataFrame | None = None, *, look: Look) -> Figure:
     """Draw how many close pairs networks have, as a multiple of what strangers have, by the number of filters.
 
     Args:
         strangers: one row a condition and stage.
+        strangers_by_threshold: one row a condition, stage and threshold. Of each architecture that count of filters is
+            drawn, after training, which has the most thresholds with a band, and of these the largest.
         look: the study's names and colours.
     """
     rows = strangers[strangers["estimable"] & strangers["ratio_low"].notna()]
     if rows.empty:
         return nothing_to_draw("Too few filters or seeds were trained for a comparison with strangers.")
+    curves = pd.DataFrame() if strangers_by_threshold is None else _curves(strangers_by_threshold)
     names = look.order(rows["architecture"])
-    figure, axes = panels(2, 2.5, sharey=True)
-    for place, (panel, (stage, words)) in enumerate(zip(axes, STAGES.items(), strict=True)):
+    figure, axes = panels(2 if curves.empty else 3, 2.5, sharey=True)
+    for place, (panel, (stage, words)) in enumerate(zip(axes[:2], STAGES.items(), strict=True)):
         own = rows[rows["stage"] == stage].rename(columns={"ratio": "mean", "ratio_low": "low", "ratio_high": "high"})
-        draw_means(panel, own, look, dodge=0.12)
+        draw_means(panel, own, look, dodge=0.07)
         filters_axis(panel, rows["filters"])
-        panel.axhline(1, color=NULL_COLOR, linewidth=1.0, zorder=0)
         label_panel(panel, place, words)
-    _ratio_axis(axes[0], rows)
+    if len(curves):
+        draw_means(axes[2], curves, look, x="percent", dodge=-0.12)  # The axis runs from right to left.
+        _percent_axis(axes[2], curves["percent"])
+        label_panel(axes[2], 2, "after training, by threshold")
+    ends = pd.concat(
+        [rows[["ratio_low", "ratio_high"]], curves.rename(columns={"low": "ratio_low", "high": "ratio_high"})]
+    )
+    _ratio_axis(axes[0], ends)
+    for panel in axes:
+        panel.axhline(1, color=NULL_COLOR, linewidth=1.0, zorder=0)
+        panel.set_ylabel("")
     axes[0].set_ylabel("Close pairs, as a multiple\nof those among strangers")
-    axes[1].set_ylabel("")
-    low, _ = axes[0].get_xlim()
-    axes[0].text(low * 1.1, 1.02, "as strangers", fontsize=SMALL_TEXT_PT, color="0.35", va="bottom")
-    legend_above(figure, look.handles(names), columns=min(4, len(names)))
+    chance = {"as many as among strangers": Line2D([], [], color=NULL_COLOR, linewidth=1.0)}
+    legend_above(figure, look.handles(names) | chance, columns=3)
     return figure
+
+
+def _curves(by_threshold: pd.DataFrame) -> pd.DataFrame:
+    """The trained networks' curves, one an architecture, with columns ``percent``, ``mean``, ``low`` and ``high``."""
+    rows = by_threshold[(by_threshold["stage"] == "trained") & by_threshold["band_low"].notna()]
+    points = rows.groupby(["architecture", "filters"], sort=False).size().rename("points").reset_index()
+    chosen = points.sort_values(["points", "filters"]).drop_duplicates("architecture", keep="last")
+    rows = rows.merge(chosen[["architecture", "filters"]])
+    rows["percent"] = 100 * rows["share"]
+    return rows.drop(columns=["ratio_low", "ratio_high"]).rename(
+        columns={"ratio": "mean", "band_low": "low", "band_high": "high"}
+    )
+
+
+def _percent_axis(axes: Axes, percents: pd.Series[float]) -> None:
+    """A logarithmic axis of shares of stranger pairs, from many close pairs to the closest few."""
+    ticks = sorted(set(percents), reverse=True)
+    axes.set_xscale("log")
+    axes.set_xlim(ticks[0] * 1.4, ticks[-1] / 1.4)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xlabel("Stranger pairs that are close (%)")
 
 
 def _ratio_axis(axes: Axes, rows: pd.DataFrame) -> None:

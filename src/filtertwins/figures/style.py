@@ -20,7 +20,6 @@ from matplotlib.lines import Line2D
 
 SINGLE_COLUMN_IN = 3.25
 DOUBLE_COLUMN_IN = 6.75
-TEXT_PT = 8.0
 SMALL_TEXT_PT = 7.0
 """The size of numbers within a panel."""
 
@@ -80,10 +79,6 @@ class Look:
         """The colour of one architecture."""
         return self.palette([name])[name]
 
-    def marker(self, name: str) -> str:
-        """The marker of one architecture."""
-        return self.markers([name])[name]
-
     def order(self, names: Iterable[str]) -> list[str]:
         """Each architecture once, in the order of the labels."""
         places = self._places(names)
@@ -93,10 +88,8 @@ class Look:
         """What a legend shows for each architecture, by its name in words."""
         names = self.order(names)
         colors, markers = self.palette(names), self.markers(names)
-        return {
-            self.label(name): Line2D([], [], color=colors[name], marker=markers[name], linestyle=linestyle)
-            for name in names
-        }
+        lines = [Line2D([], [], color=colors[name], marker=markers[name], linestyle=linestyle) for name in names]
+        return dict(zip(map(self.label, names), lines, strict=True))
 
     def _places(self, names: Iterable[str]) -> dict[str, int]:
         known = {name: place for place, name in enumerate(self.labels)}
@@ -118,6 +111,12 @@ def readable(name: str) -> str:
 def new_figure(width_in: float, height_in: float) -> Figure:
     """A figure of exactly this printed size, which pyplot does not know. Call it inside ``style()``."""
     return Figure(figsize=(width_in, height_in))
+
+
+def panel(height_in: float) -> tuple[Figure, Axes]:
+    """A figure as wide as a column of text, with one panel, of this printed height."""
+    figure = new_figure(SINGLE_COLUMN_IN, height_in)
+    return figure, figure.subplots()
 
 
 def panels(columns: int, height_in: float, *, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
