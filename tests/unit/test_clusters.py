@@ -16,11 +16,6 @@ from filtertwins.measures.redundancy import directions, similarity_matrix
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(8)
-
-
 def cluster_filters(vectors, equivalence, threshold):
     return cluster_by_similarity(vectors, similarity_matrix(vectors, equivalence), threshold)
 
@@ -62,12 +57,6 @@ def test_clusters_of_a_given_number_are_those_of_scikit_learn(rng, equivalence, 
     assert list(dict.fromkeys(live)) == list(range(wanted))
     model = AgglomerativeClustering(metric="precomputed", linkage="average", n_clusters=wanted)
     assert adjusted_rand_score(live, model.fit_predict(1 - similarity_matrix(vectors, equivalence))) == 1
-
-
-def test_sign_flips_join_only_under_nonzero_scale():
-    vectors = np.array([[1.0, 2.0], [-1.0, -2.0], [3.0, 6.0]])
-    assert cluster_filters(vectors, "nonzero_scale", 0.95).tolist() == [0, 0, 0]
-    assert cluster_filters(vectors, "positive_scale", 0.95).tolist() == [0, 1, 0]
 
 
 def test_labels_are_counted_by_first_appearance_and_dead_filters_have_none():

@@ -9,26 +9,27 @@ from scipy import stats
 from filtertwins.measures import nulls
 from filtertwins.measures.clusters import redundant_share
 from filtertwins.measures.nulls import (
-    compare_with_null,
     draw_weights,
-    family_of,
     isotropic_cosine_cdf,
     isotropic_mean_absolute_cosine,
     isotropic_nearest_cdf,
     isotropic_nearest_mean,
     monte_carlo_p_value,
-    redrawn_null,
-    redrawn_pair_fractions,
-    redrawn_redundant_shares,
+    redrawn,
 )
-from filtertwins.measures.redundancy import count_pairs, nearest_filters, similarity_matrix
+from filtertwins.measures.redundancy import count_pairs, nearest_filters, nearest_similarities, similarity_matrix
 
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(4)
+def redrawn_means(*arguments):
+    """The mean nearest cosine of redrawn networks, (draw,)."""
+    return redrawn(lambda similarities: nearest_similarities(similarities).mean(axis=-1), *arguments)
+
+
+def redrawn_shares(threshold, *arguments):
+    """The redundant share of redrawn networks, (draw,)."""
+    return redrawn(lambda drawn: np.array([redundant_share(own, threshold) for own in drawn]), *arguments)
 
 
 # The isotropic null
@@ -82,8 +83,8 @@ def test_in_1_dimension_every_filter_is_every_other_up_to_sign(rng):
     assert isotropic_cosine_cdf([-1.1, -1, 0, 1], 1, "positive_scale").tolist() == [0, 0.5, 0.5, 1]
     assert isotropic_nearest_mean(2, 1, "positive_scale") == 0
     assert isotropic_nearest_mean(3, 1, "positive_scale") == 0.5
-    assert (redrawn_null(5, 1, "nonzero_scale", "glorot_uniform", 50, rng) == 1).all()
-    signed = redrawn_null(3, 1, "positive_scale", "glorot_uniform", 4000, rng)
+    assert (redrawn_means(5, 1, "nonzero_scale", "glorot_uniform", 50, rng) == 1).all()
+    signed = redrawn_means(3, 1, "positive_scale", "glorot_uniform", 4000, rng)
     assert signed.mean() == pytest.approx(0.5, abs=0.05)
 
 
@@ -91,10 +92,7 @@ def test_in_1_dimension_every_filter_is_every_other_up_to_sign(rng):
 def test_one_filter_has_no_null(rng, equivalence):
     assert np.isnan(isotropic_nearest_mean(1, 3, equivalence))
     assert np.isnan(isotropic_nearest_cdf([0.0, 1.0], 1, 3, equivalence)).all()
-    assert np.isnan(redrawn_null(1, 3, equivalence, "glorot_uniform", 7, rng)).tolist() == [True] * 7
-    fractions = redrawn_pair_fractions(1, 3, equivalence, "glorot_uniform", [0.5, 0.9], 7, rng)
-    assert fractions.shape == (7, 2)
-    assert np.isnan(fractions).all()
+    assert np.isnan(redrawn_means(1, 3, equivalence, "glorot_uniform", 7, rng)).tolist() == [True] * 7
 
 
 # The redrawn null
@@ -102,9 +100,9 @@ def test_one_filter_has_no_null(rng, equivalence):
 
 def test_an_unknown_initialiser_is_refused_with_what_is_allowed(rng):
     with pytest.raises(ValueError, match=r"'orthogonal'.*glorot_uniform.*random_normal"):
-        redrawn_null(4, 3, "nonzero_scale", "orthogonal", 10, rng)
+        redrawn_means(4, 3, "nonzero_scale", "orthogonal", 10, rng)
     with pytest.raises(ValueError, match="'zeros'"):
-        redrawn_null(1, 3, "nonzero_scale", "zeros", 10, rng)
+        redrawn_means(1, 3, "nonzero_scale", "zeros", 10, rng)
 
 
 @pytest.mark.parametrize(
@@ -116,68 +114,46 @@ def test_an_unknown_initialiser_is_refused_with_what_is_allowed(rng):
     ],
 )
 def test_weights_follow_the_law_of_their_initialiser(rng, initializer, law):
-    weights = draw_weights((20_000,), family_of(initializer), rng)
+    weights = draw_weights((20_000,), initializer, rng)
     assert stats.kstest(weights, law.cdf).pvalue > 0.01
 
 
 @pytest.mark.parametrize("equivalence", EQUIVALENCES)
 def test_the_redrawn_null_of_a_normal_initialiser_is_isotropic(rng, equivalence):
-    null = redrawn_null(16, 9, equivalence, "random_normal", 3000, rng)
+    null = redrawn_means(16, 9, equivalence, "random_normal", 3000, rng)
     error = null.std(ddof=1) / np.sqrt(len(null))
     assert null.mean() == pytest.approx(isotropic_nearest_mean(16, 9, equivalence), abs=4 * error)
 
 
-def test_the_redrawn_null_is_the_measure_of_redrawn_networks():
-    null = redrawn_null(5, 4, "positive_scale", "he_uniform", 20, np.random.default_rng(1))
-    networks = np.random.default_rng(1).uniform(-1, 1, (20, 5, 4))
-    measured = [nearest_filters(network, "positive_scale")[1].mean() for network in networks]
-    np.testing.assert_allclose(null, measured, atol=1e-14)
-
-
 @pytest.mark.parametrize("initializer", ["glorot_uniform", "glorot_normal", "random_normal"])
 def test_the_redrawn_null_does_not_depend_on_batches(monkeypatch, initializer):
-    arguments = (6, 4, "nonzero_scale", initializer)
-    whole = redrawn_null(*arguments, 20, np.random.default_rng(1))
-    fractions = redrawn_pair_fractions(*arguments, [0.5, 0.9], 20, np.random.default_rng(1))
+    arguments = (6, 4, "nonzero_scale", initializer, 20)
+    whole = redrawn_means(*arguments, np.random.default_rng(1))
     monkeypatch.setattr(nulls, "_BATCH_ENTRIES", 3 * 36)
-    np.testing.assert_allclose(redrawn_null(*arguments, 20, np.random.default_rng(1)), whole, atol=1e-14)
-    batched = redrawn_pair_fractions(*arguments, [0.5, 0.9], 20, np.random.default_rng(1))
-    np.testing.assert_array_equal(batched, fractions)
+    np.testing.assert_allclose(redrawn_means(*arguments, np.random.default_rng(1)), whole, atol=1e-14)
 
 
-def test_the_redrawn_curve_counts_the_pairs_of_redrawn_networks():
-    taus = [0.9, 0.3]
-    fractions = redrawn_pair_fractions(5, 3, "nonzero_scale", "he_uniform", taus, 8, np.random.default_rng(1))
-    networks = np.random.default_rng(1).uniform(-1, 1, (8, 5, 3))
-    counts = [count_pairs(similarity_matrix(network, "nonzero_scale"), taus) for network in networks]
-    np.testing.assert_allclose(fractions, np.array(counts) / 10)
-
-
-def test_the_redundant_share_of_redrawn_networks_is_that_of_their_clusters():
-    shares = redrawn_redundant_shares(6, 3, "nonzero_scale", "he_uniform", 0.8, 40, np.random.default_rng(1))
-    networks = np.random.default_rng(1).uniform(-1, 1, (40, 6, 3))
+def test_a_statistic_of_redrawn_networks_sees_the_similarities_of_their_filters():
+    taus, arguments = [0.9, 0.3], (6, 3, "nonzero_scale", "he_uniform", 8)
+    counts = redrawn(lambda drawn: count_pairs(drawn, taus), *arguments, np.random.default_rng(1))
+    shares = redrawn_shares(0.8, *arguments, np.random.default_rng(1))
+    networks = np.random.default_rng(1).uniform(-1, 1, (8, 6, 3))
     similarities = [similarity_matrix(network, "nonzero_scale") for network in networks]
-    expected = [redundant_share(similarity, 0.8) for similarity in similarities]
-    np.testing.assert_allclose(shares, expected)
-    assert 0.1 < shares.mean() < 0.9
-    assert redrawn_redundant_shares(1, 3, "sign", "he_uniform", 0.8, 2, np.random.default_rng(1)).tolist() == [0, 0]
+    np.testing.assert_array_equal(counts, [count_pairs(own, taus) for own in similarities])
+    np.testing.assert_allclose(shares, [redundant_share(own, 0.8) for own in similarities])
+    assert redrawn_shares(0.8, 1, 3, "sign", "he_uniform", 2, np.random.default_rng(1)).tolist() == [0, 0]
 
 
 # Comparing with a null
 
 
-def test_a_comparison_gives_excess_spread_and_a_p_value_that_is_never_0():
+def test_the_p_value_counts_the_observed_among_the_draws():
     null = np.array([0.1, 0.2, 0.3, 0.4])
     assert [monte_carlo_p_value(observed, null) for observed in (0.3, 9.0, 0.0)] == [3 / 5, 1 / 5, 1]
-    comparison = compare_with_null(0.9, np.array([0.4, 0.6]))
-    found = (comparison.null_mean, comparison.null_sd, comparison.excess, comparison.p_value)
-    assert found == pytest.approx((0.5, np.sqrt(0.02), 0.4, 1 / 3))
 
 
 @pytest.mark.parametrize(("observed", "null"), [(np.nan, [0.1, 0.2]), (0.1, [np.nan, np.nan]), (0.1, [])])
 def test_a_comparison_with_nothing_is_missing(observed, null):
-    comparison = compare_with_null(observed, np.array(null))
-    assert np.isnan(list(vars(comparison).values())).all()
     assert np.isnan(monte_carlo_p_value(observed, np.array(null)))
 
 
@@ -187,17 +163,7 @@ def test_a_comparison_with_nothing_is_missing(observed, null):
 )
 def test_the_p_value_is_calibrated(rng, initializer, filters, dimension):
     equivalence = "nonzero_scale" if initializer == "glorot_uniform" else "positive_scale"
-    null = redrawn_null(filters, dimension, equivalence, initializer, 1999, rng)
-    observations = redrawn_null(filters, dimension, equivalence, initializer, 2000, rng)
+    null = redrawn_means(filters, dimension, equivalence, initializer, 1999, rng)
+    observations = redrawn_means(filters, dimension, equivalence, initializer, 2000, rng)
     p_values = np.array([monte_carlo_p_value(observed, null) for observed in observations])
     assert np.mean(p_values < 0.05) == pytest.approx(0.05, abs=0.02)
-
-
-@pytest.mark.parametrize(("filters", "dimension"), [(16, 3), (64, 3), (32, 9)])
-def test_the_null_of_the_redundant_share_is_calibrated(rng, filters, dimension):
-    arguments = (filters, dimension, "nonzero_scale", "glorot_uniform", 0.95 if dimension == 3 else 0.8)
-    low, high = np.quantile(redrawn_redundant_shares(*arguments, 400, rng), [0.025, 0.975])
-    shares = redrawn_redundant_shares(*arguments, 400, rng)
-    assert np.mean(shares < low) <= 0.05  # Shares are multiples of 1/k, so that fewer than 2.5 % can be outside.
-    assert np.mean(shares > high) <= 0.05
-    assert low <= np.median(shares) <= high

@@ -27,11 +27,6 @@ from filtertwins.measures.redundancy import (
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(20)
-
-
 def measure(vectors, equivalence, threshold):
     """All measures, from the vectors alone."""
     return measure_similarities(vectors, similarity_matrix(vectors, equivalence), threshold)
@@ -69,21 +64,17 @@ def test_biases_must_match_the_filters(rng):
         filter_vectors(rng.standard_normal((3, 1, 4)), np.zeros(3), "positive_scale")
 
 
-@pytest.mark.parametrize("vectors", [np.ones(3), np.array([[1.0, np.nan]]), np.array([[1.0, np.inf]])])
-def test_vectors_that_are_not_finite_or_not_2d_are_refused(vectors):
-    with pytest.raises(ValueError, match="finite"):
-        measure(vectors, "nonzero_scale", 0.95)
-
-
-def test_an_unknown_equivalence_is_refused_with_what_is_allowed(rng):
-    with pytest.raises(ValueError, match=r"'scale'.*nonzero_scale, positive_scale, sign"):
-        measure(rng.standard_normal((1, 3)), "scale", 0.95)
-
-
-@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, np.nan])
-def test_a_threshold_outside_0_to_1_is_refused(rng, threshold):
-    with pytest.raises(ValueError, match="threshold"):
-        measure(rng.standard_normal((4, 3)), "nonzero_scale", threshold)
+@pytest.mark.parametrize(
+    ("vectors", "equivalence", "threshold", "message"),
+    [
+        *[(vectors, "sign", 0.95, "finite") for vectors in (np.ones(3), [[1.0, np.nan]], [[1.0, np.inf]])],
+        *[(np.eye(4), "sign", threshold, "threshold") for threshold in (0.0, 1.0, -0.5, np.nan)],
+        (np.eye(4), "scale", 0.95, r"'scale'.*nonzero_scale, positive_scale, sign"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(vectors, equivalence, threshold, message):
+    with pytest.raises(ValueError, match=message):
+        measure(np.array(vectors), equivalence, threshold)
 
 
 # Similarity and nearest filters
@@ -203,12 +194,3 @@ def test_never_firing_is_what_no_image_changes(rng):
     largest = (vectors[:, :-1] @ corners).max(axis=1) + vectors[:, -1]
     assert never_active_filters(vectors).tolist() == (largest <= 0).tolist()
     assert 20 < never_active_filters(vectors).sum() < 280
-
-
-def test_a_filter_and_its_negative_are_one_under_sign_and_their_biases_count(rng):
-    kernels, biases = rng.standard_normal((3, 1, 1)), np.array([0.7])
-    both = np.concatenate([kernels, -kernels], axis=2)
-    vectors = filter_vectors(both, np.append(biases, -biases), "sign")
-    assert similarity_matrix(vectors, "sign")[0, 1] == pytest.approx(1)
-    other = filter_vectors(both, np.append(biases, biases), "sign")
-    assert similarity_matrix(other, "sign")[0, 1] < 0.99

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from filtertwins.measures.statistics import (
-    bootstrap_interval,
     false_discovery_rate,
     holm,
     paired_equivalence,
@@ -16,69 +15,50 @@ from filtertwins.measures.statistics import (
     sign_flip_test,
 )
 
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(2)
-
-
 # Bootstrap
 
 
 @pytest.mark.parametrize("level", [0.95, 0.5])
-def test_the_bootstrap_interval_is_scipys_bca(rng, level):
+def test_the_interval_over_seeds_is_scipys_bca_of_one_fixed_seed(rng, level):
     values = rng.exponential(size=12)
-    interval = bootstrap_interval(values, np.random.default_rng(5), level=level)
+    interval = seed_interval(values, level=level)
     settings = {"n_resamples": 10_000, "confidence_level": level, "method": "BCa"}
-    expected = stats.bootstrap((values,), np.mean, **settings, rng=np.random.default_rng(5)).confidence_interval
+    expected = stats.bootstrap((values,), np.mean, **settings, rng=np.random.default_rng(20200)).confidence_interval
     assert (interval.low, interval.high) == (expected.low, expected.high)
     assert interval.estimate == pytest.approx(values.mean())
     assert (interval.n, interval.method) == (12, "BCa")
-
-
-def test_the_bootstrap_interval_covers_the_mean_as_often_as_it_says(rng):
-    intervals = [bootstrap_interval(rng.standard_normal(60), rng, level=0.9, resamples=500) for _ in range(400)]
-    assert np.mean([i.low <= 0 <= i.high for i in intervals]) == pytest.approx(0.9, abs=0.05)
+    assert seed_interval(values, level=level) == interval
 
 
 @pytest.mark.parametrize("values", [[], [0.5], [np.nan, 0.5, np.nan], [np.nan]])
-def test_fewer_than_two_values_have_no_interval(rng, values):
-    interval = bootstrap_interval(values, rng)
+def test_fewer_than_two_values_have_no_interval(values):
+    interval = seed_interval(values)
     assert np.isnan([interval.low, interval.high]).all()
     assert interval.method == "missing"
     assert interval.estimate == 0.5 if interval.n else np.isnan(interval.estimate)
 
 
 def test_missing_values_are_left_out_and_not_counted():
-    with_missing = bootstrap_interval([1.0, np.nan, 2.0, 4.0], np.random.default_rng(1))
-    assert with_missing == bootstrap_interval([1.0, 2.0, 4.0], np.random.default_rng(1))
+    with_missing = seed_interval([1.0, np.nan, 2.0, 4.0])
+    assert with_missing == seed_interval([1.0, 2.0, 4.0])
     assert with_missing.n == 3
 
 
-def test_equal_values_have_an_interval_of_no_width(rng):
-    interval = bootstrap_interval([0.1] * 7, rng)  # whose mean is not 0.1 to the last bit
+def test_equal_values_have_an_interval_of_no_width():
+    interval = seed_interval([0.1] * 7)  # whose mean is not 0.1 to the last bit
     assert (interval.estimate, interval.low, interval.high, interval.n) == (0.1, 0.1, 0.1, 7)
 
 
 @pytest.mark.filterwarnings("error")
-def test_where_bca_is_undefined_the_interval_is_the_percentile_one(rng):
-    values = [1.0, 1.0 + 3e-16, 1.0]  # apart, but with jackknife means that are not
-    interval = bootstrap_interval(values, rng)
+def test_where_bca_is_undefined_the_interval_is_the_percentile_one():
+    interval = seed_interval([1.0, 1.0 + 3e-16, 1.0])  # apart, but with jackknife means that are not
     assert interval.method == "percentile"
     assert 1.0 <= interval.low <= interval.high <= 1.0 + 3e-16
 
 
-def test_infinite_values_are_refused(rng):
+def test_infinite_values_are_refused():
     with pytest.raises(ValueError, match=r"values: \[1.0, inf\]"):
-        bootstrap_interval([1.0, np.inf], rng)
-
-
-def test_the_interval_over_seeds_is_the_bootstrap_of_one_fixed_seed(rng):
-    values = rng.exponential(size=10)
-    expected = bootstrap_interval(values, np.random.default_rng(20200), resamples=10_000)
-    assert seed_interval(values) == seed_interval(values) == expected
-    narrower = seed_interval(values, level=0.5)
-    assert expected.low < narrower.low < narrower.high < expected.high
+        seed_interval([1.0, np.inf])
 
 
 # Equivalence
@@ -94,7 +74,7 @@ def test_paired_equivalence_by_hand():
     assert test.equivalent is True
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.001, 0.0025, 0.004, -0.004])
+@pytest.mark.parametrize("shift", [0.0, 0.001, 0.002, 0.004, -0.004])
 def test_equivalent_is_said_just_when_the_interval_is_within_the_margin(rng, shift):
     for _ in range(20):
         first = rng.standard_normal(8) * 0.001
@@ -145,8 +125,6 @@ def test_the_sign_flip_test_is_exact_for_few_pairs(rng):
     null = np.zeros(3)
     assert sign_flip_test([1.0, 2.0, 3.0], null, rng).p_value == 1 / 8
     assert sign_flip_test([1.0, 2.0, -3.0], null, rng).p_value == 5 / 8  # sums 6 4 2 0 0, then -2 -4 -6
-    assert sign_flip_test([1.0, 2.0, 3.0], null, rng, alternative="less").p_value == 1
-    assert sign_flip_test([1.0, 2.0, 3.0], null, rng, alternative="two-sided").p_value == 2 / 8
     assert sign_flip_test([3.0, 4.0, 5.0], [1.0, 3.0, 5.0], rng).difference == pytest.approx(1)
 
 
@@ -165,9 +143,8 @@ def test_the_sign_flip_test_is_calibrated(rng):
 
 @pytest.mark.filterwarnings("error")
 def test_no_differences_at_all_are_no_evidence(rng):
-    for alternative in ("greater", "less", "two-sided"):
-        test = sign_flip_test([0.9] * 4, [0.9] * 4, rng, alternative=alternative)
-        assert (test.difference, test.p_value) == (0, 1)
+    test = sign_flip_test([0.9] * 4, [0.9] * 4, rng)
+    assert (test.difference, test.p_value) == (0, 1)
 
 
 # Rank correlation
@@ -188,11 +165,6 @@ def test_the_rank_correlation_is_spearmans():
 )
 def test_an_undefined_rank_correlation_is_missing(first, second):
     assert np.isnan(rank_correlation(first, second))
-
-
-def test_a_rank_correlation_can_ask_for_more_pairs():
-    assert np.isnan(rank_correlation([1, 2, 3], [1, 2, 3], fewest=4))
-    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4], fewest=4) == pytest.approx(1)
 
 
 # Many tests

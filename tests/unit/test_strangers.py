@@ -1,16 +1,27 @@
-"""Housemates beside strangers: the estimator is calibrated, finds what is planted, and says when it can't tell."""
+"""Housemates beside strangers: the definition, what it can't tell, and a first look at its calibration.
+
+How often intervals cover and what they find is measured in ``test_strangers_calibration.py``.
+"""
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
+from stranger_draws import networks_of
 
+from filtertwins.measures.exchange import exchange_test
 from filtertwins.measures.redundancy import directions
-from filtertwins.measures.strangers import compare_with_strangers, exchange_test, neighbourhoods, primary_threshold
-from filtertwins.tables.strangers import stranger_rows
-
-FILTERS = 32
-TAU = 0.9
+from filtertwins.measures.strangers import (
+    CURVE_SHARES,
+    FEWEST_EXPECTED_PAIRS,
+    compare_with_strangers,
+    neighbourhoods,
+    ratio_curve,
+)
+from filtertwins.tables.strangers import stranger_tables
 
 
 @pytest.fixture
@@ -18,109 +29,137 @@ def rng():
     return np.random.default_rng(15)
 
 
-def smooth(rng, filters, dimension=25):
-    """Filters that favour smooth directions, as trained ones do."""
-    places = np.arange(round(dimension**0.5))
-    along = np.exp(-((places[:, None] - places) ** 2) / 2)
-    root = np.linalg.cholesky(np.kron(along, along) + 1e-9 * np.eye(len(places) ** 2))
-    return rng.standard_normal((filters, dimension)) @ root.T
+def compared(networks, share=0.01):
+    return compare_with_strangers(neighbourhoods(networks, "positive_scale"), share)
 
 
-DENSITIES = {
-    "smooth": smooth,
-    "low rank": lambda rng, filters: rng.standard_normal((filters, 4)) @ np.random.default_rng(0).normal(size=(4, 25)),
-    "heavy tails": lambda rng, filters: smooth(rng, filters) * rng.standard_t(3, size=(filters, 25)),
-    "Glorot uniform": lambda rng, filters: rng.uniform(-1, 1, (filters, 25)),
-}
+def by_definition(networks, kept, share):
+    """The threshold that a share of the kept networks' strangers exceed, and W and B as functions of a threshold."""
+    blocks = [(networks[s] @ networks[t].T).ravel() for s in kept for t in kept if s < t]
+    values, weights = (
+        np.concatenate(blocks),
+        np.concatenate([np.full(b.size, 1 / b.size / len(blocks)) for b in blocks]),
+    )
+    exceeding = np.array([weights[values > value].sum() for value in values])
+    threshold = values[exceeding <= share + 1e-9].min()
 
+    def within(tau):
+        own = [networks[s] @ networks[s].T for s in kept]
+        return np.mean([np.mean(x[np.triu_indices(len(x), 1)] >= tau) for x in own])
 
-def networks_of(rng, density, count):
-    return [directions(DENSITIES[density](rng, FILTERS)) for _ in range(count)]
-
-
-def compared(networks):
-    pairs = neighbourhoods(networks, "positive_scale")
-    return compare_with_strangers(pairs, primary_threshold(pairs))
+    return threshold, within, lambda tau: np.mean([np.mean(block >= tau) for block in blocks])
 
 
 def test_shares_ratio_and_jackknife_are_those_of_the_definition(rng):
-    networks = [directions(rng.standard_normal((filters, 3))) for filters in (4, 5, 6)]
-    close = [[(np.abs(a @ b.T) >= TAU) for b in networks] for a in networks]
-    within = [own[s][np.triu_indices(len(networks[s]), 1)].mean() for s, own in enumerate(close)]
-    between = np.array([[block.mean() for block in row] for row in close])
+    networks = [directions(rng.standard_normal((filters, 3))) for filters in (9, 12, 10, 11)]
+    share, everyone = 0.1, range(4)
+    threshold, within, between = by_definition(networks, everyone, share)
+    found = compared(networks, share)
+    w, b = within(threshold), between(threshold)
+    assert (found.threshold, found.within, found.between) == pytest.approx((threshold, w, b))
+    assert (found.difference, found.ratio, found.n) == pytest.approx((w - b, w / b, 4))
+    assert found.expected_pairs == pytest.approx(b * (36 + 66 + 45 + 55))
+    without = []
+    for s in everyone:
+        kept = [t for t in everyone if t != s]
+        stayed = by_definition(networks, kept, share)[2](threshold) / b
+        part = (1 - np.sqrt(2 / 6)) * np.log(stayed)  # The threshold moves by λ of its way, on the scale of log B.
+        moved, own_within, own_between = by_definition(networks, kept, b * np.exp(part))
+        without.append(np.log(own_within(moved)) - np.log(own_between(moved)) + part)
+    error = np.sqrt(3 / 4 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    assert np.log(found.ratio_high / found.ratio) == pytest.approx(3.182446 * error)
+    assert found.difference_low == pytest.approx(found.between * (found.ratio_low - 1))
 
-    def both(kept):
-        return np.mean([within[s] for s in kept]), np.mean([between[s, t] for s in kept for t in kept if s < t])
 
-    found = compare_with_strangers(neighbourhoods(networks, "nonzero_scale"), TAU)
-    w, b = both([0, 1, 2])
-    assert (found.within, found.between, found.difference) == pytest.approx((w, b, w - b))
-    assert found.ratio == pytest.approx(w / b)
-    assert found.n == 3
-    without = np.array([np.subtract(*both(kept)) for kept in ([1, 2], [0, 2], [0, 1])])
-    error = np.sqrt(2 / 3 * np.sum((without - without.mean()) ** 2))
-    assert found.difference_high - found.difference_low == pytest.approx(2 * 4.302653 * error)
+def test_networks_count_alike_however_many_filters_are_live(rng):
+    same = networks_of("smooth", 3, rng)
+    doubled = [*same[:2], np.concatenate([same[2], same[2]])]  # Their strangers have the same similarities, twice.
+    few, many = compared(same), compared(doubled)
+    assert many.threshold == few.threshold
+    assert many.between == pytest.approx(few.between)
+    assert many.within > few.within
 
 
 def test_one_percent_of_strangers_exceed_the_primary_threshold(rng):
-    pairs = neighbourhoods(networks_of(rng, "smooth", 6), "positive_scale")
-    assert compare_with_strangers(pairs, primary_threshold(pairs)).between == pytest.approx(0.01, rel=0.02)
+    assert compared(networks_of("smooth", 6, rng)).between == pytest.approx(0.01, rel=0.01)
 
 
-@pytest.mark.parametrize("count", [6, 10])
-@pytest.mark.parametrize("density", DENSITIES)
-def test_intervals_cover_independent_filters_at_their_level(rng, density, count):
-    draws = [compared(networks_of(rng, density, count)) for _ in range(200)]
-    ratios = np.mean([draw.ratio_low <= 1 <= draw.ratio_high for draw in draws])
-    differences = np.mean([draw.difference_low <= 0 <= draw.difference_high for draw in draws])
-    assert 0.91 <= ratios <= 0.99  # 0.95 give or take two and a half standard errors of 200 draws
-    assert 0.91 <= differences <= 0.99
+def test_equal_similarities_are_all_close_or_none(rng):
+    signs = [rng.choice([-1.0, 1.0], (8, 1)) for _ in range(5)]  # In one dimension all lines are one.
+    pairs = neighbourhoods(signs, "nonzero_scale")
+    found = compare_with_strangers(pairs)
+    assert ratio_curve(pairs, rng).band_high.tolist() == [1] * len(CURVE_SHARES)
+    assert (found.within, found.between, found.ratio, found.ratio_low, found.ratio_high) == (1, 1, 1, 1, 1)
 
 
-def repelling(rng, threshold, kept):
-    """Smooth filters, where a close neighbour of an earlier one is kept with this probability only."""
-    chosen: list[np.ndarray] = []
-    while len(chosen) < FILTERS:
-        unit = directions(smooth(rng, 1))[0]
-        close = sum(unit @ other >= threshold for other in chosen)
-        if rng.random() < kept**close:
-            chosen.append(unit)
-    return np.array(chosen)
+def test_a_curve_has_the_comparison_at_each_share_and_a_wider_band(rng):
+    pairs = neighbourhoods(networks_of("smooth", 6, rng), "positive_scale")
+    curve = ratio_curve(pairs, rng)
+    assert curve.shares == CURVE_SHARES
+    assert curve.points == tuple(compare_with_strangers(pairs, share) for share in CURVE_SHARES)
+    low, high = (np.array([getattr(point, end) for point in curve.points]) for end in ("ratio_low", "ratio_high"))
+    assert (curve.band_low < low).all()
+    assert (curve.band_high > high).all()
+    wider = np.log(curve.band_high / curve.band_low) / np.log(high / low)
+    assert np.ptp(wider) < 1e-9  # One factor for all thresholds.
+    assert 1.2 < wider[0] < 2.5
 
 
-def attracting(rng, added):
-    """Smooth filters, some of which are replaced by a near copy of another one."""
-    units = directions(smooth(rng, FILTERS))
-    for place in rng.choice(FILTERS - 1, added, replace=False):
-        units[place] = directions(units[place + 1 : place + 2] + 0.03 * smooth(rng, 1))[0]
-    return units
+def test_a_curve_of_one_point_has_its_interval_as_band(rng):
+    pairs = neighbourhoods(networks_of("smooth", 8, rng), "positive_scale")
+    curve = ratio_curve(pairs, rng, [0.01], draws=40_000)
+    assert np.log(curve.band_high) == pytest.approx(np.log([curve.points[0].ratio_high]), abs=0.02)
 
 
-def test_planted_repulsion_and_attraction_are_found(rng):
-    threshold = primary_threshold(neighbourhoods(networks_of(rng, "smooth", 10), "positive_scale"))
-    apart = [compared([repelling(rng, threshold, 0.5) for _ in range(10)]) for _ in range(25)]
-    together = [compared([attracting(rng, 4) for _ in range(10)]) for _ in range(25)]
-    assert np.mean([draw.ratio_high < 1 for draw in apart]) >= 0.8
-    assert np.mean([draw.ratio_low > 1 for draw in together]) >= 0.8
-    assert np.median([draw.ratio for draw in apart]) < 0.7
+def test_a_curve_has_no_band_where_too_few_pairs_are_expected(rng):
+    curve = ratio_curve(neighbourhoods(networks_of("smooth", 6, rng, filters=12), "positive_scale"), rng)
+    expected = np.array([point.expected_pairs for point in curve.points])
+    assert np.isnan(curve.band_low[expected < FEWEST_EXPECTED_PAIRS]).all()
+    assert np.isfinite(curve.band_low[expected > 15]).all()
+    nothing = ratio_curve(neighbourhoods(networks_of("smooth", 2, rng), "positive_scale"), rng)
+    assert np.isnan(nothing.band_high).all()
+
+
+def test_intervals_cover_independent_filters(rng):
+    draws = [compared(networks_of("smooth", 6, rng)) for _ in range(300)]
+    assert 0.92 <= np.mean([draw.ratio_low <= 1 <= draw.ratio_high for draw in draws]) <= 0.985
 
 
 def test_the_exchange_test_is_exact_for_independent_filters_and_finds_copies(rng):
-    alike = [exchange_test(networks_of(rng, "Glorot uniform", 4), "positive_scale", 0.45, rng, 99) for _ in range(100)]
-    assert np.mean([attraction <= 0.05 for attraction, _ in alike]) <= 0.12
-    copies = [np.vstack([own[:-2], own[:2] + 1e-3]) for own in networks_of(rng, "Glorot uniform", 4)]
+    alike = [exchange_test(networks_of("uniform", 4, rng), "positive_scale", 0.45, rng, 99) for _ in range(200)]
+    assert 0.01 <= np.mean([attraction <= 0.05 for attraction, _ in alike]) <= 0.09
+    copies = [np.vstack([own[:-2], own[:2] + 1e-3]) for own in networks_of("uniform", 4, rng)]
     assert exchange_test([directions(own) for own in copies], "positive_scale", 0.95, rng, 99)[0] == 0.01
 
 
+def test_an_exchange_counts_each_networks_share_of_pairs():
+    angles = [np.radians(own) for own in ([0, 1, 90], [0, 90], [45])]
+    networks = [np.column_stack([np.cos(own), np.sin(own)]) for own in angles]
+    close = [(0, 1), (0, 3), (1, 3), (2, 4)]  # at a cosine of .99
+    shares = []
+    for order in itertools.permutations([0, 0, 0, 1, 1, 2]):
+        together = [order[i] for i, j in close if order[i] == order[j]]
+        shares.append(together.count(0) / 3 + together.count(1))
+    expected = np.mean(np.array(shares) >= 1 / 3 - 1e-9), np.mean(np.array(shares) <= 1 / 3 + 1e-9)
+    found = exchange_test(networks, "positive_scale", 0.99, np.random.default_rng(0), 4_999)
+    assert found == pytest.approx(expected, abs=0.02)
+
+
 def test_few_networks_and_few_pairs_are_said(rng):
-    two = compared(networks_of(rng, "smooth", 2))
+    two = compared(networks_of("smooth", 2, rng))
     assert np.isnan([two.ratio_low, two.difference_high]).all()
-    one = compared(networks_of(rng, "smooth", 1))
+    assert two.ratio > 0
+    one = compared(networks_of("smooth", 1, rng))
     assert np.isnan([one.within, one.ratio]).all()
     assert not one.estimable
     few = compared([directions(rng.standard_normal((4, 25))) for _ in range(3)])
     assert not few.estimable  # 18 pairs within networks, of which 0.18 are expected to be close
-    assert compared(networks_of(rng, "smooth", 3)).estimable
+    assert compared(networks_of("smooth", 3, rng)).estimable
+    single = compared([networks_of("smooth", 1, rng, filters=1)[0] for _ in range(4)])
+    assert np.isnan(single.within)
+    empty = compared([*networks_of("smooth", 3, rng), np.zeros((0, 25))])  # A network without a live filter.
+    assert empty.estimable
+    assert np.isfinite([empty.ratio, empty.ratio_low]).all()
 
 
 def test_tables_have_a_row_a_condition_and_stage_whatever_the_chunks(make_chunk, rng):
@@ -128,10 +167,25 @@ def test_tables_have_a_row_a_condition_and_stage_whatever_the_chunks(make_chunk,
     initial = rng.standard_normal((6, 3, 1, 8)).astype(np.float32)
     together = make_chunk(kernels, initial=initial)
     apart = [make_chunk(kernels[part], initial=initial[part], seeds=range(6)[part]) for part in (slice(3), slice(3, 6))]
-    rows, split = stranger_rows([together], 0.95), stranger_rows(apart, 0.95)
+    rows, split = (stranger_tables(chunks, 0.95).strangers for chunks in ([together], apart))
     assert [row["stage"] for row in rows] == ["initial", "trained"]
     assert [row["ratio"] for row in rows] == [row["ratio"] for row in split]
     assert rows[1]["n"] == 6
     assert 0 <= rows[1]["strangers_redundant_share"] <= 1
     single = make_chunk(rng.standard_normal((2, 3, 1, 1)).astype(np.float32))
-    assert stranger_rows([single], 0.95) == []
+    assert stranger_tables([single], 0.95).strangers == []
+
+
+def test_the_table_by_threshold_has_the_curve_of_each_condition_and_stage(make_chunk, rng):
+    chunk = make_chunk(rng.standard_normal((6, 3, 1, 16)).astype(np.float32))
+    tables = stranger_tables([chunk], 0.95)
+    curves = pd.DataFrame(tables.strangers_by_threshold)
+    assert list(curves.groupby("stage")["share"].apply(tuple)) == [CURVE_SHARES, CURVE_SHARES]
+    primary = curves[(curves["share"] == 0.01) & (curves["stage"] == "trained")].iloc[0]
+    found = tables.strangers[1]
+    assert (primary["ratio"], primary["ratio_low"]) == (found["ratio"], found["ratio_low"])
+    banded = curves[curves["estimable"] & curves["ratio_low"].notna()]
+    assert len(banded) > 4
+    assert (banded["band_low"] < banded["ratio_low"]).all()
+    again = pd.DataFrame(stranger_tables([chunk], 0.95).strangers_by_threshold)
+    pd.testing.assert_frame_equal(curves, again)

@@ -9,30 +9,16 @@ filter, so initial kernels live in the kernel's own dimension under either equiv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import quad
 from scipy.special import betainc, betainccinv, gammaln, ndtr, ndtri
 
-from filtertwins.measures.clusters import redundant_share
-from filtertwins.measures.redundancy import (
-    Equivalence,
-    Floats,
-    check_equivalence,
-    count_pairs,
-    ignores_sign,
-    nearest_similarities,
-    similarities_among,
-)
+from filtertwins.measures.redundancy import Equivalence, Floats, Numbers, ignores_sign, similarities_among
 
-Family = Literal["uniform", "normal", "truncated_normal"]
-"""The shape of an initialiser's distribution. Its scale is irrelevant to directions."""
-
-_FAMILY_OF_INITIALIZER: dict[str, Family] = {
+_FAMILY_OF_INITIALIZER = {  # The scale of a distribution is irrelevant to directions.
     "glorot_uniform": "uniform",
     "he_uniform": "uniform",
     "lecun_uniform": "uniform",
@@ -47,18 +33,6 @@ _FAMILY_OF_INITIALIZER: dict[str, Family] = {
 _BATCH_ENTRIES = 1_000_000  # kernel weights or similarities held at a time: 8 MB of float64
 
 
-def family_of(initializer: str) -> Family:
-    """The distribution family of a Keras initialiser, by its name.
-
-    Raises:
-        ValueError: for an initialiser whose weights are not independent draws from a known family.
-    """
-    if initializer not in _FAMILY_OF_INITIALIZER:
-        allowed = ", ".join(_FAMILY_OF_INITIALIZER)
-        raise ValueError(f"initializer: {initializer!r} has no known distribution; allowed: {allowed}")
-    return _FAMILY_OF_INITIALIZER[initializer]
-
-
 # The isotropic null
 
 
@@ -68,8 +42,6 @@ def isotropic_cosine_cdf(cosines: ArrayLike, dimension: int, equivalence: Equiva
     cos² ~ Beta(1/2, (d-1)/2) and the sign is fair (Muirhead 1982, Aspects of Multivariate Statistical Theory,
     section 1.5). In one dimension |cos| is always 1.
     """
-    _check_counts(dimension=dimension)
-    check_equivalence(equivalence)
     c = np.asarray(cosines, dtype=np.float64)
     if dimension == 1:
         at_one = (c >= 1).astype(np.float64)
@@ -81,7 +53,6 @@ def isotropic_cosine_cdf(cosines: ArrayLike, dimension: int, equivalence: Equiva
 
 def isotropic_mean_absolute_cosine(dimension: int) -> float:
     """E|cos| = Γ(d/2) / (√π Γ((d+1)/2)), the mean of √Beta(1/2, (d-1)/2)."""
-    _check_counts(dimension=dimension)
     return float(np.exp(gammaln(dimension / 2) - gammaln((dimension + 1) / 2)) / np.sqrt(np.pi))
 
 
@@ -92,7 +63,6 @@ def isotropic_nearest_cdf(cosines: ArrayLike, filters: int, dimension: int, equi
     cosines of a network's k filters depend on each other, so this is not the law of their mean or maximum.
     Missing for k = 1.
     """
-    _check_counts(filters=filters, dimension=dimension)
     cdf = isotropic_cosine_cdf(cosines, dimension, equivalence) ** (filters - 1)
     return cdf if filters > 1 else np.full_like(cdf, np.nan)
 
@@ -102,8 +72,6 @@ def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalenc
 
     Missing for k = 1.
     """
-    _check_counts(filters=filters, dimension=dimension)
-    check_equivalence(equivalence)
     if filters == 1:
         return np.nan
     if dimension == 1:  # two directions: a filter's nearest is at -1 only if all others point the other way
@@ -124,20 +92,22 @@ def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalenc
 # The redrawn null
 
 
-def redrawn_null(
+def redrawn(
+    statistic: Callable[[Floats], Numbers],
     filters: int,
     dimension: int,
     equivalence: Equivalence,
     initializer: str,
     draws: int,
     rng: np.random.Generator,
-) -> Floats:
-    """The mean nearest cosine of networks just initialised: ``(draw,)``.
+) -> Numbers:
+    """A statistic of networks just initialised: ``(draw, ...)``.
 
-    The unit is the network, as in the statistic that it judges, the mean over its filters. The law depends on
-    the arguments only: seeds and conditions that share them can share one null.
+    The unit is the network, as in the statistic that is judged. The law depends on the arguments only: seeds and
+    conditions that share them can share one null.
 
     Args:
+        statistic: from similarities ``(draw, filter, filter)`` to ``(draw, ...)``.
         filters: k, the live filters of the network.
         dimension: d, weights per kernel, without the bias.
         equivalence: see :data:`filtertwins.measures.redundancy.Equivalence`.
@@ -145,94 +115,29 @@ def redrawn_null(
         draws: how many networks.
         rng: the generator. The draws do not depend on how they are batched.
 
-    Returns:
-        ``(draw,)``; all missing for k = 1.
+    Raises:
+        ValueError: for an initialiser whose weights are not independent draws from a known family.
     """
-    if filters == 1:
-        family_of(initializer)
-        return np.full(draws, np.nan)
-    stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
-    return np.concatenate(
-        [nearest_similarities(similarities_among(units, equivalence)).mean(axis=-1) for units in stacks]
-    )
+    batch = max(1, _BATCH_ENTRIES // (filters * max(filters, dimension)))
+    found = []
+    for start in range(0, draws, batch):
+        kernels = draw_weights((min(batch, draws - start), filters, dimension), initializer, rng)
+        units = kernels / np.linalg.norm(kernels, axis=-1, keepdims=True)
+        found.append(statistic(similarities_among(units, equivalence)))
+    return np.concatenate(found)
 
 
-def redrawn_pair_fractions(
-    filters: int,
-    dimension: int,
-    equivalence: Equivalence,
-    initializer: str,
-    thresholds: ArrayLike,
-    draws: int,
-    rng: np.random.Generator,
-) -> Floats:
-    """Fraction of pairs at or over each threshold in networks just initialised: ``(draw, threshold)``.
-
-    The mean over draws is the expected curve; the draws give its band, and a p-value at each threshold.
-    Arguments as for :func:`redrawn_null`; all missing for k = 1.
-    """
-    thresholds = np.asarray(thresholds, dtype=np.float64)
-    if filters == 1:
-        family_of(initializer)
-        return np.full((draws, len(thresholds)), np.nan)
-    stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
-    counts = np.concatenate([count_pairs(similarities_among(units, equivalence), thresholds) for units in stacks])
-    return np.asarray(counts / (filters * (filters - 1) / 2))
-
-
-def redrawn_redundant_shares(
-    filters: int,
-    dimension: int,
-    equivalence: Equivalence,
-    initializer: str,
-    threshold: float,
-    draws: int,
-    rng: np.random.Generator,
-) -> Floats:
-    """The redundant share of networks just initialised, their kernels clustered as trained ones are: ``(draw,)``.
-
-    Arguments as for :func:`redrawn_null`, and the similarity at which clusters are cut. It is 0 for a single filter.
-    """
-    stacks = _redrawn_directions(filters, dimension, initializer, draws, rng)
-    return np.array(
-        [redundant_share(own, threshold) for units in stacks for own in similarities_among(units, equivalence)]
-    )
-
-
-def draw_weights(shape: tuple[int, ...], family: Family, rng: np.random.Generator) -> Floats:
-    """Independent weights of a family: uniform on [-1, 1], standard normal, or that cut at ±2."""
+def draw_weights(shape: tuple[int, ...], initializer: str, rng: np.random.Generator) -> Floats:
+    """Independent weights of an initialiser's family: uniform on [-1, 1], standard normal, or that cut at ±2."""
+    if initializer not in _FAMILY_OF_INITIALIZER:
+        allowed = ", ".join(_FAMILY_OF_INITIALIZER)
+        raise ValueError(f"initializer: {initializer!r} has no known distribution; allowed: {allowed}")
+    family = _FAMILY_OF_INITIALIZER[initializer]
     if family == "uniform":
         return rng.uniform(-1.0, 1.0, shape)
     if family == "normal":
         return rng.standard_normal(shape)
     return np.asarray(ndtri(rng.uniform(ndtr(-2.0), ndtr(2.0), shape)))  # the inverse of the CDF
-
-
-@dataclass(frozen=True)
-class NullComparison:
-    """An observed value against draws from its null; NaN where missing."""
-
-    null_mean: float
-    null_sd: float
-    excess: float  # observed - null mean
-    p_value: float  # one-sided: as large or larger by chance
-
-
-def compare_with_null(observed: float, null: Floats) -> NullComparison:
-    """Excess over chance of a statistic, with its one-sided Monte-Carlo p-value.
-
-    Args:
-        observed: the statistic.
-        null: its draws under the null, ``(draw,)``.
-
-    Returns:
-        All missing if the observed value or the null is (k = 1). The standard deviation, with n-1, needs two.
-    """
-    if np.isnan(observed) or np.isnan(null).any() or not len(null):
-        return NullComparison(np.nan, np.nan, np.nan, np.nan)
-    mean = float(np.mean(null))
-    sd = float(np.std(null, ddof=1)) if len(null) > 1 else np.nan
-    return NullComparison(mean, sd, observed - mean, monte_carlo_p_value(observed, null))
 
 
 def monte_carlo_p_value(observed: float, null: Floats) -> float:
@@ -243,21 +148,3 @@ def monte_carlo_p_value(observed: float, null: Floats) -> float:
     if np.isnan(observed) or np.isnan(null).any() or not len(null):
         return np.nan
     return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
-
-
-def _redrawn_directions(
-    filters: int, dimension: int, initializer: str, draws: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """Stacks of unit vectors ``(draw, filter, dimension)``, in bounded memory."""
-    _check_counts(filters=filters, dimension=dimension, draws=draws)
-    family = family_of(initializer)
-    batch = max(1, _BATCH_ENTRIES // (filters * max(filters, dimension)))
-    for start in range(0, draws, batch):
-        kernels = draw_weights((min(batch, draws - start), filters, dimension), family, rng)
-        yield kernels / np.linalg.norm(kernels, axis=-1, keepdims=True)
-
-
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}: {count}; allowed: 1 or more")

@@ -48,16 +48,6 @@ def equivalence_of(activation: str) -> Equivalence:
     return _EQUIVALENCE_OF_ACTIVATION[activation]
 
 
-def check_equivalence(equivalence: Equivalence) -> None:
-    """Refuse any other word, and say what is allowed.
-
-    Raises:
-        ValueError: for any other word.
-    """
-    if equivalence not in get_args(Equivalence):
-        raise ValueError(f"equivalence: {equivalence!r}; allowed: {', '.join(get_args(Equivalence))}")
-
-
 def ignores_sign(equivalence: Equivalence) -> bool:
     """Whether a filter and its negative do the same job: then the absolute cosine counts."""
     return equivalence != "positive_scale"
@@ -81,7 +71,6 @@ def filter_vectors(kernels: Numbers, biases: Numbers | None, equivalence: Equiva
         ValueError: if there is not one bias per filter.
     """
     kernels = np.asarray(kernels)
-    check_equivalence(equivalence)
     vectors = kernels.reshape(-1, kernels.shape[-1]).T  # (filter, dimension)
     if biases is not None:
         biases = np.asarray(biases)
@@ -131,7 +120,8 @@ def similarities_among(units: Floats, equivalence: Equivalence) -> Floats:
 
 def similarities_across(first: Floats, second: Floats, equivalence: Equivalence) -> Floats:
     """The similarity of each unit vector of one set to each of another: ``(..., filter, other filter)``."""
-    check_equivalence(equivalence)
+    if equivalence not in get_args(Equivalence):
+        raise ValueError(f"equivalence: {equivalence!r}; allowed: {', '.join(get_args(Equivalence))}")
     cosines = np.clip(first @ second.swapaxes(-1, -2), -1.0, 1.0)
     return np.abs(cosines) if ignores_sign(equivalence) else cosines
 
@@ -140,9 +130,11 @@ def nearest_similarities(similarity: Floats) -> Floats:
     """Each filter's similarity to its nearest other one, n_i = max over j ≠ i: ``(..., filter)``.
 
     Args:
-        similarity: of two filters or more, ``(..., filter, filter)``.
+        similarity: ``(..., filter, filter)``; all is missing for a single filter.
     """
     filters = similarity.shape[-1]
+    if filters < 2:
+        return np.full(similarity.shape[:-1], np.nan)
     return np.asarray(np.where(np.eye(filters, dtype=bool), -np.inf, similarity).max(axis=-1))
 
 
@@ -157,8 +149,7 @@ def count_pairs(similarity: Floats, thresholds: ArrayLike) -> NDArray[np.int64]:
     """
     first, second = np.triu_indices(similarity.shape[-1], 1)
     pairs = similarity[..., first, second]  # (..., pair)
-    tau = np.asarray(thresholds, dtype=np.float64)
-    return np.stack([np.count_nonzero(pairs >= value, axis=-1) for value in tau], axis=-1).astype(np.int64)
+    return np.stack([np.count_nonzero(pairs >= tau, axis=-1) for tau in np.asarray(thresholds)], axis=-1)
 
 
 def nearest_filters(vectors: Numbers, equivalence: Equivalence) -> tuple[NDArray[np.intp], Floats]:
@@ -169,11 +160,10 @@ def nearest_filters(vectors: Numbers, equivalence: Equivalence) -> tuple[NDArray
     live = np.flatnonzero(live_filters(vectors))
     nearest = np.full(len(vectors), -1, dtype=np.intp)
     cosines = np.full(len(vectors), np.nan)
-    if len(live) >= 2:
+    if len(live) > 1:
         similarity = similarity_matrix(vectors, equivalence)
-        cosines[live] = nearest_similarities(similarity)
         np.fill_diagonal(similarity, -np.inf)
-        nearest[live] = live[similarity.argmax(axis=1)]
+        nearest[live], cosines[live] = live[similarity.argmax(axis=1)], similarity.max(axis=1)
     return nearest, cosines
 
 
@@ -183,8 +173,6 @@ def exact_duplicate_pairs(vectors: Numbers) -> int:
     The one exception: +0.0 and -0.0 count as equal, since no filter computes anything else with them.
     """
     live = checked(vectors)[live_filters(vectors)]
-    if not len(live):
-        return 0
     _, copies = np.unique(live, axis=0, return_counts=True)  # NumPy compares by value, so that -0.0 equals 0.0.
     return int(np.sum(copies * (copies - 1) // 2))
 
@@ -192,8 +180,6 @@ def exact_duplicate_pairs(vectors: Numbers) -> int:
 def close_duplicate_pairs(vectors: Numbers, tolerance: float = CLOSE) -> int:
     """Pairs of live filters with no weight further apart than ``tolerance``: max |w_i - w_j|, unscaled."""
     live = checked(vectors)[live_filters(vectors)].astype(np.float64)
-    if not len(live):
-        return 0
     return len(cKDTree(live).query_pairs(tolerance, p=np.inf))
 
 
@@ -241,10 +227,6 @@ def checked(vectors: Numbers) -> Numbers:
 
 
 def check_threshold(threshold: float) -> None:
-    """Refuse a similarity that is not between 0 and 1.
-
-    Raises:
-        ValueError: with what is allowed.
-    """
+    """Refuse a similarity that is not between 0 and 1, with a ``ValueError``."""
     if not 0 < threshold < 1:
         raise ValueError(f"threshold: {threshold!r}; allowed: between 0 and 1")

@@ -19,12 +19,12 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from filtertwins.measures.redundancy import Floats
 
-Alternative = Literal["greater", "less", "two-sided"]
-
 SEED = 20200
 """The seed of all resamples and sign flips."""
 
-FEWEST_PAIRS = 3  # that a paired test needs to say anything: of two pairs, sign flips give p = 0.25 at best
+RESAMPLES = 10_000
+FLIPS = 9_999  # Where there are more ways to flip signs, so many are drawn.
+FEWEST_PAIRS = 3  # Of two, sign flips give p = 0.25 at best, and a rank correlation is 1 or -1 whatever they are.
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,23 @@ class EquivalenceTest:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Is a mean difference other than 0? NaN where missing."""
+    """Is a mean difference above 0? NaN where missing."""
 
     difference: float
     p_value: float
     n: int  # pairs
 
 
-def bootstrap_interval(
-    values: ArrayLike, rng: np.random.Generator, *, level: float = 0.95, resamples: int = 10_000
-) -> Interval:
-    """Bootstrap interval of the mean over seeds.
+def seed_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """The study's interval of a mean over seeds, the same in every table, figure and claim.
 
-    Bias-corrected and accelerated (Efron 1987, J. Am. Stat. Assoc. 82(397)); percentile where that is
-    undefined. Equal values leave nothing to resample, and give an interval of no width.
+    It is the bias-corrected and accelerated bootstrap (Efron 1987, J. Am. Stat. Assoc. 82(397)), or the percentile one
+    where that is undefined. Equal values leave nothing to resample, and give an interval of no width. Each interval has
+    a generator of its own, so that none depends on another one.
 
     Args:
         values: ``(seed,)``; missing ones are left out.
-        rng: for the resamples; a generator of the same state gives the same interval.
         level: confidence.
-        resamples: how many.
 
     Returns:
         The mean and its interval; the interval is missing for fewer than two values, the mean for none.
@@ -84,34 +81,17 @@ def bootstrap_interval(
     if n < 2:
         return Interval(mean, np.nan, np.nan, n, "missing")
     if np.ptp(sample) == 0:
-        constant = float(sample[0])
-        return Interval(constant, constant, constant, n, "constant")
+        return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, "constant")
+    options: dict[str, Any] = {"confidence_level": level, "rng": np.random.default_rng(SEED)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about an undefined BCa interval: it is looked for, and replaced
-        result = stats.bootstrap(
-            (sample,), np.mean, n_resamples=resamples, confidence_level=level, method="BCa", rng=rng
-        )
+        result = stats.bootstrap((sample,), np.mean, n_resamples=RESAMPLES, method="BCa", **options)
     method: Literal["BCa", "percentile"] = "BCa"
     if not np.isfinite(result.confidence_interval).all():
-        method = "percentile"
-        result = stats.bootstrap(  # of the same resamples
-            (sample,),
-            np.mean,
-            n_resamples=0,
-            bootstrap_result=result,
-            confidence_level=level,
-            method="percentile",
-        )
+        method, options = "percentile", options | {"bootstrap_result": result}  # of the same resamples
+        result = stats.bootstrap((sample,), np.mean, n_resamples=0, method="percentile", **options)
     low, high = result.confidence_interval
     return Interval(mean, float(low), float(high), n, method)
-
-
-def seed_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """The study's interval of a mean over seeds, the same in every table, figure and claim.
-
-    It is :func:`bootstrap_interval` from a generator of its own, so that no interval depends on another one.
-    """
-    return bootstrap_interval(values, np.random.default_rng(SEED), level=level)
 
 
 def paired_equivalence(first: ArrayLike, second: ArrayLike, margin: float, *, alpha: float = 0.05) -> EquivalenceTest:
@@ -147,26 +127,16 @@ def paired_equivalence(first: ArrayLike, second: ArrayLike, margin: float, *, al
     return EquivalenceTest(mean, float(low), float(high), margin, p_value, p_value < alpha, n)
 
 
-def sign_flip_test(
-    first: ArrayLike,
-    second: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    alternative: Alternative = "greater",
-    resamples: int = 9_999,
-) -> PairedTest:
-    """Paired permutation test of the mean of ``first - second``, such as trained minus null, over seeds.
+def sign_flip_test(first: ArrayLike, second: ArrayLike, rng: np.random.Generator) -> PairedTest:
+    """Paired permutation test that the mean of ``first - second`` is above 0, such as trained minus null, over seeds.
 
-    Without a difference each pair's sign is a coin toss (Fisher 1935, The Design of Experiments, section 21).
-    Exact when there are at most ``resamples`` ways to flip signs. The smallest one-sided p is 2^-n: it takes
-    five seeds for p < 0.05.
+    Without a difference each pair's sign is a coin toss (Fisher 1935, The Design of Experiments, section 21). The test
+    is exact where all flips are tried. The smallest p is 2^-n: it takes five seeds for p < 0.05.
 
     Args:
         first: ``(seed,)``.
         second: ``(seed,)``, of the same seeds.
         rng: for the flips, where they are too many for all to be tried.
-        alternative: what ``first - second`` is if not 0.
-        resamples: how many flips to try at most.
 
     Returns:
         The mean difference and its p-value, 1 if all differences are 0; missing for fewer than 3 pairs.
@@ -179,34 +149,22 @@ def sign_flip_test(
     mean = float(np.mean(differences)) if n else np.nan
     if n < FEWEST_PAIRS:
         return PairedTest(mean, np.nan, n)
-    result = stats.permutation_test(  # of a single sample: flips signs
-        (differences,),
-        np.mean,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        alternative=alternative,
-        rng=rng,
-    )
+    options: dict[str, Any] = {"permutation_type": "samples", "vectorized": True, "alternative": "greater", "rng": rng}
+    result = stats.permutation_test((differences,), np.mean, n_resamples=FLIPS, **options)
     return PairedTest(mean, float(result.pvalue), n)
 
 
-def rank_correlation(first: ArrayLike, second: ArrayLike, *, fewest: int = 3) -> float:
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Spearman's rank correlation (Spearman 1904, Am. J. Psychol. 15(1)); tied values share the mean of their ranks.
 
-    Args:
-        first: such as one number a filter of a network.
-        second: of the same filters.
-        fewest: pairs that it needs: that of two is 1 or -1 whatever they are.
-
     Returns:
-        From -1 to 1; missing (NaN) for fewer pairs, and where either side's values are all equal.
+        From -1 to 1; missing (NaN) for fewer than three pairs, and where either side's values are all equal.
 
     Raises:
         ValueError: for values that do not pair.
     """
     ranked, others = _pairs(first, second)
-    if len(ranked) < max(fewest, 2) or np.ptp(ranked) == 0 or np.ptp(others) == 0:
+    if len(ranked) < FEWEST_PAIRS or np.ptp(ranked) == 0 or np.ptp(others) == 0:
         return np.nan
     return float(stats.spearmanr(ranked, others).statistic)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.measures.clusters import redundant_share
+from filtertwins.measures.exchange import exchange_test
 from filtertwins.measures.redundancy import (
     Equivalence,
     Floats,
@@ -20,9 +22,8 @@ from filtertwins.measures.redundancy import (
 )
 from filtertwins.measures.strangers import (
     compare_with_strangers,
-    exchange_test,
     neighbourhoods,
-    primary_threshold,
+    ratio_curve,
 )
 from filtertwins.names import CONDITION, Row
 from filtertwins.networks.weights import Chunk
@@ -48,29 +49,45 @@ class _Stage:
         return [directions(own) for own in self.vectors]
 
 
-def stranger_rows(chunks: Iterable[Chunk], threshold: float) -> list[Row]:
-    """``strangers.csv``: one row a condition of two or more filters and stage.
+class StrangerRows(NamedTuple):
+    """The rows of the two tables about strangers."""
 
-    ``threshold`` is the similarity that 1 % of stranger pairs exceed. ``within`` and ``between`` are the shares of
-    pairs that reach it, and ``ratio`` is g. Initial kernels are independent, so that their g is 1: they are the
-    negative control.
+    strangers: list[Row]  # one a condition and stage
+    strangers_by_threshold: list[Row]  # one a condition, stage and threshold
+
+
+def stranger_tables(chunks: Iterable[Chunk], threshold: float) -> StrangerRows:
+    """``strangers.csv`` and ``strangers_by_threshold.csv``: conditions of two or more filters, at each stage.
+
+    The primary threshold is the similarity that 1 % of stranger pairs exceed. ``within`` and ``between`` are the shares
+    of pairs that reach it, and ``ratio`` is g. Initial kernels are independent, so that their g is 1: they are the
+    negative control. The second table has g at several thresholds, each with the ``share`` of stranger pairs that
+    exceed it, and the ends of a band that holds at all of them at once.
 
     Args:
         chunks: of a study; those of one condition follow each other.
         threshold: the similarity at which clusters are cut.
     """
-    rows = []
+    rows = StrangerRows([], [])
     for stage in _stages(chunks):
         pairs = neighbourhoods(stage.units, stage.equivalence)
-        tau = primary_threshold(pairs)
-        found = compare_with_strangers(pairs, tau)
+        found = compare_with_strangers(pairs)
         rng = np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors)])
-        attraction, repulsion = exchange_test(stage.units, stage.equivalence, tau, rng)
-        rows.append(
+        attraction, repulsion = exchange_test(stage.units, stage.equivalence, found.threshold, rng)
+        rows.strangers.append(
             stage.names
             | asdict(found)
             | {"estimable": found.estimable, "attraction_p_value": attraction, "repulsion_p_value": repulsion}
             | _rungs(stage, threshold, rng)
+        )
+        curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors), 1]))
+        ends = zip(curve.shares, curve.points, curve.band_low.tolist(), curve.band_high.tolist(), strict=True)
+        rows.strangers_by_threshold.extend(
+            stage.names
+            | {"share": share}
+            | asdict(point)
+            | {"estimable": point.estimable, "band_low": low, "band_high": high}
+            for share, point, low, high in ends
         )
     return rows
 

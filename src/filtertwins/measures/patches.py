@@ -1,0 +1,159 @@
+"""What filters are shown: the patches of a dataset's images, and which filters answer to none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from operator import mul
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from filtertwins.measures.redundancy import BLOCK_ENTRIES, Floats, Numbers
+
+Bytes = NDArray[np.uint8]
+
+_WHITE = 255  # The byte that networks see as a pixel of 1.
+_FIRST_IMAGES = 20  # Nearly every filter that is ever active is so on these.
+_CACHED = 500_000  # So many answers at a time stay in the processor's cache.
+
+
+def patch_blocks(images: Bytes, kernel: tuple[int, int], first: int | None = None) -> Iterator[Bytes]:
+    """All patches of images that a kernel is laid on, without padding, some images at a time.
+
+    Args:
+        images: (image, row, column) or (image, row, column, channel), bytes.
+        kernel: its height and width.
+        first: how many images are in the first block, by default as many as in the others.
+
+    Yields:
+        (kernel element, patch): rows of a patch, then columns, then channels, as a kernel's weights are flattened.
+
+    Raises:
+        ValueError: the images are no bytes, or smaller than the kernel.
+    """
+    height, width = kernel
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise ValueError(f"images: {images.dtype} of shape {images.shape}; allowed: bytes, (image, row, column, ...)")
+    if images.shape[1] < height or images.shape[2] < width:
+        raise ValueError(f"kernel: {height}x{width}; images have {images.shape[1]}x{images.shape[2]} pixels")
+    channels = images[..., np.newaxis] if images.ndim == 3 else images
+    windows = sliding_window_view(channels, kernel, axis=(1, 2)).transpose(4, 5, 3, 0, 1, 2)
+    elements = height * width * channels.shape[3]
+    size = max(1, BLOCK_ENTRIES // (elements * windows.shape[4] * windows.shape[5]))
+    ends = [0, min(first or size, size)]
+    while ends[-1] < len(images):
+        ends.append(ends[-1] + size)
+    for start, end in pairwise(ends):
+        yield windows[:, :, :, start:end].reshape(elements, -1)
+
+
+def patch_moment(images: Bytes, kernel: tuple[int, int], *, bias: bool = False) -> Floats:
+    """The patches' second moment, the mean of x xᵀ over all patches x with pixels in [0, 1].
+
+    Sums are of integers and exact, so that they do not depend on an order or a number of threads.
+
+    Args:
+        images: (image, row, column) or (image, row, column, channel), bytes; at most 100 billion patches.
+        kernel: its height and width.
+        bias: whether a pixel that is always 1 is added at the end, which makes a bias one more weight.
+
+    Returns:
+        (dimension, dimension), of a kernel's flattened weights and perhaps its bias.
+
+    Raises:
+        ValueError: the images are no bytes, or smaller than the kernel.
+    """
+    total, patches = np.zeros((1, 1)), 0
+    for block in patch_blocks(images, kernel):
+        seen = np.full((len(block) + bias, block.shape[1]), _WHITE, dtype=np.float64)
+        seen[: len(block)] = block
+        total = total + seen @ seen.T  # Floats hold these integers without rounding.
+        patches += block.shape[1]
+    return np.asarray(total / (patches * _WHITE**2))
+
+
+def never_active_on(kernels: Numbers, biases: Numbers, images: Bytes) -> NDArray[np.bool_]:
+    """Which ReLU filters answer 0 to every patch of some images: w·x + b ≤ 0, decided without rounding.
+
+    They get no gradient from these images, and all do the same job, which is none. Most filters are decided by the
+    largest answer that any patch with pixels in [0, 1] could have, or by the first images.
+
+    Args:
+        kernels: (network, row, column, filter) or (network, row, column, channel, filter).
+        biases: (network, filter).
+        images: (image, row, column) or (image, row, column, channel), bytes, that networks see in [0, 1].
+
+    Returns:
+        (network, filter).
+
+    Raises:
+        ValueError: biases or images do not fit the kernels.
+    """
+    networks, height, width, *_, filters = kernels.shape
+    elements = int(np.prod(kernels.shape[1:-1]))
+    shown = height * width * (images.shape[3] if images.ndim == 4 else 1)
+    if biases.shape != (networks, filters) or shown != elements:
+        raise ValueError(f"kernels: {kernels.shape} do not fit biases {biases.shape} and images {images.shape}")
+    weights = np.moveaxis(kernels.reshape(networks, elements, filters), 1, -1).reshape(-1, elements).astype(np.float64)
+    own = biases.reshape(-1).astype(np.float64)
+    largest = _WHITE * (np.maximum(weights, 0).sum(axis=1) + own)
+    undecided = np.flatnonzero(largest > -_rounding(weights, own, np.float64))
+    active = np.zeros(len(weights), dtype=bool)
+    for block in patch_blocks(images, (height, width), _FIRST_IMAGES):
+        if not len(undecided):
+            break
+        patches = _distinct(block).astype(np.float32)
+        for some in np.array_split(patches, -(-len(undecided) * patches.shape[1] // _CACHED), axis=1):
+            active[undecided] |= _are_active(weights[undecided], own[undecided], some)
+        undecided = undecided[~active[undecided]]
+    return ~active.reshape(networks, filters)
+
+
+def _distinct(patches: Bytes) -> Bytes:
+    """The patches without most of those that occur before: all copies of small ones, and of the black one."""
+    if len(patches) <= 8:
+        codes = np.zeros((patches.shape[1], 8), dtype=np.uint8)
+        codes[:, : len(patches)] = patches.T
+        return np.unique(codes.view(np.uint64)).view(np.uint8).reshape(-1, 8).T[: len(patches)]
+    bright = np.zeros(patches.shape[1], dtype=np.uint8)
+    for row in patches:
+        np.bitwise_or(bright, row, out=bright)
+    bright[np.argmin(bright)] = 1  # One black patch stays, if there is any.
+    return patches[:, bright > 0]
+
+
+def _are_active(weights: Floats, biases: Floats, patches: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which filters answer above 0 to any patch, (filter,): in single precision, or exactly where that is too close.
+
+    Answers are 255 times as large as those to pixels in [0, 1], since patches are bytes.
+    """
+    answers = weights.astype(np.float32) @ patches  # (filter, patch)
+    offsets = _WHITE * biases
+    highest = answers.max(axis=1) + offsets
+    doubt = _rounding(weights, biases, np.float32)
+    active = highest > doubt
+    for place in np.flatnonzero(np.abs(highest) <= doubt):
+        near = patches[:, answers[place] + offsets[place] >= -doubt[place]]
+        active[place] = _is_active(weights[place], float(biases[place]), near.astype(np.float64))
+    return np.asarray(active)
+
+
+def _is_active(weights: Floats, bias: float, patches: Floats) -> bool:
+    """Whether one filter answers above 0 to any patch, in fractions where floats are too close."""
+    answers = weights @ patches + _WHITE * bias
+    doubt = _rounding(weights[np.newaxis], np.array([bias]), np.float64)[0]
+    if answers.max() > doubt:
+        return True
+    near = np.unique(patches[:, answers >= -doubt], axis=1).T.astype(int).tolist()
+    own, offset = [Fraction(weight) for weight in weights.tolist()], _WHITE * Fraction(bias)
+    return any(sum(map(mul, own, patch), offset) > 0 for patch in near)
+
+
+def _rounding(weights: Floats, biases: Floats, precision: type[np.floating[Any]]) -> Floats:
+    """What rounding can change of filters' answers to bytes (Higham 2002, Accuracy and Stability, section 3.1)."""
+    terms = weights.shape[1] + 3
+    return np.asarray(terms * np.finfo(precision).eps * _WHITE * (np.abs(weights).sum(axis=1) + np.abs(biases)))
