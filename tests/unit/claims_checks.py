@@ -9,6 +9,8 @@ import pandas as pd
 import yaml
 
 from filtertwins.claims import check_claims, load_claims
+from filtertwins.labels import labels
+from filtertwins.settings import load_settings
 
 SEEDS = 10
 # Ten values of mean 0 and standard deviation near 1, in no order.
@@ -16,6 +18,8 @@ NOISE = np.array([0.3, -1.2, 0.9, -0.4, 1.6, -0.7, -1.5, 0.5, 1.2, -0.7])
 CONFIG = Path(__file__).parents[2] / "config"
 PLAIN = yaml.safe_load((CONFIG / "claims.yaml").read_text(encoding="utf-8"))
 CLAIMS = load_claims(PLAIN)
+STUDY = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
+LABELS = labels(load_settings(STUDY))
 
 
 def around(mean, spread=1e-4):
@@ -40,7 +44,7 @@ def few(rows, verdict):
 def verdict_of(claim_or_name, tables):
     """The only row of the table of one claim."""
     claim = CLAIMS.claims[claim_or_name] if isinstance(claim_or_name, str) else claim_or_name
-    (_, row), *_ = check_claims(CLAIMS.model_copy(update={"claims": {"it": claim}}), tables).iterrows()
+    (_, row), *_ = check_claims(CLAIMS.model_copy(update={"claims": {"it": claim}}), tables, LABELS).iterrows()
     return row
 
 

@@ -47,7 +47,7 @@ def logits_change_when_merged(p, verdict):
 def exact_duplicates_occur(p, verdict):
     runs = {"supported": 100, "refuted": 100, "inconclusive": 20}[verdict]
     rows = pd.DataFrame({"dataset": "mnist", "seed": np.arange(runs) % SEEDS, "live_filters": 4, "stage": "trained"})
-    rows["exact_duplicate_pairs"] = rows["close_duplicate_pairs"] = 0
+    rows = rows.assign(architecture="question", exact_duplicate_pairs=0, close_duplicate_pairs=0)
     if verdict == "supported":
         rows.loc[:20, "exact_duplicate_pairs"] = 2
     # Neither initial kernels nor single filters count.
@@ -103,20 +103,27 @@ def strangers_of(p, ratio):
     return {"strangers": pd.DataFrame([names | measured | {"estimable": True, "n": 10}])}
 
 
+def close_pairs_beside_strangers(p, verdict):
+    inside, outside = np.sqrt(max(p["lowest"], 0.25) * p["highest"]), 1.5 * p["highest"]
+    return strangers_of(p, {"supported": inside, "refuted": outside, "inconclusive": None}[verdict])
+
+
 def fewer_close_pairs_than_strangers(p, verdict):
-    return strangers_of(p, {"supported": 0.5, "refuted": 1.5, "inconclusive": None}[verdict])
+    second = {"supported": 0.6, "refuted": 1.0, "inconclusive": None}[verdict]
+    ratios = [0.6, second, 0.6]
+    tables = [
+        strangers_of({"architecture": name, "filters": p["filters"]}, ratio)["strangers"]
+        for name, ratio in zip(p["architectures"], ratios, strict=True)
+    ]
+    return {"strangers": pd.concat(tables, ignore_index=True)}
 
 
-def as_many_close_pairs_as_strangers(p, verdict):
-    return strangers_of(p, {"supported": 1.0, "refuted": 0.5, "inconclusive": None}[verdict])
-
-
-def training_moves_filters_apart(p, verdict):
+def training_moves_filters_together(p, verdict):
     parts = []
     for index, name in enumerate(p["architectures"]):
-        change = -0.1
+        change = 0.1
         if index == 1:  # one part is enough to refute, and not enough to support
-            change = {"supported": -0.1, "refuted": 0.1, "inconclusive": 0.0}[verdict]
+            change = {"supported": 0.1, "refuted": -0.1, "inconclusive": 0.0}[verdict]
         own = {"architecture": name, "filters": p["filters"]}
         parts.append(by_seed(around(0.6, 0.01), stage="initial", **own))
         parts.append(by_seed(around(0.6 + change, 0.02), stage="trained", **own))
@@ -154,7 +161,7 @@ def twins_stay_equal(p, verdict):
 
 
 def twins_separate(p, verdict):
-    own = {"second_filter": p["second_filter"], "activation": p["activation"], "optimizer": "adam"}
+    own = {"second_filter": p["second_filter"], "activation": "linear", "optimizer": "adam"}
     dropout, none = (0.5, 0.0) if p["with_dropout"] else (0.0, 0.5)
     separations = np.full(SEEDS, 0.1)
     if verdict == "refuted":
@@ -168,15 +175,15 @@ def twins_separate(p, verdict):
 
 
 def losses(p, difference, spread):
-    """Networks of 3 and 4 filters; the first kind's loss differs from the second's."""
+    """Networks of 3 and 4 filters; the loss with twins differs from that with the other kind of second filter."""
     own = {"architecture": p["architecture"], "activation": "relu", "twins_equal": None}
     parts = []
     for filters in (3, 4):
         base = around(0.3, 0.01)
-        parts.append(by_seed(base, **own, filters=filters, second_filter=p["second"]))
+        parts.append(by_seed(base, **own, filters=filters, second_filter=p["other"]))
         noise = spread * NOISE[::-1]
-        parts.append(by_seed(base + difference + noise, **own, filters=filters, second_filter=p["first"]))
-    wrong = by_seed(around(9.0), **own | {"architecture": "other"}, filters=3, second_filter=p["first"])
+        parts.append(by_seed(base + difference + noise, **own, filters=filters, second_filter="twin"))
+    wrong = by_seed(around(9.0), **own | {"architecture": "other"}, filters=3, second_filter="twin")
     rows = table(*parts, wrong, value="train_loss")
     rows.loc[rows["second_filter"] == "twin", "twins_equal"] = True
     return {"one_fewer": rows}

@@ -11,8 +11,7 @@ import claims_tables_pruning
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from claims_checks import CLAIMS, CONFIG, NOISE, PLAIN, SEEDS, around, table, verdict_of, with_parameters
+from claims_checks import CLAIMS, LABELS, NOISE, PLAIN, SEEDS, STUDY, around, table, verdict_of, with_parameters
 from scipy import stats
 
 from filtertwins import claims
@@ -22,10 +21,17 @@ from filtertwins.claims.judging import Part, above, in_words, listed, within
 from filtertwins.files import read_csv, write_csv
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.settings import load_settings
+from filtertwins.tables.means import MEANS, means_of
 
 BUILDERS = vars(claims_tables) | vars(claims_tables_pruning)  # by the name of the test
 # What is exact is never unclear; it is inconclusive when there are too few seeds.
 EXACT = {"logits_change_when_merged", "twins_stay_equal", "twins_separate", "head_takes_most"}
+# How a finding opens, by verdict. Two headlines ask for the opposite of their statements; there a yes would mislead.
+OPENINGS = {
+    "supported": r"Yes\b|Nothing does|They add nothing",
+    "refuted": r"No\b|Not (?!clear)|Something does|They add something",
+    "inconclusive": "Not clear|Too few seeds",
+}
 ONE_OF_EACH_TEST = {claim.test: name for name, claim in CLAIMS.claims.items()}.values()
 
 
@@ -49,6 +55,10 @@ def test_each_claim_reaches_each_verdict(name, verdict, tmp_path):
     assert row["verdict"] == verdict, row["finding"]
     assert not re.search(r"[{}]|nan|unknown|Not measured", row["finding"])
     assert ("Too few seeds" in row["finding"]) == (verdict == "inconclusive" and CLAIMS.claims[name].test in EXACT)
+    assert re.match(OPENINGS[verdict], row["finding"])
+    first_sentence, *_ = re.split(r"(?<=\.)\s", row["finding"])
+    assert len(first_sentence.split()) <= 30, first_sentence
+    assert not {word for word in re.findall(r"\w+", row["finding"]) if word in LABELS and "_" in word}
     assert row["low"] <= row["effect"] <= row["high"]
     assert len(judged(row.to_frame().T)) == ("Too few seeds" not in row["finding"])
 
@@ -68,8 +78,7 @@ def test_every_test_is_used_and_reads_the_tables_that_are_asked_for():
 
 def test_what_the_claims_ask_for_is_in_the_default_study():
     """One margin for the tables and the claims about them: both were decided before the run."""
-    config = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
-    margins, pruning, deletion = load_settings(config).margins, config["pruning"], config["pruning"]["weight_deletion"]
+    margins, pruning, deletion = load_settings(STUDY).margins, STUDY["pruning"], STUDY["pruning"]["weight_deletion"]
     for claim in CLAIMS.claims.values():
         p = claim.parameters
         if "margin" in p and claim.test not in ("as_alike_as_chance", "removal_costs_nothing"):
@@ -127,12 +136,12 @@ def test_a_claim_about_one_dataset_is_not_judged_on_another():
     assert (row["dataset"], row["verdict"]) == ("digits", "inconclusive")
     assert "it is about mnist, and this study is on digits" in row["finding"]
     with pytest.raises(ValueError, match="digits, mnist"):
-        check_claims(CLAIMS, {"runs": pd.DataFrame({"dataset": ["mnist", "digits"]})})
+        check_claims(CLAIMS, {"runs": pd.DataFrame({"dataset": ["mnist", "digits"], "architecture": "question"})})
 
 
 def test_one_missing_part_leaves_a_claim_open():
-    rows = evidence_for("training_makes_them_differ")["redundancy"]
-    row = verdict_of("training_makes_them_differ", {"redundancy": rows[rows["architecture"] != "relu_5x5"]})
+    rows = evidence_for("training_makes_them_alike")["redundancy"]
+    row = verdict_of("training_makes_them_alike", {"redundancy": rows[rows["architecture"] != "relu_5x5"]})
     assert row["finding"] == "Not measured: nothing with architecture relu_5x5, filters 16 in redundancy.csv."
 
 
@@ -147,6 +156,42 @@ def test_claims_depend_neither_on_the_run_nor_on_the_order_of_rows_and_change_no
     other = verdict_of(name, {key: rows.sample(frac=1, random_state=7) for key, rows in tables.items()})
     assert (first["verdict"], first["n"]) == (other["verdict"], other["n"])
     np.testing.assert_allclose(*(row[["effect", "low", "high"]].astype(float) for row in (first, other)))
+
+
+# What figures show too
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "measure"),
+    [
+        ("accuracy_if_episodes_are_steps", "runs", "test_accuracy"),
+        ("two_equal_have_a_larger_loss", "one_fewer", "train_loss_difference"),
+        ("nearest_cosine_order_predicts_cost", "criteria", "rank_correlation"),
+        ("pruning_makes_it_faster", "cost", "time_ratio"),
+        ("retraining_restores_accuracy", "obd", "retrained_change"),
+    ],
+)
+def test_a_claim_has_the_numbers_of_the_means_that_its_figure_shows(name, shown, measure):
+    tables = evidence_for(name)
+    row = verdict_of(name, tables)
+    others = {column: 0.0 for column in MEANS[shown].measures if column not in tables[shown]}
+    means = means_of(shown, tables[shown].assign(activation="linear", **others))
+    means = means[means["measure"] == measure]
+    columns = {"effect": "mean", "low": "low", "high": "high"}
+    if name == "retraining_restores_accuracy":  # A test of equivalence has an interval of its own.
+        columns = {"effect": "mean"}
+    found = row[list(columns)].to_numpy(float)
+    assert np.isclose(means[list(columns.values())], found, rtol=1e-12, atol=1e-15).all(axis=1).any()
+
+
+def test_architectures_have_the_labels_of_figures_and_each_counts_even_if_two_share_one():
+    name = "nearest_cosine_order_predicts_cost"
+    one = CLAIMS.model_copy(update={"claims": {name: CLAIMS.claims[name]}})
+    for labels, expected in (({}, "question"), ({"question": "the label"}, "the label"), (LABELS, LABELS["question"])):
+        assert f" for {expected}; " in check_claims(one, evidence_for(name), labels)["finding"].iloc[0]
+    same = check_claims(one, evidence_for(name, "refuted"), dict.fromkeys(LABELS, "the same"))
+    assert same["verdict"].iloc[0] == "refuted"
+    assert same["finding"].iloc[0].count("for the same") == 3
 
 
 # Rules that single claims need
@@ -243,31 +288,30 @@ def test_intervals_and_lines():
     ],
 )
 def test_a_direction_needs_sign_flips_to_agree(values, line, below, in_all, holds, p_value):
-    (part,) = judging.direction_parts({"": series(*values)}, line, 0.05, below=below, in_all=in_all)
+    (part,) = judging.direction_parts([("", series(*values))], line, below=below, in_all=in_all)
     assert (part.holds, part.p_value, part.n) == (holds, p_value, np.isfinite(values).sum())
 
 
 def test_that_one_of_many_means_is_outside_a_range_is_said_at_a_stricter_level():
     near = pd.Series(0.9195 + 0.0006 * NOISE)
-    assert judging.range_parts({"a": near}, 0.92, 0.93, 0.05)[0].holds is False
-    assert judging.range_parts(dict.fromkeys("abcdefgh", near), 0.92, 0.93, 0.05)[0].holds is None
+    assert judging.range_parts([("", near)], 0.92, 0.93)[0].holds is False
+    assert judging.range_parts([("", near)] * 8, 0.92, 0.93)[0].holds is None
 
 
 def test_equivalence_is_holms_and_its_opposite_needs_a_wider_interval():
-    assert (
-        judging.margin_parts({"": paired_equivalence(0.0001 * NOISE, 0 * NOISE, 0.003)}, [0.06], 0.05)[0].holds is None
-    )
+    equal = paired_equivalence(0.0001 * NOISE, 0 * NOISE, 0.003)
+    assert judging.margin_parts([("", equal)], [0.06])[0].holds is None
     values = 1e-3 * NOISE[:7]
     half = stats.t.ppf(1 - 0.05 / 4, 6) * float(np.std(values, ddof=1)) / np.sqrt(7)  # confidence 1 - 2 * 0.05 / 4
     for factor, expected in ((0.999, None), (1.001, False)):
         test = paired_equivalence(values - values.mean() + 1 + half * factor, np.zeros(7), 1.0)
-        assert judging.margin_parts(dict.fromkeys("abcd", test), [1.0] * 4, 0.05)[0].holds is expected
+        assert judging.margin_parts([("", test)] * 4, [1.0] * 4)[0].holds is expected
 
 
 def test_shares_have_exact_bounds():
-    part = judging.share_part(pd.Series([True] * 5), 0.5, 0.05, seeds=5)
-    assert (part.low, part.holds) == (pytest.approx(0.05 ** (1 / 5)), True)
-    assert judging.share_part(pd.Series([True] * 4), 0.5, 0.05, seeds=4).holds is None
+    part = judging.share_part(pd.Series([True] * 5), 0.5, seeds=pd.Series(range(5)))
+    assert (part.low, part.holds, part.n) == (pytest.approx(0.05 ** (1 / 5)), True, 5)
+    assert judging.share_part(pd.Series([True] * 4), 0.5, seeds=pd.Series(range(4))).holds is None
 
 
 def test_the_worst_part_decides_and_gives_the_effect():
@@ -276,7 +320,7 @@ def test_the_worst_part_decides_and_gives_the_effect():
     worse = Part("worse", -2.0, -2.5, -1.5, 9, False, -2.0)
     outcome = judging.combine([unclear, failing, worse], "nats")
     assert (outcome.verdict, outcome.part, outcome.n) == ("refuted", worse, 8)
-    assert outcome.numbers["each"] == "-5.0000 (unclear), -1.0000 (failing) and -2.0000 (worse)"
+    assert outcome.numbers["each"] == "-5.0000 for unclear; -1.0000 for failing; -2.0000 for worse"
     assert judging.combine([unclear, Part("", 1.0, 0.5, 1.5, 10, True, 1.0)], "nats").verdict == "inconclusive"
 
 
@@ -291,11 +335,12 @@ def test_numbers_come_in_words():
 
 
 def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
-    plain = copy.deepcopy(PLAIN) | {"fewest_seeds": 0, "levle": 0.05}
+    plain = copy.deepcopy(PLAIN) | {"fewest_seeds": 0, "fewest_sedes": 5}
     first, second, third = "accuracy_if_episodes_are_steps", "accuracy_if_episodes_are_epochs", "one_model"
     plain["claims"][first] |= {"test": "accuracy_in_rage", "said_by": "qestion", "figure": "../figure"}
     plain["claims"][second]["parameters"] = {"architecture": "question", "filter": [1], "lowest": 2.0, "highest": 0.93}
-    plain["claims"][second]["answers"] = {"supported": "{efect} {low:.2f}", "refuted": "{", "inconclusive": ""}
+    plain["claims"][second]["answers"] = {"supported": "{efect}", "refuted": "{low:.2f}", "inconclusive": ""}
+    plain["claims"]["nothing_prevents_it"]["answers"]["supported"] = "{"
     del plain["claims"][third]["statement"]
     plain["claims"]["3rd"] = 5
     with pytest.raises(ClaimsError) as caught:
@@ -303,7 +348,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
     lines = str(caught.value).splitlines()
     expected = [
         ("fewest_seeds = 0", "greater than 0"),
-        ("levle: unknown key", "did you mean 'level'?"),
+        ("fewest_sedes: unknown key", "did you mean 'fewest_seeds'?"),
         (f"claims.{first}.test = 'accuracy_in_rage'", "did you mean 'accuracy_in_range'?"),
         (f"claims.{first}.said_by = 'qestion'", "'question', 'answer' or 'ours'", "did you mean 'question'?"),
         (f"claims.{first}.figure = '../figure'", "pattern"),
@@ -311,11 +356,11 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         (f"claims.{second}.parameters.filter: unknown key", "did you mean 'filters'?"),
         (f"claims.{second}.parameters.lowest = 2.0", "less than or equal to 1"),
         (f"claims.{second}.answers.supported: unknown number {{efect}}", "allowed: effect,", "did you mean 'effect'?"),
-        (f"claims.{second}.answers.supported: {{low}} has a format of its own", "words"),
-        (f"claims.{second}.answers.refuted: braces that don't match",),
+        (f"claims.{second}.answers.refuted: braces that can't be filled", "words"),
+        ("claims.nothing_prevents_it.answers.supported: braces that can't be filled",),
         (f"claims.{second}.answers.inconclusive = ''", "at least 1"),
         (f"claims.{third}.statement: missing",),
-        ("claims.3rd.[key] = '3rd'",),
+        ("claims.3rd: String should match pattern",),
         ("claims.3rd = 5", "must be a section"),
     ]
     for key, *parts in expected:
@@ -331,7 +376,7 @@ def test_whatever_stands_anywhere_is_accepted_or_answered_by_a_claims_error(valu
     name = "nothing_prevents_it"
     one = PLAIN | {"claims": {name: PLAIN["claims"][name]}}
     paths = [(), ("claims",), ("claims", name), *(("claims", name, key) for key in PLAIN["claims"][name])]
-    paths += [("claims", name, "parameters", "optimizers"), ("claims", name, "answers", "refuted"), ("level",)]
+    paths += [("claims", name, "parameters", "optimizers"), ("claims", name, "answers", "refuted"), ("fewest_seeds",)]
     for path in paths:
         plain = copy.deepcopy(one)
         at = plain
@@ -345,7 +390,7 @@ def test_whatever_stands_anywhere_is_accepted_or_answered_by_a_claims_error(valu
 
 def test_a_file_names_itself_in_its_mistakes(tmp_path):
     path = tmp_path / "claims.yaml"
-    for text in (None, "claims: [", "level: 0.05"):
+    for text in (None, "claims: [", "fewest_seeds: 5"):
         if text:
             path.write_text(text, encoding="utf-8")
         with pytest.raises(ClaimsError, match=r"claims\.yaml"):

@@ -41,6 +41,14 @@ def test_it_says_what_was_run_and_keeps_the_order_of_the_study():
     assert summarise(*tables(seeds=1), 0.95).splitlines()[0] == "digits: 6 networks, 1 seed of each condition"
 
 
+def test_architectures_have_the_labels_of_figures():
+    text = summarise(*tables(), 0.95, {"question": "as asked"})
+    assert line_of(text, "as asked, 4 filters", "excess")
+    assert line_of(text, "as asked 1: 60.5%", "accuracy")
+    assert line_of(text, "relu_5x5, 4 filters", "excess")
+    assert "question" not in text
+
+
 def test_twins_are_counted_over_all_trained_networks_among_live_filters():
     runs, redundancy = tables()
     # per architecture and seed: 0, 1 and 6 pairs

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from filtertwins.claims.declared import Claim, Claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import NotMeasured, Outcome, Part, in_words
+from filtertwins.claims.judging import NotMeasured, Outcome, in_words
 
-_NOTHING = Part("", np.nan, np.nan, np.nan, 0, None, np.nan)
 _NOT_MEASURED, _TOO_FEW_SEEDS = "Not measured: ", "Too few seeds for a verdict: "
+_DECLARED = {"said_by", "statement", "headline", "figure"}
+_COLUMNS = ["dataset", "claim", "said_by", "statement", "headline", "verdict", "effect", "low", "high", "unit"]
+_COLUMNS += ["p_value", "n", "figure", "finding"]
 
 
 def tables_needed(claims: Claims) -> list[str]:
@@ -21,23 +22,32 @@ def tables_needed(claims: Claims) -> list[str]:
     return sorted({table for claim in claims.claims.values() for table in TESTS[claim.test].tables})
 
 
-def check_claims(claims: Claims, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def check_claims(
+    claims: Claims, tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Each claim's verdict: ``claims.csv``.
 
     Args:
         claims: what to test, and by which rules.
         tables: by name; those of experiments that are switched off are simply not there.
+        labels: words for each architecture, the same as in figures; one without a label is called by its name.
 
     Returns:
         One row a claim, in their order. Where the tables do not tell (a table or a condition is missing, or there are
         too few seeds), the verdict is inconclusive and the finding says why.
     """
-    tables = {name: tables[name] for name in tables_needed(claims) if name in tables}
+    tables = {name: _with_labels(tables[name], labels or {}) for name in tables_needed(claims) if name in tables}
     datasets = {str(name) for table in tables.values() for name in table["dataset"].unique()}
     if len(datasets) > 1:
         raise ValueError(f"The tables are of {', '.join(sorted(datasets))}; all must be of one dataset.")
     dataset = next(iter(datasets), None)
-    return pd.DataFrame([_row(name, claim, claims, tables, dataset) for name, claim in claims.claims.items()])
+    rows = [
+        {"dataset": dataset, "claim": name}
+        | claim.model_dump(include=_DECLARED)
+        | _found(claim, claims.fewest_seeds, tables, dataset)
+        for name, claim in claims.claims.items()
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def judged(checked: pd.DataFrame) -> pd.DataFrame:
@@ -49,45 +59,33 @@ def judged(checked: pd.DataFrame) -> pd.DataFrame:
     return checked[~checked["finding"].str.startswith((_NOT_MEASURED, _TOO_FEW_SEEDS))]
 
 
-def _row(
-    name: str, claim: Claim, claims: Claims, tables: Mapping[str, pd.DataFrame], dataset: str | None
-) -> dict[str, Any]:
-    verdict, part, unit, n = "inconclusive", _NOTHING, None, 0
+def _with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    return table.assign(label=[labels.get(name, name) for name in table["architecture"]])
+
+
+def _found(claim: Claim, fewest_seeds: int, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> dict[str, Any]:
+    """What the tables say about one claim, by the columns of ``claims.csv``."""
     try:
-        outcome = _outcome(claim, claims.level, tables, dataset)
-        part, unit, n = outcome.part, outcome.unit, outcome.n
-        finding = f"{_TOO_FEW_SEEDS}{n}, where {claims.fewest_seeds} are needed."
-        if n >= claims.fewest_seeds:
-            margin = in_words(claim.parameters.get("margin", np.nan), outcome.unit)
-            sentence = getattr(claim.answers, outcome.verdict)
-            verdict, finding = outcome.verdict, sentence.format(**outcome.numbers, margin=margin)
+        outcome = _outcome(claim, tables, dataset)
     except NotMeasured as reason:
-        finding = f"{_NOT_MEASURED}{reason}."
-    return {
-        "dataset": dataset,
-        "claim": name,
-        "said_by": claim.said_by,
-        "statement": claim.statement,
-        "headline": claim.headline,
-        "verdict": verdict,
-        "effect": part.effect,
-        "low": part.low,
-        "high": part.high,
-        "unit": unit,
-        "p_value": part.p_value,
-        "n": n,
-        "figure": claim.figure,
-        "finding": finding,
-    }
+        return {"verdict": "inconclusive", "n": 0, "finding": f"{_NOT_MEASURED}{reason}."}
+    numbers = {name: getattr(outcome.part, name) for name in ("effect", "low", "high", "p_value")}
+    numbers |= {"unit": outcome.unit, "n": outcome.n}
+    if outcome.n < fewest_seeds:
+        finding = f"{_TOO_FEW_SEEDS}{outcome.n}, where {fewest_seeds} are needed."
+        return numbers | {"verdict": "inconclusive", "finding": finding}
+    margin = in_words(claim.parameters.get("margin", float("nan")), outcome.unit)
+    finding = getattr(claim.answers, outcome.verdict).format(**outcome.numbers, margin=margin)
+    return numbers | {"verdict": outcome.verdict, "finding": finding}
 
 
-def _outcome(claim: Claim, level: float, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> Outcome:
+def _outcome(claim: Claim, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> Outcome:
     test = TESTS[claim.test]
     if missing := [f"{name}.csv" for name in test.tables if name not in tables]:
         raise NotMeasured(f"this study has no {', '.join(missing)}")
     if claim.dataset not in (None, dataset):
         raise NotMeasured(f"it is about {claim.dataset}, and this study is on {dataset}")
-    parameters = dict(test.parameters.model_validate(claim.parameters)) | ({"level": level} if test.takes_level else {})
+    parameters = dict(test.parameters.model_validate(claim.parameters))
     try:
         return test.function(*(tables[name] for name in test.tables), **parameters)
     except NotMeasured as reason:

@@ -1,13 +1,11 @@
 """From measured values to a verdict: the rules that all claims share.
 
 A claim has one or more parts, such as one for each number of filters. It is supported if every part holds, refuted if
-one part fails, and inconclusive otherwise. With m parts, each is said to fail at level/m (Bonferroni), so that many
-parts do not make a refutation likelier. Each is said to hold at the level itself: all of them must hold, which makes
-support no likelier (Berger 1982, Technometrics 24(4)). Equivalence tests are Holm-adjusted all the same, as everywhere
-in the study. The unit is the seed.
-
-The functions here take ``values``, the numbers of each part by its name, one per seed and with the seeds as index where
-they are paired; and ``level``, the chance of a wrong verdict that the claim is allowed.
+one part fails, and inconclusive otherwise. ``LEVEL`` is the chance of a wrong verdict that a claim is allowed, the same
+as of the tests in tables. With m parts, each is said to fail at level/m (Bonferroni), so that many parts do not make a
+refutation likelier. Each is said to hold at the level itself: all of them must hold, which makes support no likelier
+(Berger 1982, Technometrics 24(4)). Equivalence tests are Holm-adjusted all the same, as everywhere in the study. The
+unit is the seed.
 """
 
 from __future__ import annotations
@@ -29,13 +27,14 @@ from filtertwins.measures.statistics import (
     seed_interval,
     sign_flip_test,
 )
+from filtertwins.tables.pruning import LEVEL
 
 Verdict = Literal["supported", "refuted", "inconclusive"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-Samples = Mapping[str, "pd.Series[float]"]
+Samples = Sequence[tuple[str, "pd.Series[float]"]]
+"""The name of each part and its values, one per seed, with the seeds as index where they are paired."""
 
-_VERDICT_OF: dict[bool | None, Verdict] = {True: "supported", False: "refuted", None: "inconclusive"}
-_WORST_FIRST = (False, None, True)
+_VERDICT_OF: dict[bool | None, Verdict] = {False: "refuted", None: "inconclusive", True: "supported"}  # worst first
 
 _FORMATS = {
     "accuracy": ".1%",
@@ -54,7 +53,6 @@ _FORMATS = {
 """How an effect is shown, by its unit. Accuracies and shares, such as those of networks and of pairs, are in [0, 1]."""
 
 _LISTED = 6  # A sentence lists so many parts one by one; of more parts it gives the range.
-_TABLES_CONFIDENCE = 0.9  # The intervals of equivalence tests have this confidence.
 
 
 class NotMeasured(Exception):  # noqa: N818 - not an error: a study need not measure everything
@@ -94,19 +92,16 @@ def combine(parts: Sequence[Part], unit: str, **numbers: str) -> Outcome:
     """
     if not parts:
         raise NotMeasured("nothing there to test it on")
-    worst = min(parts, key=lambda part: (_WORST_FIRST.index(part.holds), part.room))
+    worst = min(parts, key=lambda part: (list(_VERDICT_OF).index(part.holds), part.room))
     n = min(part.n for part in parts)
+    each = [f"{in_words(part.effect, unit)} for {part.name}" for part in parts]
+    if len(parts) > _LISTED:
+        effects = [part.effect for part in parts]
+        each = [f"{in_words(min(effects), unit)} to {in_words(max(effects), unit)}"]
     numbers |= {name: in_words(getattr(worst, name), unit) for name in ("effect", "low", "high")}
-    numbers |= {"n": str(n), "part": worst.name, "parts": str(len(parts)), "each": _each(parts, unit)}
+    numbers |= {"n": str(n), "part": worst.name, "parts": str(len(parts)), "each": "; ".join(each)}
     numbers["held"] = str(sum(bool(part.holds) for part in parts))
     return Outcome(_VERDICT_OF[worst.holds], worst, unit, n, numbers)
-
-
-def _each(parts: Sequence[Part], unit: str) -> str:
-    if len(parts) <= _LISTED:
-        return listed([f"{in_words(part.effect, unit)} ({part.name})" for part in parts])
-    effects = [part.effect for part in parts]
-    return f"{in_words(min(effects), unit)} to {in_words(max(effects), unit)}"
 
 
 def in_words(value: float, unit: str) -> str:
@@ -140,23 +135,19 @@ def within(low: float, high: float, lowest: float, highest: float) -> bool | Non
     return _told(lowest <= low and high <= highest, high < lowest or highest < low)
 
 
-def range_parts(values: Samples, lowest: float, highest: float, level: float) -> list[Part]:
+def range_parts(values: Samples, lowest: float, highest: float) -> list[Part]:
     """Is each mean over seeds within a range? Its interval must be."""
     parts = []
-    for name, sample in values.items():
-        found, wide = (seed_interval(sample, level=1 - level / tests) for tests in (1, len(values)))
-        holds = _told(
-            within(found.low, found.high, lowest, highest) is True,
-            within(wide.low, wide.high, lowest, highest) is False,
-        )
+    for name, sample in values:
+        found, wide = (seed_interval(sample, level=1 - LEVEL / tests) for tests in (1, len(values)))
+        inside, outside = (within(x.low, x.high, lowest, highest) for x in (found, wide))
+        holds = _told(inside is True, outside is False)
         room = min(found.estimate - lowest, highest - found.estimate)
         parts.append(Part(name, found.estimate, found.low, found.high, found.n, holds, room))
     return parts
 
 
-def direction_parts(
-    values: Samples, line: float, level: float, *, below: bool = False, in_all: int | None = None
-) -> list[Part]:
+def direction_parts(values: Samples, line: float, *, below: bool = False, in_all: int | None = None) -> list[Part]:
     """Is each mean over seeds above a line? The interval of the mean must say so, and sign flips.
 
     Sign flips are exact for few seeds, where the bootstrap is too sure of itself: of five seeds they say p = 0.03 at
@@ -167,59 +158,59 @@ def direction_parts(
     """
     side, in_all = -1 if below else 1, in_all or len(values)
     parts = []
-    for name, sample in values.items():
-        found, wide = (seed_interval(sample, level=1 - level / tests) for tests in (1, in_all))
+    for name, sample in values:
+        found, wide = (seed_interval(sample, level=1 - LEVEL / tests) for tests in (1, in_all))
         nearest, farthest = (found.low, wide.high) if side > 0 else (-found.high, -wide.low)
         beyond = side * (sample.dropna() - line)
         p_value, p_against = _sign_flips(beyond), _sign_flips(-beyond)
         constant = found.method == "constant"
         holds = _told(
-            nearest > side * line and (constant or p_value < level),
-            farthest <= side * line and (constant or p_against < level / in_all),
+            nearest > side * line and (constant or p_value < LEVEL),
+            farthest <= side * line and (constant or p_against < LEVEL / in_all),
         )
         room = side * (found.estimate - line)
         parts.append(Part(name, found.estimate, found.low, found.high, found.n, holds, room, p_value))
     return parts
 
 
-def equivalence_parts(values: Samples, margin: float, level: float) -> list[Part]:
+def equivalence_parts(values: Samples, margin: float) -> list[Part]:
     """Is each mean within a margin of 0? See :func:`margin_parts`; the p-values are adjusted for the parts."""
-    tests = {name: paired_equivalence(sample, np.zeros(len(sample)), margin) for name, sample in values.items()}
-    return margin_parts(tests, holm([test.p_value for test in tests.values()]), level)
+    tests = [(name, paired_equivalence(sample, np.zeros(len(sample)), margin)) for name, sample in values]
+    return margin_parts(tests, holm([test.p_value for _, test in tests]))
 
 
-def margin_parts(tests: Mapping[str, EquivalenceTest], p_adjusted: ArrayLike, level: float) -> list[Part]:
+def margin_parts(tests: Sequence[tuple[str, EquivalenceTest]], p_adjusted: ArrayLike) -> list[Part]:
     """Is each mean difference within its margin? Two one-sided tests say yes, a whole interval beyond it says no.
 
-    The tests have intervals of confidence 90 %; there is one adjusted p-value a part.
+    The tests have intervals of confidence 90 %, as in tables; there is one adjusted p-value a part.
     """
     parts = []
-    for (name, test), p in zip(tests.items(), np.asarray(p_adjusted, np.float64), strict=True):
-        low, high = _widened(test, 1 - 2 * level / len(tests))
-        holds = _told(p < level, within(low, high, -test.margin, test.margin) is False)
+    for (name, test), p in zip(tests, np.asarray(p_adjusted, np.float64), strict=True):
+        low, high = _widened(test, len(tests))
+        holds = _told(p < LEVEL, within(low, high, -test.margin, test.margin) is False)
         room = test.margin - abs(test.difference)
         parts.append(Part(name, test.difference, test.low, test.high, test.n, holds, room, float(p)))
     return parts
 
 
-def network_parts(values: pd.Series[float], lowest: float, highest: float, seeds: int) -> list[Part]:
+def network_parts(values: pd.Series[float], lowest: float, highest: float, seeds: pd.Series[int]) -> list[Part]:
     """Is the value of every single network within a range? It needs no test: low and high are the extremes."""
-    low, high = float(values.min()), float(values.max())
+    low, high, n = float(values.min()), float(values.max()), int(seeds.nunique())
     return [
-        Part("", float(x), low, high, seeds, bool(lowest <= x <= highest), min(x - lowest, highest - x)) for x in values
+        Part("", float(x), low, high, n, bool(lowest <= x <= highest), min(x - lowest, highest - x)) for x in values
     ]
 
 
-def share_part(hits: pd.Series[bool], line: float, level: float, seeds: int) -> Part:
+def share_part(hits: pd.Series[bool], line: float, seeds: pd.Series[int]) -> Part:
     """Is the share of networks that have something above a line?
 
     By exact one-sided bounds (Clopper & Pearson 1934, Biometrika 26(4)). They take networks as independent, though some
     share a seed; with the seed as the unit the bounds would be wider.
     """
     found = stats.binomtest(int(hits.sum()), len(hits))
-    interval = found.proportion_ci(1 - 2 * level, method="exact")
+    interval = found.proportion_ci(1 - 2 * LEVEL, method="exact")
     share, low, high = float(found.statistic), float(interval.low), float(interval.high)
-    return Part("", share, low, high, seeds, above(low, high, line), share - line)
+    return Part("", share, low, high, int(seeds.nunique()), above(low, high, line), share - line)
 
 
 def _told(yes: bool, no: bool) -> bool | None:
@@ -231,10 +222,10 @@ def _sign_flips(values: pd.Series[float]) -> float:
     return sign_flip_test(values, np.zeros(len(values)), rng).p_value
 
 
-def _widened(test: EquivalenceTest, confidence: float) -> tuple[float, float]:
-    """A t-interval of another confidence, from the one of 90 %."""
+def _widened(test: EquivalenceTest, parts: int) -> tuple[float, float]:
+    """The t-interval of an equivalence test at level / parts, from the one at the level itself."""
     if test.n < 2:
         return np.nan, np.nan
-    quantile = [float(stats.t.ppf((1 + level) / 2, test.n - 1)) for level in (confidence, _TABLES_CONFIDENCE)]
-    half = (test.high - test.low) / 2 * quantile[0] / quantile[1]
+    quantiles = stats.t.isf([LEVEL / parts, LEVEL], test.n - 1)
+    half = (test.high - test.low) / 2 * quantiles[0] / quantiles[1]
     return test.difference - half, test.difference + half

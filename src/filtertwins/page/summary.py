@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-WIDTH = 22  # The width of the first column.
+WIDTH = 36  # The width of the first column, which the default study's labels fit in.
 
 
-def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) -> str:
+def summarise(
+    runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float, labels: Mapping[str, str] | None = None
+) -> str:
     """The three things that matter, for each architecture: twins, redundancy over chance, accuracy.
 
     Args:
         runs: ``runs.csv``.
         redundancy: ``redundancy.csv``.
         threshold: the similarity from which two filters count as near duplicates.
+        labels: words for each architecture, the same as in figures; one without a label is called by its name.
 
     Returns:
         a text of short lines. Redundancy is a mean over seeds, accuracy a median, which one dead network can't move.
     """
+    labels = labels or {}
     trained = redundancy[redundancy["stage"] == "trained"]
     seeds = runs["seed"].nunique()
     plural = "s" if seeds > 1 else ""
@@ -29,7 +33,7 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
     twins, close = int(trained["exact_duplicate_pairs"].sum()), int(trained["close_duplicate_pairs"].sum())
     text = f"{twins} exact twins, {close} within 1e-6, in {pairs:,} pairs of filters"
     lines += ["", "1. Do filters end up the same?", _line("all networks", text)]
-    for name, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained):
+    for name, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained, labels):
         share = largest["never_active_filters"].mean() / largest["filters"].iloc[0]
         lines.append(_line(name, f"{share:.1%} of the filters never fire, and so are all alike"))
 
@@ -38,7 +42,7 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
         "2. Are they more alike than chance makes them? Mean nearest cosine, against re-drawn initial kernels",
     ]
     several = trained.dropna(subset=["excess"])
-    for name, largest in _of_most_filters(several, several):
+    for name, largest in _of_most_filters(several, several, labels):
         measured, chance = largest["mean_nearest_cosine"].mean(), largest["null_mean_nearest_cosine"].mean()
         near, near_chance = largest["near_duplicate_pairs"].mean(), largest["null_near_duplicate_pairs"].mean()
         text = f"{measured:.3f} trained, {chance:.3f} by chance: excess {measured - chance:+.3f}"
@@ -50,16 +54,18 @@ def summarise(runs: pd.DataFrame, redundancy: pd.DataFrame, threshold: float) ->
         medians = rows.groupby("filters")["test_accuracy"].median()
         shown = sorted({*range(0, len(medians), max(1, (len(medians) + 3) // 4)), len(medians) - 1})  # at most five
         accuracies = "   ".join(f"{filters}: {accuracy:.1%}" for filters, accuracy in medians.iloc[shown].items())
-        lines.append(_line(str(architecture), f"{accuracies}   (filters: accuracy)"))
+        lines.append(_line(labels.get(str(architecture), str(architecture)), f"{accuracies}   (filters: accuracy)"))
     return "\n".join(lines) + "\n"
 
 
-def _of_most_filters(chosen: pd.DataFrame, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """For each chosen architecture, the name and the rows of its largest filter count."""
+def _of_most_filters(
+    chosen: pd.DataFrame, rows: pd.DataFrame, labels: Mapping[str, str]
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """For each chosen architecture, its words and the rows of its largest filter count."""
     for architecture in chosen["architecture"].unique():
         own = rows[rows["architecture"] == architecture]
         largest = own[own["filters"] == own["filters"].max()]
-        yield f"{architecture}, {largest['filters'].iloc[0]} filters", largest
+        yield f"{labels.get(architecture, architecture)}, {largest['filters'].iloc[0]} filters", largest
 
 
 def _line(name: str, text: str) -> str:

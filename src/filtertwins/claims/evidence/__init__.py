@@ -1,10 +1,10 @@
 """The tests, one function each, from the tables that its positional parameters name to an outcome.
 
-Keyword-only parameters are what a claim in ``claims.yaml`` must or may give, except ``level``, which is one for all
-claims. A test raises ``NotMeasured`` where the tables lack what it needs.
+Keyword-only parameters are what a claim in ``claims.yaml`` must or may give. A test raises ``NotMeasured`` where the
+tables lack what it needs.
 """
 
-from filtertwins.claims.evidence import accuracy, experiments, likeness, obd, pruning  # These fill the registry.
+from filtertwins.claims.evidence import experiments, likeness, obd, pruning  # These fill the registry.
 from filtertwins.claims.evidence.registry import TESTS, Test
 
-__all__ = ["TESTS", "Test", "accuracy", "experiments", "likeness", "obd", "pruning"]
+__all__ = ["TESTS", "Test", "experiments", "likeness", "obd", "pruning"]

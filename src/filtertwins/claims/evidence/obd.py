@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, cast
 
+import pandas as pd
 from pydantic import Field, PositiveFloat
 
 from filtertwins.claims.evidence.registry import Share, Table, test
-from filtertwins.claims.evidence.rows import by_seed, chosen
-from filtertwins.claims.judging import (
-    NotMeasured,
-    Outcome,
-    combine,
-    direction_parts,
-    equivalence_parts,
-    in_words,
-    range_parts,
-)
+from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, difference
+from filtertwins.claims.judging import Outcome, combine, direction_parts, equivalence_parts, in_words, range_parts
 from filtertwins.settings import Name
 
+Recursion = Literal["exact", "paper"]
+Factor = Annotated[float, Field(gt=1)]
 Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)]
 
 
 @test("predicted", "actual")
 def predicted_increase_has_the_right_size(
-    obd: Table,
-    *,
-    level: float,
-    architecture: Name,
-    recursion: Literal["exact", "paper"],
-    share: Share,
-    factor: Annotated[float, Field(gt=1)],
+    obd: Table, *, architecture: Name, recursion: Recursion, share: Share, factor: Factor
 ) -> Outcome:
     """Is the actual increase in loss the predicted one to within a factor, at a share of the weights deleted?
 
@@ -41,58 +30,52 @@ def predicted_increase_has_the_right_size(
     column = {"exact": "predicted_increase", "paper": "predicted_increase_1990"}[recursion]
     rows = chosen(obd, architecture=architecture, ranking="obd", share=share)
     predicted, actual = (by_seed(rows, name) for name in (column, "actual_increase"))
-    parts = range_parts({_deleted(share): actual / predicted}, 1 / factor, factor, level)
+    parts = range_parts([(_deleted(share), actual / predicted)], 1 / factor, factor)
     sizes = {name: f"{own.mean():.2g} nats" for name, own in (("predicted", predicted), ("actual", actual))}
     return combine(parts, "ratio", **sizes)
 
 
 @test("reach", "reach_by_magnitude")
-def retraining_restores_accuracy(
-    obd: Table, *, level: float, architecture: Name, up_to: Share, margin: PositiveFloat
-) -> Outcome:
+def retraining_restores_accuracy(obd: Table, *, architecture: Name, up_to: Share, margin: PositiveFloat) -> Outcome:
     """Is the retrained test accuracy that of the network without a deletion, within a margin, up to a share deleted?
 
     The sentence can also mention the ``reach``: the largest share before the mean leaves the margin. And how far
     deleting the smallest weights gets, since what retraining restores is not to the credit of the ranking alone.
     """
-    change, by_magnitude = (_changes_of_retrained(obd, architecture, ranking) for ranking in ("obd", "magnitude"))
+    changes, by_magnitude = (_changes_of_retrained(obd, architecture, ranking) for ranking in ("obd", "magnitude"))
     (last, *_) = chosen(obd, architecture=architecture, ranking="obd", share=up_to)["share"]
-    changes = {_deleted(share): own for share, own in change.items() if share <= last}
     return combine(
-        equivalence_parts(changes, margin, level),
+        equivalence_parts([(_deleted(share), own) for share, own in changes if share <= last], margin),
         "points of accuracy",
-        reach=_reach(change, margin),
+        reach=_reach(changes, margin),
         reach_by_magnitude=_reach(by_magnitude, margin),
     )
 
 
 @test()
-def saliency_beats_magnitude(obd: Table, *, level: float, architecture: Name, shares: Shares) -> Outcome:
+def saliency_beats_magnitude(obd: Table, *, architecture: Name, shares: Shares) -> Outcome:
     """Does the loss grow less with weights deleted by Optimal Brain Damage than by absolute value, at each share?"""
-    differences = {}
-    for share in shares:
-        rows = chosen(obd, architecture=architecture, share=share)
-        by_saliency, by_magnitude = (
-            by_seed(chosen(rows, ranking=ranking), "actual_increase") for ranking in ("obd", "magnitude")
-        )
-        differences[_deleted(share)] = by_saliency - by_magnitude
-    return combine(direction_parts(differences, 0.0, level, below=True), "nats")
+    rows = {share: chosen(obd, architecture=architecture, share=share) for share in shares}
+    differences = [
+        (_deleted(share), difference(own, "actual_increase", "ranking", "obd", "magnitude"))
+        for share, own in rows.items()
+    ]
+    return combine(direction_parts(differences, 0.0, below=True), "nats")
 
 
-def _deleted(share: Any) -> str:
+def _deleted(share: float) -> str:
     return f"{100 * share:.0f} % deleted"
 
 
-def _changes_of_retrained(obd: Table, architecture: str, ranking: str) -> Table:
-    """Retrained test accuracy less that without a deletion: one row a seed, one column a share above 0, ascending."""
-    rows = chosen(obd, architecture=architecture, ranking=ranking)
-    accuracy = rows.pivot_table(index="seed", columns="share", values="test_accuracy_retrained")
-    if 0.0 not in accuracy:
-        raise NotMeasured(f"no network of {architecture} retrained without a deletion")
-    return accuracy.sub(accuracy[0.0], axis="index").drop(columns=0.0)
+def _changes_of_retrained(obd: Table, architecture: str, ranking: str) -> list[tuple[float, pd.Series[float]]]:
+    """Retrained test accuracy less that without a deletion, by seed, at each share of weights deleted, ascending."""
+    rows = chosen(averaged("obd", obd), architecture=architecture, ranking=ranking)
+    chosen(rows, share=0.0)  # Without it there is nothing to compare with.
+    deleted = rows[rows["share"] > 0]
+    return [(cast("float", share), by_seed(own, "retrained_change")) for share, own in deleted.groupby("share")]
 
 
-def _reach(changes: Table, margin: float) -> str:
+def _reach(changes: list[tuple[float, pd.Series[float]]], margin: float) -> str:
     """The largest share before the mean leaves the margin."""
-    inside = takewhile(lambda share: abs(changes[share].mean()) <= margin, map(float, changes.columns))
-    return in_words(max(inside, default=0.0), "share")
+    inside = takewhile(lambda change: abs(change[1].mean()) <= margin, changes)
+    return in_words(max((share for share, _ in inside), default=0.0), "share")

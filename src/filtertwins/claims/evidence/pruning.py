@@ -3,60 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat
 
-from filtertwins.claims.evidence.pruned import (
-    Chosen,
-    Split,
-    best_at_each_count,
-    gains,
-    gap,
-    in_short,
-    pruned,
-    smallest_good,
-    unpruned_filters,
-)
-from filtertwins.claims.evidence.registry import Names, Share, Table, test
-from filtertwins.claims.evidence.rows import by_seed, chosen, count_seeds, only
+from filtertwins.claims.evidence.registry import Cosine, Counts, Names, Share, Table, test
+from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, condition, each, only
 from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, direction_parts, in_words, listed
+from filtertwins.measures.statistics import paired_equivalence
+from filtertwins.names import UNPRUNED
 from filtertwins.settings import Name
-from filtertwins.tables.pruning import LEVEL
+from filtertwins.tables.pruning import LEVEL, best_methods
+
+Budget = Literal["equal_epochs", "equal_compute"]
+Costs = Literal["parameters", "multiply_accumulates"]
 
 MEASURED = "oracle"  # the criterion that is the measured cost of removal
 
 
 @test("gone")
 def pruning_makes_smaller(
-    pruning: Table, cost: Table, *, level: float, architectures: Names, methods: Names, margin: PositiveFloat
+    pruning: Table, cost: Table, *, architectures: Names, methods: Names, margin: PositiveFloat
 ) -> Outcome:
     """Is the test accuracy of the smallest good network lower by no more than a margin, in each architecture?
 
     Which network that is, see :func:`smallest_good`. Lower than that of the unpruned one, trained on for as long.
     """
-    networks = {name: smallest_good(pruning, name, methods, margin, level) for name in architectures}
-    gone = []
-    for name, found in networks.items():
-        left, whole = (rows["parameters"].iloc[0] for rows in _both_sizes(cost, name, found))
-        gone.append(f"{in_words(1 - left / whole, 'share')} ({name}, {found.words})")
-    parts = direction_parts({name: found.gain for name, found in networks.items()}, -margin, level)
-    return combine(parts, "points of accuracy", gone=listed(gone))
+    found = [smallest_good(name, rows, methods, margin) for name, rows in networks(pruning, architectures)]
+    costs = averaged("cost", cost)
+    left = [chosen(costs, **network.shape)["parameters_share"].iloc[0] for network in found]
+    gone = [f"{in_words(1 - share, 'share')} for {network.name}" for share, network in zip(left, found, strict=True)]
+    parts = direction_parts([(network.name, network.gain) for network in found], -margin)
+    return combine(parts, "points of accuracy", gone="; ".join(gone))
 
 
 @test("rounds")
 def pruning_makes_faster(
-    pruning: Table,
-    cost: Table,
-    *,
-    level: float,
-    architectures: Names,
-    methods: Names,
-    margin: PositiveFloat,
-    batches: Annotated[tuple[PositiveInt, ...], Field(min_length=1)],
+    pruning: Table, cost: Table, *, architectures: Names, methods: Names, margin: PositiveFloat, batches: Counts
 ) -> Outcome:
     """Is the smallest good network faster than the unpruned one, in each architecture and for each number of images?
 
@@ -64,16 +51,14 @@ def pruning_makes_faster(
     the networks were chosen if it is smaller: with few seeds their choice means nothing. No p-value: the rounds of one
     run tell how steady it is, and are no sample of machines.
     """
-    ratios, seeds = {}, []
-    for name in architectures:
-        found = smallest_good(pruning, name, methods, margin, level)
+    costs, ratios, seeds = averaged("cost", cost), [], []
+    for name, rows in networks(pruning, architectures):
+        found = smallest_good(name, rows, methods, margin)
         seeds.append(int(found.gain.count()))
         for batch in batches:
-            smaller, whole = (
-                chosen(rows, batch=batch).set_index("round")["latency_s"] for rows in _both_sizes(cost, name, found)
-            )
-            ratios[f"{name}, {batch} image{'s' if batch > 1 else ''} at a time"] = (smaller / whole).sort_index()
-    parts = direction_parts(ratios, 1.0, level, below=True)
+            own = chosen(costs, **found.shape, batch=batch).set_index("round")["time_ratio"].sort_index()
+            ratios.append((f"{name}, {batch} image{'s' if batch > 1 else ''} at a time", own))
+    parts = direction_parts(ratios, 1.0, below=True)
     rounds = min(part.n for part in parts)
     parts = [replace(part, n=min(part.n, *seeds), p_value=np.nan) for part in parts]
     return combine(parts, "ratio", rounds=str(rounds))
@@ -81,7 +66,7 @@ def pruning_makes_faster(
 
 @test("network", "times", "less_or_more")
 def pruning_improves_accuracy(
-    pruning: Table, *, level: float, architectures: Names, methods: Names, margin: PositiveFloat, trained_on: bool
+    pruning: Table, *, architectures: Names, methods: Names, margin: PositiveFloat, trained_on: bool
 ) -> Outcome:
     """Is the test accuracy of the most improved network above that of the unpruned one?
 
@@ -92,142 +77,173 @@ def pruning_improves_accuracy(
 
     The unpruned network is trained on for as long, or is left as it was. The margin is for the sentence alone.
     """
+    own = dict(zip(architectures, networks(pruning, architectures), strict=True))
     validation, tested = (
-        pd.concat(
-            {name: gains(pruning, name, methods, split, trained_on=trained_on) for name in architectures},
-            axis="columns",
-        )
-        for split in cast("tuple[Split, ...]", ("validation", "test"))
+        pd.concat({key: gains(rows, methods, split, trained_on=trained_on) for key, (_, rows) in own.items()}, axis=1)
+        for split in ("validation", "test")
     )
     if len(validation) < 2:
         raise NotMeasured("no second seed to choose a network on")
     choices = {seed: validation.drop(index=seed).mean().idxmax() for seed in validation.index}
     gain = pd.Series({seed: tested.loc[seed, choice] for seed, choice in choices.items()}, dtype=np.float64)
     (favourite, times), *_ = Counter(choices.values()).most_common()
-    name, kept, method = cast("tuple[str, int, str]", favourite)
+    architecture, kept, method = cast("tuple[str, int, str]", favourite)
     return combine(
-        direction_parts({"the chosen networks": gain}, 0.0, level),
+        direction_parts([("the chosen networks", gain)], 0.0),
         "points of accuracy",
-        network=f"{name} with {in_short(unpruned_filters(pruning, name), kept, method)}",
+        network=way_in_words(*own[architecture], kept, method),
         times=str(times),
         less_or_more="less" if gain.mean() < margin else "more",
     )
 
 
-@test("differences")
+@test()
 def method_beats_others(
-    pruning: Table, *, level: float, architectures: Names, methods: Names, others: Names, fine_tuned: bool
+    pruning: Table, *, architectures: Names, methods: Names, others: Names, fine_tuned: bool
 ) -> Outcome:
     """Is the test accuracy with one of some methods above that with others, on average over the kept counts?
 
     At each kept count the methods and the others are each stood for by the one of the highest mean validation accuracy.
-    An average can hang on one kept count, so that the sentence can say at how many of them the methods are ahead.
+    An average can hang on one kept count, so that a part's name says at how many of them the methods are ahead.
     """
-    differences: dict[str, pd.Series[float]] = {}
-    ahead: dict[str, str] = {}
-    for name in architectures:
-        rows = pruned(pruning, name, fine_tuned=fine_tuned)
-        known = set(rows["method"])
-        if missing := [method for method in (*methods, *others) if method not in known]:
+    differences = []
+    for name, own in networks(pruning, architectures):
+        rows = chosen(own, fine_tuned=fine_tuned)
+        if missing := [method for method in (*methods, *others) if method not in set(rows["method"])]:
             raise NotMeasured(f"{name} was not pruned by {listed(missing)}")
-        first, second = (best_at_each_count(rows[rows["method"].isin(side)]) for side in (methods, others))
+        first, second = (best_at_each_count(chosen(rows, method=side)) for side in (methods, others))
         difference = first - second
-        ahead[name] = f"ahead at {(difference.mean() > 0).sum()} of {difference.shape[1]}"
-        differences[name] = difference.mean(axis="columns")
-    parts = direction_parts(differences, 0.0, level)
-    shown = [f"{in_words(part.effect, 'points of accuracy')} ({part.name}, {ahead[part.name]})" for part in parts]
-    return combine(parts, "points of accuracy", differences=listed(shown))
+        ahead = f"ahead at {(difference.mean() > 0).sum()} of {difference.shape[1]}"
+        differences.append((f"{name}, {ahead}", difference.mean(axis="columns")))
+    return combine(direction_parts(differences, 0.0), "points of accuracy")
 
 
 @test("gaps")
-def fine_tuning_shrinks_gaps(pruning: Table, *, level: float, architectures: Names) -> Outcome:
+def fine_tuning_shrinks_gaps(pruning: Table, *, architectures: Names) -> Outcome:
     """Is the gap between the best and the worst method, see :func:`gap`, wider before fine-tuning?"""
-    shrinking, gaps = {}, []
-    for name in architectures:
-        before, after = (gap(pruned(pruning, name, fine_tuned=fine_tuned)) for fine_tuned in (False, True))
-        shrinking[name] = before - after
+    shrinking, gaps = [], []
+    for name, rows in networks(pruning, architectures):
+        before, after = (gap(rows, fine_tuned=fine_tuned) for fine_tuned in (False, True))
+        shrinking.append((name, before - after))
         wide, narrow = (in_words(gap.mean(), "points of accuracy") for gap in (before, after))
-        gaps.append(f"from {wide} to {narrow} ({name})")
-    return combine(direction_parts(shrinking, 0.0, level), "points of accuracy", gaps=listed(gaps))
+        gaps.append(f"from {wide} to {narrow} for {name}")
+    return combine(direction_parts(shrinking, 0.0), "points of accuracy", gaps="; ".join(gaps))
 
 
 @test()
-def criterion_predicts_cost(
-    criteria: Table,
-    *,
-    level: float,
-    architectures: Names,
-    criterion: Name,
-    more_than: Annotated[float, Field(ge=-1, lt=1)],
-) -> Outcome:
+def criterion_predicts_cost(criteria: Table, *, architectures: Names, criterion: Name, more_than: Cosine) -> Outcome:
     """Is the rank correlation of a criterion with the measured cost of removal above a line, in each architecture?"""
     pair = (criterion, MEASURED)
-    correlations = {
-        name: by_seed(chosen(criteria, architecture=name, criterion=pair, other=pair), "rank_correlation")
-        for name in architectures
-    }
-    return combine(direction_parts(correlations, more_than, level), "correlation")
+    rows = each(criteria, architectures, criterion=pair, other=pair)
+    correlations = [(name, by_seed(own, "rank_correlation")) for name, own in rows]
+    return combine(direction_parts(correlations, more_than), "correlation")
 
 
-@test("pruned_better", "small_better")
-def small_is_as_good(
-    small_or_pruned: Table,
-    *,
-    level: float,
-    architectures: Names,
-    budget: Literal["equal_epochs", "equal_compute"],
-    margin: PositiveFloat,
-) -> Outcome:
+@test()
+def small_is_as_good(small_or_pruned: Table, *, architectures: Names, budget: Budget, margin: PositiveFloat) -> Outcome:
     """Is a small network trained from scratch no less accurate than a pruned one by more than a margin, at each count?
 
     The table tells: its column ``no_worse``, of the method that it says was selected. The effect is pruned minus small.
-    The sentence can say where the small one is better by the table's interval; and where the pruned one is, of those
-    where the claim is not shown to hold.
     """
-    if not np.isclose(level, LEVEL):
-        raise NotMeasured(f"tested at a level of {LEVEL:g}, the claims say {level:g}")
     parts = []
-    for name in architectures:
-        rows = chosen(small_or_pruned, architecture=name, budget=budget, selected=True)
+    for _, rows in each(small_or_pruned, architectures, budget=budget, selected=True):
         for kept in sorted(rows["kept"].unique()):
-            row = only(rows, margin=margin, kept=kept)
+            row = only(rows, kept=kept, margin=margin)
             holds = None if pd.isna(row["no_worse"]) else bool(row["no_worse"])
             interval = (row["difference"], row["low"], row["high"], int(row["n"]))
-            parts.append(Part(f"{name} with {kept} filters", *interval, holds, margin - row["difference"]))
-    better = [part for part in parts if part.low > 0 and not part.holds]
-    return combine(
-        parts,
-        "points of accuracy",
-        pruned_better=listed([f"{part.name} ({in_words(part.effect, 'points of accuracy')})" for part in better]),
-        small_better=str(sum(part.high < 0 for part in parts)),
-    )
+            parts.append(Part(condition(row, "kept"), *interval, holds, margin - row["difference"]))
+    return combine(parts, "points of accuracy")
 
 
 @test()
-def head_takes_most(
-    pruning: Table,
-    cost: Table,
-    *,
-    architectures: Names,
-    of: Literal["parameters", "multiply_accumulates"],
-    more_than: Share,
-) -> Outcome:
+def head_takes_most(pruning: Table, cost: Table, *, architectures: Names, of: Costs, more_than: Share) -> Outcome:
     """Is the dense layer's share of an unpruned network above a line, in each architecture?
 
     It follows from the shape alone: ``n`` is how many seeds have networks of that shape. Each weight of the dense
     layer is multiplied once an image, so that it has as many as there are multiply-accumulates.
     """
     parts = []
-    for name in architectures:
-        filters, seeds = unpruned_filters(pruning, name), count_seeds(chosen(pruning, architecture=name))
-        shape = chosen(cost, architecture=name, filters=filters, kept=filters).iloc[0]
+    for name, rows in each(pruning, architectures):
+        architecture, filters = rows[["architecture", "filters"]].iloc[0]
+        shape = chosen(cost, architecture=architecture, filters=filters, kept=filters).iloc[0]
         whole = shape["parameters"] if of == "parameters" else shape["dense_macs"] + shape["convolution_macs"]
         share = float(shape["dense_macs"] / whole)
-        parts.append(Part(name, share, share, share, seeds, share > more_than, share - more_than))
+        parts.append(Part(name, share, share, share, rows["seed"].nunique(), share > more_than, share - more_than))
     return combine(parts, "share")
 
 
-def _both_sizes(cost: Table, architecture: str, network: Chosen) -> list[Table]:
-    """The rows of a pruned network, and those of the network before."""
-    rows = chosen(cost, architecture=architecture, filters=network.filters)
-    return [chosen(rows, kept=kept) for kept in (network.kept, network.filters)]
+# Ways to prune are chosen on the validation split; the test split is looked at once, for those that were chosen. These
+# functions take one architecture's rows of `pruning.csv`, as `networks` gives them.
+
+
+class Chosen(NamedTuple):
+    """One architecture's networks, pruned in the way that was chosen."""
+
+    name: str  # in words
+    shape: dict[str, str | int]  # architecture, filters and kept, as in cost.csv
+    gain: pd.Series[float]  # of test accuracy, by seed
+
+
+def networks(pruning: Table, architectures: Names) -> Iterator[tuple[str, Table]]:
+    """Each architecture in words, with its rows and a column that says whether they are of networks trained on."""
+    return each(pruning.assign(fine_tuned=pruning["fine_tuning_steps"] > 0), architectures)
+
+
+def best_at_each_count(rows: Table) -> Table:
+    """Test accuracies by the best method on validation images, of those in the rows.
+
+    One row a seed, one column a kept count.
+    """
+    return _by_way(rows, "test")[_best_ways(rows)].droplevel("method", axis="columns")
+
+
+def gap(network: Table, *, fine_tuned: bool) -> pd.Series[float]:
+    """Test accuracy from the worst to the best method, mean over kept counts: one value a seed.
+
+    At each kept count these are the methods of the lowest and the highest mean validation accuracy, chance among them.
+    The extremes of each seed's own test accuracies would be apart by noise alone.
+    """
+    rows = chosen(network[network["method"] != UNPRUNED], fine_tuned=fine_tuned)
+    upside_down = rows.assign(validation_accuracy=-rows["validation_accuracy"])
+    return (best_at_each_count(rows) - best_at_each_count(upside_down)).mean(axis="columns")
+
+
+def gains(network: Table, methods: Names, split: str, *, trained_on: bool = True) -> Table:
+    """Accuracies after fine-tuning, less that of the unpruned network, trained on as well or left as it was.
+
+    One row a seed, one column a (kept, method). The table need not have all methods.
+    """
+    unpruned = chosen(network, method=UNPRUNED, fine_tuned=trained_on)
+    pruned = chosen(network, method=methods, fine_tuned=True)
+    return _by_way(pruned, split).sub(by_seed(unpruned, f"{split}_accuracy"), axis="index")
+
+
+def smallest_good(name: str, network: Table, methods: Names, margin: float) -> Chosen:
+    """The smallest network that loses no accuracy by more than a margin, as far as the validation split can tell.
+
+    Each kept count is stood for by its best method after fine-tuning. It is compared with the unpruned network, trained
+    on for as long, by the lower of the two one-sided tests for equivalence: to be better is no fault. Where no network
+    passes, it is the one of the highest mean gain.
+    """
+    gain, tested = (gains(network, methods, split) for split in ("validation", "test"))
+    ways = _best_ways(chosen(network, method=methods, fine_tuned=True))
+    no_change = np.zeros(len(gain))
+    good = [way for way in ways if paired_equivalence(gain[way], no_change, margin, alpha=LEVEL).low > -margin]
+    kept, method = good[0] if good else max(ways, key=gain.mean().to_dict().__getitem__)
+    architecture, filters = network[["architecture", "filters"]].iloc[0]
+    shape = {"architecture": architecture, "filters": filters, "kept": kept}
+    return Chosen(way_in_words(name, network, kept, method), shape, tested[kept, method])
+
+
+def way_in_words(name: str, network: Table, kept: int, method: str) -> str:
+    """A pruned network in words."""
+    return f"{name}, {kept} of {network['filters'].iloc[0]} filters left, by {method}"
+
+
+def _by_way(rows: Table, split: str) -> Table:
+    return rows.pivot_table(index="seed", columns=["kept", "method"], values=f"{split}_accuracy")
+
+
+def _best_ways(rows: Table) -> list[tuple[int, str]]:
+    """Each kept count, the fewest first, with its best method on validation images."""
+    return sorted((kept, method) for (_, _, kept), method in best_methods(rows).items())

@@ -15,7 +15,8 @@ from filtertwins.settings import Name
 
 Table = pd.DataFrame  # A test has a parameter of this type for each table that it reads, named like the table.
 Share = Annotated[float, Field(ge=0, le=1)]
-FilterCounts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+Cosine = Annotated[float, Field(ge=-1, le=1)]  # or a correlation
+Counts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 COMMON_NUMBERS = ("effect", "low", "high", "n", "part", "parts", "held", "each")
@@ -32,7 +33,6 @@ class Test:
     function: Callable[..., Outcome]
     tables: tuple[str, ...]  # that it reads
     parameters: type[BaseModel]  # what a claim must or may give
-    takes_level: bool
     numbers: tuple[str, ...]  # what a claim's sentence may mention
 
 
@@ -52,7 +52,6 @@ def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outc
         hints = get_type_hints(function, include_extras=True)
         signature = inspect.signature(function).parameters.values()
         options = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
-        takes_level = options.pop("level", None) is not None
         fields: dict[str, Any] = {
             name: (hints[name], ... if p.default is p.empty else p.default) for name, p in options.items()
         }
@@ -60,7 +59,6 @@ def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outc
             function=function,
             tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
             parameters=create_model(function.__name__, __base__=Strict, **fields),
-            takes_level=takes_level,
             numbers=(*COMMON_NUMBERS, *numbers, *({"margin"} & options.keys())),
         )
         return function

@@ -1,4 +1,4 @@
-"""Rows of tidy tables, as the tests pick them."""
+"""What the tests share: rows of tidy tables, their values by seed, and conditions by their words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from filtertwins.claims.evidence.registry import Table
+from filtertwins.claims.evidence.registry import Names, Table
 from filtertwins.claims.judging import NotMeasured
+from filtertwins.tables.means import MEANS
 
 
 def chosen(table: Table, **wanted: Any) -> Table:
@@ -29,19 +30,16 @@ def chosen(table: Table, **wanted: Any) -> Table:
     return table[keep]
 
 
-def only(table: Table, *, margin: float | None = None, **wanted: Any) -> pd.Series[Any]:
-    """The one row of :func:`chosen`, which was tested with the margin if one is given.
+def only(table: Table, **wanted: Any) -> pd.Series[Any]:
+    """The one row of :func:`chosen`.
 
     Raises:
-        NotMeasured: there is none, or more than one, or its margin is another.
+        NotMeasured: there is none, or more than one.
     """
     rows = chosen(table, **wanted)
     if len(rows) > 1:
         raise NotMeasured(f"{len(rows)} rows with {_described(wanted)}, where there should be one")
-    row = rows.iloc[0]
-    if margin is not None and not np.isclose(row["margin"], margin):
-        raise NotMeasured(f"tested with a margin of {row['margin']:g}, the claim says {margin:g}")
-    return row
+    return rows.iloc[0]
 
 
 def _described(wanted: dict[str, Any]) -> str:
@@ -49,22 +47,42 @@ def _described(wanted: dict[str, Any]) -> str:
     return ", ".join(f"{column} {value}" for column, value in zip(wanted, values, strict=True))
 
 
+def averaged(name: str, table: Table) -> Table:
+    """The rows that the table's means are of. Pairs of seeds or rounds are formed there, for figures and claims alike.
+
+    Args:
+        name: of the table, a key of ``MEANS``.
+        table: its rows.
+    """
+    prepare = MEANS[name].prepare
+    rows = prepare(table) if prepare else table
+    return rows.assign(label=rows["architecture"].map(dict(zip(table["architecture"], table["label"], strict=True))))
+
+
 def by_seed(rows: Table, column: str) -> pd.Series[float]:
-    """A column with the seeds as its index, so that differences pair by seed."""
-    return rows.set_index("seed")[column].sort_index().astype(np.float64)
+    """The mean of a column over the rows of each seed; the seeds are its index, so that differences pair by seed."""
+    return rows.groupby("seed")[column].mean().astype(np.float64)
 
 
-def count_seeds(rows: Table) -> int:
-    """How many different seeds there are."""
-    return int(rows["seed"].nunique())
+def difference(rows: Table, column: str, by: str, first: Any, second: Any) -> pd.Series[float]:
+    """By seed, a column where ``by`` has one value, minus that where it has another."""
+    minuend, subtrahend = (by_seed(chosen(rows, **{by: value}), column) for value in (first, second))
+    return minuend - subtrahend
 
 
-def condition(row: pd.Series[Any]) -> str:
-    """A condition's name in a sentence."""
-    return f"{row['architecture']} with {row['filters']} filters"
+def each(table: Table, architectures: Names, **wanted: Any) -> Iterator[tuple[str, Table]]:
+    """Each architecture in words, with its rows of :func:`chosen`."""
+    for name in architectures:
+        rows = chosen(table, architecture=name, **wanted)
+        yield str(rows["label"].iloc[0]), rows
 
 
 def conditions(rows: Table) -> Iterator[tuple[str, Table]]:
-    """The name and the rows of each condition."""
+    """Each condition in words, with its rows."""
     for _, own in rows.groupby(["architecture", "filters"], sort=False):
         yield condition(own.iloc[0]), own
+
+
+def condition(row: pd.Series[Any], filters: str = "filters") -> str:
+    """A row's architecture and number of filters in words."""
+    return f"{row['label']}, {row[filters]} filters"
