@@ -31,8 +31,8 @@ if settings.pruned:
 
 
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/verdicts.smk"
 
 
 localrules:
@@ -61,8 +61,6 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.check_claims.output,
-        rules.write_captions.output,
-        rules.summarise_study.output,
     message:
         "the study is complete"
 

@@ -1,13 +1,14 @@
-"""Make a table of other tables, by a function of the library."""
+"""Make tables of other tables, each by a function of the library; a later one may need an earlier one."""
 
-import importlib
-
-from filtertwins.errors import Job, run_job
+from filtertwins.errors import Job, library_function, run_job
 from filtertwins.files import read_csv
 from filtertwins.tables.means import write_table
 
 
 @run_job
 def main(job: Job) -> None:
-    compare = getattr(importlib.import_module(job.params.module), job.params.function)
-    write_table(compare(*map(read_csv, job.input), **job.params.options), job.output[0])
+    files = vars(job.input) | vars(job.output)
+    for made in job.params.comparisons:
+        found = [files[name] for name in made["tables"]]
+        paths = [path for own in found for path in (own if isinstance(own, list) else [own])]
+        write_table(library_function(made)(*map(read_csv, paths), **made["options"]), files[made["table"]])

@@ -3,9 +3,10 @@
 from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
 from filtertwins.networks.weights import load_chunk, stacked
-from filtertwins.pruning.networks import chunk_deletions, obd_rows
+from filtertwins.pruning.networks import chunk_deletions
 from filtertwins.settings import Architecture
 from filtertwins.tables.means import write_table
+from filtertwins.tables.pruned import obd_rows
 
 
 @run_job

@@ -3,9 +3,9 @@
 from filtertwins.data.datasets import DATASET_SHAPES
 from filtertwins.errors import Job, run_job
 from filtertwins.files import read_npz
-from filtertwins.pruning.networks import cost_rows
 from filtertwins.settings import Architecture
 from filtertwins.tables.means import write_table
+from filtertwins.tables.pruned import cost_rows
 
 BATCHES, ROUNDS = (1, 256), 20
 NOT_TRAINED = {"learning_rate": 1.0, "batch": 1, "steps": 1}  # Time does not depend on the weights.

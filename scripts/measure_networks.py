@@ -1,14 +1,24 @@
-"""Make a table of networks, by a function of the library that makes rows of a chunk."""
+"""Make tables of networks, each by a function of the library."""
 
-import importlib
+from inspect import signature
 
-from filtertwins.errors import Job, run_job
+from filtertwins.data.datasets import load_dataset
+from filtertwins.errors import Job, library_function, run_job
 from filtertwins.networks.weights import study_chunks
 from filtertwins.tables.means import write_table
 
 
 @run_job
 def main(job: Job) -> None:
-    rows_of = getattr(importlib.import_module(job.params.module), job.params.function)
-    chunks = study_chunks(job.params.weights, job.params.study)
-    write_table([row for chunk in chunks for row in rows_of(chunk, **job.params.options)], job.output[0])
+    dataset = load_dataset(job.input.dataset) if hasattr(job.input, "dataset") else None
+    for made in job.params.made:
+        function, options = library_function(made), made["options"]
+        if "dataset" in signature(function).parameters:
+            options |= {"dataset": dataset}
+        chunks = study_chunks(job.params.weights, made["study"])
+        if made["each_chunk"]:
+            found = [row for chunk in chunks for row in function(chunk, **options)]
+        else:
+            found = function(chunks, **options)
+        for table, rows in zip(made["tables"], found if len(made["tables"]) > 1 else [found], strict=True):
+            write_table(rows, getattr(job.output, table))

@@ -36,6 +36,12 @@ def root():
     return Path(__file__).parents[1]
 
 
+@pytest.fixture
+def rng():
+    """Random numbers, the same ones in every test."""
+    return np.random.default_rng(8)
+
+
 def make_chunk(
     kernels,
     biases=None,

@@ -74,7 +74,7 @@ TINY = {
     },
 }
 NOTHING: dict[str, int] = {}
-PRUNED = "results/digits/pruning/question/filters-003"
+PRUNED = "results/digits/pruning/question/filters-003_seeds-000-001.csv"
 
 
 @dataclass

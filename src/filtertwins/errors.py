@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ class Job:
         self.wildcards: Any = snakemake.wildcards
         self.config: dict[str, Any] = snakemake.config
         self.root = Path(snakemake.scriptdir).parent
+
+
+def library_function(named: Mapping[str, Any]) -> Callable[..., Any]:
+    """A function of the library that a job names by ``module`` and ``function``."""
+    function: Callable[..., Any] = getattr(importlib.import_module(named["module"]), named["function"])
+    return function
 
 
 Main = Callable[[Job], None]
@@ -88,11 +95,9 @@ def _send_output_to(log: Path, show: bool) -> None:
         os.dup2(target, stream.fileno())
 
 
-@contextmanager
-def interrupts_end_at_once() -> Iterator[None]:
+def interrupts_end_at_once() -> AbstractContextManager[None]:
     """Within, an interrupt ends the process as if killed: for long compiled calls, where Python handles no signal."""
-    with _interrupts_handled_by(signal.SIG_DFL):
-        yield
+    return _interrupts_handled_by(signal.SIG_DFL)
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -5,20 +5,18 @@ The rules ask here, so that the workflow's logic can be tested without Snakemake
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filtertwins.names import chunk_name, seeds_name
-from filtertwins.settings import Architecture, Experiment, Settings, Start
+from filtertwins.bundles import SIDE_BY_SIDE, Bundle, Family, divide
+from filtertwins.names import chunk_name
+from filtertwins.needs import Need, Networks, family_s, measuring_need, pruning_need, training_need
+from filtertwins.provenance import digest
+from filtertwins.settings import Architecture, Experiment, PrunedNetwork, Settings, Start
 
-ACTIVATION_WORDS = {"relu": "ReLU"}
 SMALL_KERNEL = 9  # Filters are merged where their kernels have no more elements than this.
-SCORING_STEPS = 300  # Scoring all pruned networks twice takes about as long as this many steps of training.
-MNIST_IMAGES = 60_000  # The estimated time of an epoch is that of MNIST's.
 
 Plain = dict[str, Any]
 """Plain data that JSON can hold."""
@@ -28,28 +26,9 @@ class Training(NamedTuple):
     """What is trained under one name."""
 
     architecture: Architecture
+    chunks: list[tuple[int, int]]  # first seed and number of seeds
     starts: tuple[Start, ...] = (Start(),)
     also_scored: tuple[int, ...] = ()  # steps before the last one
-
-
-def as_json(values: Any) -> str:
-    """Plain data as text, which Snakemake compares to see whether a job is stale. The order of keys is kept."""
-    return json.dumps(values, default=list)
-
-
-def digest(values: Any) -> str:
-    """A short digest of plain data."""
-    return hashlib.sha256(as_json(values).encode()).hexdigest()[:12]
-
-
-def asked_mem_mb(need: int, attempt: int = 1) -> int:
-    """The memory that a job asks a cluster for: rounded up to 500 MB, and twice as much at each further attempt."""
-    return 500 * math.ceil(need * (1 << attempt - 1) / 500)
-
-
-def asked_minutes(need: int, attempt: int = 1) -> int:
-    """The time that it asks for: rounded up to 15, 30, 60, 120, ... minutes, and doubled likewise."""
-    return 15 << math.ceil(math.log2(max(15, need) / 15)) + attempt - 1
 
 
 class Plan:
@@ -64,8 +43,8 @@ class Plan:
         self.settings = settings
         self.dataset = settings.dataset_settings.model_dump(mode="json", exclude={"mirrors"})
         self.dataset_digest = digest([self.dataset, dataset_code])
-        self._trained = {name: Training(item) for name, item in settings.studied.items()} | {
-            f"{experiment}/{name}": Training(item, options.starts)
+        self._trained = {name: Training(item, settings.chunks()) for name, item in settings.studied.items()} | {
+            f"{experiment}/{name}": Training(item, settings.chunks(options.seeds), options.starts)
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
@@ -75,23 +54,6 @@ class Plan:
     def experiments(self) -> dict[str, Experiment]:
         """The experiments that are switched on, by name."""
         return {name: item for name, item in self.settings.experiments.items() if item is not None}
-
-    def labels(self) -> dict[str, str]:
-        """Words for each architecture, by the name that tables have; the study's own come first, then experiments'.
-
-        An architecture without a label is called by its kernel and activation, or by its name where those words are
-        another one's.
-        """
-        found: dict[str, str] = {}
-        for architectures in (self.settings.studied, *(item.studied for item in self.experiments.values())):
-            for name, item in architectures.items():
-                height, width = item.kernel
-                words = (
-                    f"{height}\N{MULTIPLICATION SIGN}{width}, {ACTIVATION_WORDS.get(item.activation, item.activation)}"
-                )
-                label = item.label or (name.replace("_", " ") if words in found.values() else words)
-                found.setdefault(name, label)
-        return found
 
     def dataset_file(self, folder: Path) -> Path:
         """The file of the dataset's arrays. Its name changes with its content, so its time does not matter."""
@@ -181,18 +143,10 @@ class Plan:
             for kept in (*item.kept, item.filters)
         ]
 
-    def pruned_files(self, folder: Path) -> list[Path]:
-        """The scores of pruned networks: one file for each chunk and number of filters kept."""
+    def pruned_chunks(self) -> list[tuple[str, PrunedNetwork, int, int]]:
+        """Architecture, which of its networks, first seed and number of seeds of each chunk that is pruned."""
         return [
-            folder / name / f"filters-{filters:03d}" / f"kept-{kept:03d}_{seeds_name(first, seeds)}.csv"
-            for name, filters, kept in self.kept_counts()
-            for first, seeds in self.settings.chunks()
-        ]
-
-    def importance_files(self, folder: Path) -> list[Path]:
-        """The importances of filters: one file for each chunk that is pruned."""
-        return [
-            folder / name / f"filters-{network.filters:03d}" / f"importance_{seeds_name(first, seeds)}.csv"
+            (name, network, first, seeds)
             for name, network in self.settings.pruned.items()
             for first, seeds in self.settings.chunks()
         ]
@@ -214,7 +168,10 @@ class Plan:
                 small = architecture.model_copy(update={"filters": (kept,), "steps": most})
                 budgets = {"equal_epochs": fewer, "equal_compute": most}
                 compared = {"architecture": name, "filters": network.filters, "budgets": budgets}
-                found[f"pruning/{name}_{network.filters}_to_{kept}"] = Training(small, also_scored=(fewer,)), compared
+                found[f"pruning/{name}_{network.filters}_to_{kept}"] = (
+                    Training(small, self.settings.chunks(), also_scored=(fewer,)),
+                    compared,
+                )
         return found
 
     def from_scratch(self) -> Plain:
@@ -242,6 +199,44 @@ class Plan:
             "chunks": self.settings.chunks(),
         }
 
+    def bundles(self) -> list[Bundle]:
+        """What is trained, divided among processes."""
+        found = []
+        for first, seeds in sorted({chunk for training in self._trained.values() for chunk in training.chunks}):
+            families = self._families((first, seeds))
+            found += divide(families, [family_s(self._networks(own, seeds)) for own in families], first, seeds)
+        return found
+
+    def bundle_conditions(self, bundle: Bundle) -> list[list[Plain]]:
+        """What each of a bundle's chunks depends on, family by family, in the order of their files."""
+        last = bundle.first + bundle.seeds - 1
+        return [[self.condition(*own, bundle.first, last) for own in family] for family in bundle.families]
+
+    def _families(self, chunk: tuple[int, int]) -> list[Family]:
+        """The conditions that are trained with some seeds; those whose networks can be computed side by side together.
+
+        These are linear networks that differ in nothing but their filters, and in the size and initialiser of their
+        kernels. Twins under plain gradient descent are not among them: a bound on their growth is recorded.
+        """
+        controls = self.experiments.get("controls")
+        taken_from_the_study = {f"controls/{own}" for own in self.controls()["names"].values()} if controls else set()
+        found: dict[str, list[Family]] = {}
+        for name, training in self._trained.items():
+            item = training.architecture
+            if chunk not in training.chunks or name in taken_from_the_study:
+                continue
+            alone = item.activation != "linear" or item.dropout or item.freeze_kernels
+            alone = alone or any(start.second_filter == "twin" for start in training.starts)
+            how = item.model_dump(mode="json", exclude={"label", "kernel", "initializer", "filters"})
+            most = 1 if alone else max(1, SIDE_BY_SIDE // len(training.starts))
+            key = name if alone else digest([how, training.starts, training.also_scored])
+            for filters in item.filters:
+                families = found.setdefault(key, [])
+                if not families or len(families[-1]) == most:
+                    families.append([])
+                families[-1].append((name, filters))
+        return [family for families in found.values() for family in families]
+
     def weight_deletion_conditions(self) -> list[Plain]:
         """The condition of each chunk whose weights are deleted, in the order of their files."""
         return [
@@ -260,7 +255,7 @@ class Plan:
         The architecture's list of filter counts is left out, since adding one must not touch the others' runs; so is
         its label, which only figures use.
         """
-        model, starts, also_scored = self._trained[architecture]
+        model, _, starts, also_scored = self._trained[architecture]
         return {
             "dataset": self.settings.dataset,
             "dataset_digest": self.dataset_digest,
@@ -273,83 +268,27 @@ class Plan:
             "also_scored": list(also_scored),
         }
 
-    # What a job needs of a machine, estimated from benchmarks of the MNIST study with a margin: memory a quarter or
-    # more above the most that was measured, time three times or more. ``tools/check_resources.py`` compares the two.
+    def training_need(self, bundle: Bundle) -> Need:
+        """What training a bundle needs."""
+        return training_need([self._networks(family, bundle.seeds) for family in bundle.families])
 
-    def head_weights(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """The number of weights in a chunk's dense layers, which its memory and time grow with."""
-        return self._dense_weights(architecture, filters) * self._networks(architecture, first, last)
+    def pruning_need(self, name: str, network: PrunedNetwork, seeds: int) -> Need:
+        """What pruning a chunk and fine-tuning need."""
+        [whole], pruning = self._networks([(name, network.filters)], seeds), self.settings.pruning
+        methods, steps = (len(pruning.methods), pruning.fine_tuning_steps) if pruning else (0, 0)
+        return pruning_need(whole, methods, len(network.kept) + 1, steps)
 
-    def training_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Memory of training a chunk: TensorFlow, the data, the networks and their weights, and Snakemake twice."""
-        weights = self.head_weights(architecture, filters, first, last)
-        return 2000 + 10 * self._networks(architecture, first, last) + weights // 10_000
+    def measuring_need(self, studies: Sequence[Plain]) -> Need:
+        """What measuring the networks of some studies needs."""
+        chunks = [chunk for study in studies for chunk in _chunks_of(study)]
+        networks = [own for name, filters, _, seeds in chunks for own in self._networks([(name, filters)], seeds)]
+        return measuring_need(sum(own.filters * own.count for own in networks))
 
-    def training_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Time of training a chunk."""
-        item = self._trained[architecture].architecture
-        steps = item.steps or (item.epochs or 1) * MNIST_IMAGES // item.batch
-        step_s = self._step_s(architecture, filters, self._networks(architecture, first, last))
-        return _minutes(10, 3 * steps * step_s)
-
-    def pruning_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Memory of pruning a chunk and fine-tuning: one network for each method, and each has fewer filters."""
-        weights = self.head_weights(architecture, filters, first, last)
-        return 2000 + self._methods * 10 * (last + 1 - first) + self._methods * weights // 20_000
-
-    def pruning_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Time of pruning a chunk and fine-tuning."""
-        steps = SCORING_STEPS + (self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0)
-        return _minutes(10, 3 * steps * self._step_s(architecture, filters, (last + 1 - first) * self._methods))
-
-    def importance_mem_mb(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Memory of rating a chunk's filters."""
-        return 1500 + self.head_weights(architecture, filters, first, last) // 20_000
-
-    def importance_minutes(self, architecture: str, filters: int, first: int, last: int) -> int:
-        """Time of rating a chunk's filters; a filter with a large kernel took 0.13 s."""
-        return _minutes(10, (last + 1 - first) * filters * 0.4)
-
-    def weight_deletion_minutes(self) -> int:
-        """Time of deleting weights, which took 9 s a seed."""
-        return _minutes(15, self.settings.seeds * 30)
-
-    def measuring_mem_mb(self, study: Plain, base: int = 1500) -> int:
-        """Memory of measuring a study's networks."""
-        return base + self._filters_of(study) * 30 // 1000
-
-    def measuring_minutes(self, study: Plain, base: int = 15) -> int:
-        """Time of measuring a study's networks; the slowest measure took 10 ms a filter, to remove it."""
-        return _minutes(base, self._filters_of(study) * 0.06)
-
-    def _networks(self, architecture: str, first: int, last: int) -> int:
-        return (last + 1 - first) * len(self._trained[architecture].starts)
-
-    def _dense_weights(self, architecture: str, filters: int) -> int:
-        height, width = self._trained[architecture].architecture.kernel
-        return (29 - height) * (29 - width) * filters * 10
-
-    def _step_s(self, architecture: str, filters: int, networks: int) -> float:
-        """Seconds that a step of some networks took: so much for each image of a network, and for each dense weight.
-
-        Linear networks touch their weights once a step, the others once for each block of images.
-        """
-        item = self._trained[architecture].architecture
-        images, weights = networks * item.batch, networks * self._dense_weights(architecture, filters)
-        if item.activation == "linear" and not item.dropout:
-            return images * 1.2e-6 + weights * 3e-9
-        return images * 6e-6 + weights * 30e-9 * max(1.0, item.batch / 128)
-
-    @property
-    def _methods(self) -> int:
-        return len(self.settings.pruning.methods) if self.settings.pruning else 0
-
-    def _filters_of(self, study: Plain) -> int:
-        """The number of filters in all networks of a study."""
-        return sum(
-            filters * seeds * len(self._trained[architecture].starts)
-            for architecture, filters, _, seeds in _chunks_of(study)
-        )
+    def _networks(self, family: Family, seeds: int) -> list[Networks]:
+        return [
+            Networks(self._trained[name].architecture, filters, seeds * len(self._trained[name].starts))
+            for name, filters in family
+        ]
 
 
 def _chunks_of(study: Plain) -> Iterator[tuple[str, int, int, int]]:
@@ -358,7 +297,3 @@ def _chunks_of(study: Plain) -> Iterator[tuple[str, int, int, int]]:
         for filters in counts:
             for first, seeds in study["chunks"]:
                 yield architecture, filters, first, seeds
-
-
-def _minutes(base: int, seconds: float) -> int:
-    return base + math.ceil(seconds / 60)

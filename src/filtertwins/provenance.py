@@ -1,4 +1,4 @@
-"""Which code a job depends on, as a digest.
+"""What a job depends on, as digests: its code, and plain data.
 
 Snakemake compares file times. After a fresh clone every file is new, so code must not be a job's input. Its digest
 is a parameter instead: a job is stale when the code it runs says something else, whatever the files' times.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -78,3 +79,13 @@ def _module_files(name: str, source: Path) -> list[Path]:
     packages = [source.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
     module = source.joinpath(*parts).with_suffix(".py")
     return [path for path in (*packages, module) if path.is_file()]
+
+
+def as_json(values: Any) -> str:
+    """Plain data as text, which Snakemake compares to see whether a job is stale. The order of keys is kept."""
+    return json.dumps(values, default=list)
+
+
+def digest(values: Any) -> str:
+    """A short digest of plain data."""
+    return hashlib.sha256(as_json(values).encode()).hexdigest()[:12]

@@ -10,7 +10,6 @@ import pandas as pd
 
 from studies import NOTHING, TINY
 
-CHUNKS = 12
 COST, CLAIMS = "results/digits/cost.csv", "results/digits/claims.csv"
 ON_LATENCY = "pruning_makes_it_faster"  # the claim
 OF_LATENCY = {COST, "results/digits/cost_means.csv", CLAIMS, "results/digits/claims.txt", "figures/digits/cost.rst"}
@@ -45,7 +44,7 @@ def test_a_study_on_slurm_is_byte_equal_to_one_on_this_machine(finished_study, n
     jobs = [line.split("|") for line in cluster.jobs("completed", "%k|%S|%e")]
     [(start, end)] = [times for rule, *times in jobs if rule.startswith("rule_measure_cost")]
     others = [(rule, *times) for rule, *times in jobs if not rule.startswith("rule_measure_cost")]
-    assert len(others) > CHUNKS
+    assert len(others) > 8
     assert [rule for rule, started, ended in others if started < end and start < ended] == []
 
 
@@ -54,11 +53,11 @@ FAULTS = '''
 """Where a test says so, training meets a fault; and every attempt notes what Slurm granted it."""
 import os, pathlib, re, subprocess, sys, time
 
-if "train_chunk" in sys.orig_argv[-1] and "TEST_FAULTS" in os.environ:
-    # Snakemake writes the job, with its output, into the script that it runs.
+if re.search("train_networks|prune_filters", sys.orig_argv[-1]) and "TEST_FAULTS" in os.environ:
+    # Snakemake writes the job, with the name of its log, into the script that it runs.
     told = pathlib.Path(sys.orig_argv[-1]).read_bytes().decode("latin-1")
-    chunk = pathlib.Path(re.search(r"results/digits/weights/([a-z_0-9/-]+)", told)[1])
-    folder = pathlib.Path(os.environ["TEST_FAULTS"]) / chunk
+    name = re.search(r"logs/digits/((?:train_networks|prune_filters)/[a-z_0-9-]+)", told)[1]
+    folder = pathlib.Path(os.environ["TEST_FAULTS"]) / name
     folder.mkdir(parents=True, exist_ok=True)
     job = os.environ["SLURM_JOB_ID"]
     shown = subprocess.run(["scontrol", "show", "job", job], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -78,8 +77,13 @@ if "train_chunk" in sys.orig_argv[-1] and "TEST_FAULTS" in os.environ:
             subprocess.run(command, check=True)
             time.sleep(600)
 '''
-FAULT_OF = {1: "cancelled", 2: "hungry", 3: "slow"}  # by the number of filters of the question's architecture
+FAULT_OF = {  # by the log of the job
+    "train_networks/question_001_seeds-000-001": "cancelled",
+    "prune_filters/question_filters-003_seeds-000-001": "hungry",
+    "prune_filters/relu_5x5_filters-002_seeds-000-001": "slow",
+}
 SAID = {"cancelled": "status is: 'CANCELLED'", "slow": "status is: 'TIMEOUT'"}
+DIVERGING = "train_networks/one_fewer_relu_momentum_002_seeds-000-001"
 
 
 def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_named(
@@ -87,45 +91,42 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
 ):
     local, _ = finished_study
     new_tree.configure("tiny.yaml", TINY)
-    new_tree.configure(
-        "diverging.yaml", {"experiments": {"condensation": {"architectures": {"linear": {"learning_rate": 1e30}}}}}
-    )
+    momentum = {"experiments": {"one_fewer": {"architectures": {"relu_momentum": {"learning_rate": 1e30}}}}}
+    new_tree.configure("diverging.yaml", momentum)
     (new_tree.folder / "src" / "sitecustomize.py").write_text(FAULTS, encoding="utf-8")
     faults = tmp_path / "faults"
     monkeypatch.setenv("TEST_FAULTS", str(faults))
-    for filters, fault in FAULT_OF.items():
-        folder = faults / "question" / f"filters-{filters:03}_seeds-000-001"
-        folder.mkdir(parents=True)
-        (folder / fault).touch()
+    for log, fault in FAULT_OF.items():
+        (faults / log).mkdir(parents=True)
+        (faults / log / fault).touch()
+    pruned = [
+        f"results/digits/pruning/{name}_seeds-000-001.csv" for name in ("question/filters-003", "relu_5x5/filters-002")
+    ]
 
-    printed = cluster.submit(new_tree, "results/digits/runs.csv", "results/digits/condensation.csv", exit_code=1)
+    printed = cluster.submit(new_tree, *pruned, "results/digits/one_fewer.csv", exit_code=1)
 
-    def granted(chunk):
-        return (faults / chunk / "granted").read_text(encoding="utf-8").split("\n")[:-1]
+    def granted(log):
+        return (faults / log / "granted").read_text(encoding="utf-8").split("\n")[:-1]
 
-    def told_of(chunk):
-        """What Snakemake said of each failure of a chunk."""
-        told = printed.split("Error in rule train_chunk:\n    message: SLURM-job")[1:]
-        return [each for each in told if f"output: results/digits/weights/{chunk}.npz\n" in each]
+    def told_of(log):
+        """What Snakemake said of each failure of a job."""
+        told = printed.split("\n    message: SLURM-job")[1:]
+        return [each for each in told if f"log: logs/digits/{log}.log" in each]
 
     # Every job that was not the program's fault ran again, with twice as much, and well.
     first, second, third = "2500M 00:15:00", "4500M 00:30:00", "8500M 01:00:00"
-    for filters, fault in FAULT_OF.items():
-        chunk = f"question/filters-{filters:03}_seeds-000-001"
-        assert granted(chunk) == [first, second]
-        [told] = told_of(chunk)
-        assert f"log: logs/digits/train_chunk/{chunk}.log" in told
+    for log, fault in FAULT_OF.items():
+        assert granted(log) == [first, second]
+        [told] = told_of(log)
         assert SAID.get(fault, "") in told
-    # One that fails each time is named by rule, condition and log, with the reason; the rest went on.
-    diverging = "condensation/linear/filters-003_seeds-000-001"
-    assert granted(diverging) == [first, second, third]
-    assert len(told_of(diverging)) == 3
-    for told in told_of(diverging):
-        assert f"log: logs/digits/train_chunk/{diverging}.log" in told
+    # One that fails each time is named by rule and log, with the reason; the rest went on.
+    assert granted(DIVERGING) == [first, second, third]
+    assert len(told_of(DIVERGING)) == 3
+    for told in told_of(DIVERGING):
         assert "training diverged: seed 0, step 2" in told
-    assert not (new_tree.folder / "results/digits/condensation.csv").exists()
-    table = "results/digits/runs.csv"
-    assert new_tree.contents("results")[table] == local.contents("results")[table]
+    assert not (new_tree.folder / "results/digits/one_fewer.csv").exists()
+    there, here = new_tree.contents("results"), local.contents("results")
+    assert {name: there[name] for name in pruned} == {name: here[name] for name in pruned}
 
 
 def test_an_interrupt_cancels_what_was_submitted_and_the_same_command_goes_on(finished_study, new_tree, cluster):

@@ -9,7 +9,7 @@ import pytest
 
 from filtertwins.files import read_csv
 from filtertwins.networks.weights import load_chunk, save_chunk
-from studies import PRUNED, run_job
+from studies import run_job
 
 WEIGHTS = "results/digits/weights/question/filters-003_seeds-000-001.npz"
 HUGE = {"learning_rate": 1.0e30}
@@ -45,7 +45,7 @@ def wild_chunk(finished_study, tmp_path):
 
 @pytest.mark.parametrize(
     ("script", "steps"),  # The first step ruins the weights; the loss tells at the second, if there is one.
-    [("train_chunk", 1), ("train_chunk", 3), ("prune_filters", 1), ("delete_weights", 3)],
+    [("train_networks", 1), ("train_networks", 3), ("prune_filters", 1), ("delete_weights", 3)],
 )
 def test_all_that_is_trained_fails_by_seed_and_step_and_writes_nothing(
     finished_study, wild_chunk, tmp_path, script, steps
@@ -54,21 +54,24 @@ def test_all_that_is_trained_fails_by_seed_and_step_and_writes_nothing(
     chunk, condition = wild_chunk
     output = tmp_path / "output.npz"
     job = {
-        "train_chunk": {
-            "input": {},
-            "params": {"condition": condition | {"model": condition["model"] | {"steps": steps}, "snapshots": 2}},
+        "train_networks": {
+            "params": {
+                "families": [[condition | {"model": condition["model"] | {"steps": steps}, "snapshots": 2}]],
+                "code": "",
+            }
         },
         "prune_filters": {
-            "input": {"chunk": chunk, "importance": study.folder / PRUNED / "importance_seeds-000-001.csv"},
-            "params": {"condition": condition, "methods": ["l1", "cosine_merge"], "steps": steps},
-            "wildcards": {"kept": "2"},
+            "input": {"chunk": chunk},
+            "params": {"condition": condition, "criteria": ["l1"], "methods": ["l1", "cosine_merge"], "images": 10}
+            | {"kept": [2], "steps": steps},
         },
         "delete_weights": {
             "input": {"chunks": [chunk]},
             "params": {"conditions": [condition], "shares": [0.5], "images": 10, "steps": steps},
         },
     }[script]
-    done, log = run_job(script, **job | {"input": job["input"] | {"dataset": study.dataset}, "output": [output]})
+    inputs = job.get("input", {}) | {"dataset": study.dataset}
+    done, log = run_job(script, **job | {"input": inputs, "output": [output]})
     assert done.returncode == 1
     last = log.splitlines()[-1]
     assert re.match(rf"error: question filters=3.*: training diverged: seed 0, step {min(steps, 2)}: loss is", last)

@@ -26,8 +26,10 @@ from hypothesis import strategies as st
 
 from filtertwins.data.idx import IdxError, PayloadError, decode_idx, sized_payload
 from filtertwins.files import DamagedFile, read_npz
+from filtertwins.needs import asked_mem_mb, asked_minutes
 from filtertwins.networks.weights import WrongCondition, load_chunk, save_chunk
-from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes
+from filtertwins.plan import Plan
+from filtertwins.provenance import as_json
 from filtertwins.pruning.criteria import METHODS
 from filtertwins.settings import Settings, SettingsError, load_settings
 
@@ -253,14 +255,16 @@ def config(root):
 def ask_as_the_rules_do(plan):
     """Ask a plan for what Snakemake asks it before any job."""
     studies = [plan.study(), plan.gallery(), plan.removal(), plan.merging(), plan.from_scratch()]
-    for study in studies + [plan.experiment(name) for name in plan.experiments]:
-        as_json(study)
-        for architecture, counts in study["architectures"].items():
-            for first, seeds in study["chunks"][:1]:
-                chunk = architecture, counts[-1], first, first + seeds - 1
-                as_json(plan.condition(*chunk))
-                asked_mem_mb(max(plan.training_mem_mb(*chunk), plan.pruning_mem_mb(*chunk)), 3)
-                asked_minutes(max(plan.training_minutes(*chunk), plan.pruning_minutes(*chunk)), 3)
+    studies += [plan.experiment(name) for name in plan.experiments]
+    as_json(studies)
+    needs = [plan.measuring_need(studies)]
+    for bundle in plan.bundles():
+        as_json([bundle.name, bundle.words, plan.bundle_conditions(bundle)])
+        needs.append(plan.training_need(bundle))
+    needs += [plan.pruning_need(name, network, seeds) for name, network, _, seeds in plan.pruned_chunks()]
+    for need in needs:
+        asked_mem_mb(need, 3)
+        asked_minutes(need, 3)
 
 
 @fuzz

@@ -15,8 +15,7 @@ DELETED = (
     "results/digits/one_fewer.csv",
 )
 OF_PRUNING = (
-    f"{PRUNED}/importance_seeds-000-001.csv",
-    f"{PRUNED}/kept-002_seeds-000-001.csv",
+    PRUNED,
     "results/digits/pruning.csv",
 )
 NO_HOME = "/proc/no/home"  # nobody can make it, not even root

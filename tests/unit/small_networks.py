@@ -10,11 +10,17 @@ IMAGE, KERNEL, POSITIONS = (6, 5), (3, 2), 4 * 4
 ACTIVATIONS = ["linear", "relu", "tanh"]
 
 
-def draw(rng, filters, classes, networks=1, positions=POSITIONS):
+def draw(rng, filters, classes, networks=1, kernel=KERNEL, image=IMAGE):
     """Networks of float32 weights, as trained ones have; their biases are small, so that most ReLU filters fire."""
-    shapes = [(*KERNEL, filters), (filters,), (positions * filters, classes), (classes,)]
+    positions = (image[0] - kernel[0] + 1) * (image[1] - kernel[1] + 1)
+    shapes = [(*kernel, filters), (filters,), (positions * filters, classes), (classes,)]
     parts = [rng.normal(0, scale, (networks, *own)) for own, scale in zip(shapes, (0.4, 0.05, 0.4, 0.4), strict=True)]
     return Parameters(*(part.astype(np.float32) for part in parts))
+
+
+def stack(*networks):
+    """Kernels (network, row, column, filter) of 3x1 filters given as rows."""
+    return np.array(networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, :]
 
 
 def draw_images(rng, count, classes, size=IMAGE):

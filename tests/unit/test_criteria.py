@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from small_networks import ACTIVATIONS, KERNEL, POSITIONS, by_filter, draw, draw_images
 
-from filtertwins.errors import StudyError
 from filtertwins.experiments.removal import removal_costs
 from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.networks.weights import Parameters
-from filtertwins.pruning.criteria import CRITERIA, METHODS, TrainedNetwork, importances, saliencies
+from filtertwins.pruning.criteria import CRITERIA, TrainedNetwork, importances, saliencies
 from filtertwins.pruning.hessian import hessian_diagonal
 
 CLASSES, IMAGES = 5, 60
 NAMES = [name for name in CRITERIA if name != "random"]
 BY_WHAT_IT_DOES = ["obd", "taylor", "oracle"]
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(4)
 
 
 def drawn(rng, activation, filters=5):
@@ -193,29 +184,3 @@ def test_chance_is_fixed_by_the_seed_and_sees_nothing_else(rng):
     )
     assert (first == again).all()
     assert (first != other).all()
-
-
-# The registry
-
-
-def test_methods_are_the_criteria_and_merging():
-    assert METHODS == ("random", "l1", "fpgm", "nearest_cosine", "obd", "taylor", "oracle", "cosine_merge")
-    assert [name for name, entry in CRITERIA.items() if entry.paper is None] == ["random"]
-    assert str(CRITERIA["l1"].paper) == "Li et al. 2017 (ICLR; arXiv:1608.08710)"
-    assert str(CRITERIA["obd"].paper) == "LeCun, Denker & Solla 1990 (NIPS 2)"
-
-
-def test_importances_come_by_name_and_an_unknown_one_is_refused_with_what_is_meant(rng):
-    trained = drawn(rng, "tanh")
-    assert list(importances(trained, ["taylor", "l1"])) == ["taylor", "l1"]
-    with pytest.raises(StudyError, match=r"criterion 'tailor': unknown; allowed: random, .*; did you mean 'taylor'\?"):
-        importances(trained, ["l1", "tailor"])
-
-
-def test_naming_the_criteria_is_cheap(root):
-    program = "import json, sys, filtertwins.pruning.criteria; print(json.dumps(sorted(sys.modules)))"
-    path = {"PYTHONPATH": str(root / "src")}
-    done = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
-    assert "filtertwins.pruning.criteria" in loaded
-    assert not {"sklearn", "scipy.stats", "statsmodels", "matplotlib", "tensorflow"} & loaded

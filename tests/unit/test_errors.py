@@ -19,17 +19,22 @@ def interrupt_me(number):
 """
 
 
-def run(root, tmp_path, body, *arguments):
-    """A script of the given main function, run in `tmp_path`."""
-    script = HEAD + "def main():\n" + "\n".join(f"    {line}" for line in body.splitlines()) + "\nrun_script(main)\n"
+def python(root, tmp_path, script, *arguments):
+    """A script, run in `tmp_path`."""
     return subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(root / "src")},
+        env={"PYTHONPATH": str(root / "src"), "PYTHONUNBUFFERED": "1", "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def run(root, tmp_path, body, *arguments):
+    """A script of the given main function, run in `tmp_path`."""
+    script = HEAD + "def main():\n" + "\n".join(f"    {line}" for line in body.splitlines()) + "\nrun_script(main)\n"
+    return python(root, tmp_path, script, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -111,14 +116,7 @@ def main(job: Job) -> None:
 
 @pytest.mark.parametrize("show", [False, True])
 def test_all_that_a_job_prints_goes_to_its_log_and_where_asked_for_to_the_terminal(root, tmp_path, show):
-    script = f"{JOB}\nrun_job(main, show={show})\n"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(root / "src"), "PYTHONUNBUFFERED": "1", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
+    done = python(root, tmp_path, f"{JOB}\nrun_job(main, show={show})\n")
     expected = "printed a.csv 2 .csv /there\nof compiled code\nof a child\nerror: it cannot be\n"
     assert done.returncode == 1
     assert (tmp_path / "logs" / "job.log").read_text() == expected
@@ -127,5 +125,4 @@ def test_all_that_a_job_prints_goes_to_its_log_and_where_asked_for_to_the_termin
 
 def test_a_script_that_snakemake_does_not_run_does_nothing(root, tmp_path):
     script = "from filtertwins.errors import run_job\n@run_job\ndef main(job): raise ValueError"
-    done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(root / "src")}, check=False)
-    assert done.returncode == 0
+    assert python(root, tmp_path, script).returncode == 0

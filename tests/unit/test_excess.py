@@ -11,7 +11,6 @@ import pytest
 
 from filtertwins.errors import StudyError
 from filtertwins.tables.excess import NULLS, excess_by_threshold_table, excess_over, excess_table
-from filtertwins.tables.redundancy import Nulls, redundancy_rows
 
 SEEDS = 10
 EVEN = np.linspace(-0.01, 0.01, SEEDS)  # values of mean 0
@@ -54,19 +53,19 @@ def only(table):
 
 
 def test_a_comparison_is_of_the_mean_difference_with_its_interval_and_exact_p_value():
-    found = excess_over(np.array([3.0, 4.0, 3.0]), np.array([2.0, 2.0, 4.0]))  # differences 1, 2, -1
-    assert (found.mean, found.n) == (pytest.approx(2 / 3), 3)
-    assert found.low < 2 / 3 < found.high
-    assert found.p_value == pytest.approx(3 / 8)  # of the 8 ways to sign them, 3 have a sum of 2 or more
+    found = excess_over(pd.Series([3.0, 4.0, 3.0]), pd.Series([2.0, 2.0, 4.0]))  # differences 1, 2, -1
+    assert (found["excess"], found["n"]) == (pytest.approx(2 / 3), 3)
+    assert found["low"] < 2 / 3 < found["high"]
+    assert found["p_value"] == pytest.approx(3 / 8)  # of the 8 ways to sign them, 3 have a sum of 2 or more
 
 
 @pytest.mark.parametrize(("n", "interval", "p_value"), [(0, False, False), (1, False, False), (2, True, False)])
 def test_of_too_few_seeds_there_is_no_p_value(n, interval, p_value):
-    found = excess_over(np.array([*EVEN[:n], math.nan]), np.zeros(n + 1))
-    assert found.n == n
-    assert math.isnan(found.mean) == (n == 0)
-    assert (not math.isnan(found.low), not math.isnan(found.high)) == (interval, interval)
-    assert math.isnan(found.p_value) != p_value
+    found = excess_over(pd.Series([*EVEN[:n], math.nan]), pd.Series(np.zeros(n + 1)))
+    assert found["n"] == n
+    assert math.isnan(found["excess"]) == (n == 0)
+    assert (not math.isnan(found["low"]), not math.isnan(found["high"])) == (interval, interval)
+    assert math.isnan(found["p_value"]) != p_value
 
 
 # excess.csv
@@ -162,13 +161,6 @@ def test_a_point_of_the_curve_stands_beside_its_nulls():
     assert row["p_value"] == row["p_fdr"] == pytest.approx(2**-SEEDS)
 
 
-def test_points_of_the_curve_pair_by_seed():
-    table = near_duplicates({0.9: 0.5 + EVEN}, null=0.4 + EVEN)
-    for rows in (table, table.sample(frac=1, random_state=3)):
-        row = only(excess_by_threshold_table(rows))
-        assert row["high"] - row["low"] == pytest.approx(0, abs=1e-12)
-
-
 def test_p_values_are_adjusted_over_thresholds_condition_by_condition():
     fractions = {0.5: 0.5 + EVEN, 0.9: 0.3 + EVEN, 0.99: 0.1 + EVEN, 0.999: EVEN}
     few = near_duplicates(fractions, null=0.1)
@@ -189,28 +181,6 @@ def test_a_curve_of_dead_filters_is_there_and_missing():
     assert table["n"].tolist() == [0, 1]
     assert table["excess"].tolist() == pytest.approx([math.nan, EVEN[0]], nan_ok=True)
     assert table[["p_value", "p_fdr"]].isna().all(axis=None)
-
-
-# Both, on what the study measures
-
-
-def test_planted_twins_exceed_chance_in_the_tables_of_a_study(make_chunk):
-    rng = np.random.default_rng(2)
-    kernels = rng.uniform(-1, 1, (5, 5, 5, 6))
-    planted = kernels.copy()
-    planted[..., 1::2] = planted[..., ::2]
-    chunk = make_chunk(planted, initial=kernels, activation="relu")
-    measured = redundancy_rows(chunk, Nulls(0.95, (0.5, 0.99), 100, seed=7))
-    row = only(excess_table(pd.DataFrame(measured.redundancy)))
-    assert (row["dimension"], row["n"]) == (25, 5)
-    for name in NULLS:
-        assert 0.5 < row[f"{name}_excess"] < 1
-        assert row[f"{name}_p_value"] == pytest.approx(2**-5)
-    curve = excess_by_threshold_table(pd.DataFrame(measured.near_duplicates))
-    assert curve["threshold"].tolist() == [0.5, 0.95, 0.99]
-    assert curve["fraction"][1:].tolist() == pytest.approx([3 / 15] * 2)
-    assert curve["initial_fraction"][1:].tolist() == [0, 0]
-    assert curve["p_fdr"].tolist() == pytest.approx([2**-5] * 3)
 
 
 def test_two_architectures_of_one_name_are_not_pooled():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_networks import stack
 
 from filtertwins.experiments.condensation import condensation_rows
 from filtertwins.experiments.lossless_merge import merging_rows
@@ -15,17 +16,13 @@ from filtertwins.experiments.one_fewer import one_fewer_rows
 from filtertwins.experiments.twins import growth_bound, twin_rows
 from filtertwins.networks.forward import logits
 from filtertwins.networks.merging import merge_filters
+from filtertwins.settings import Measures
 from filtertwins.tables.controls import control_rows
 from filtertwins.tables.redundancy import Nulls
 
 TWIN, HALF_TWIN, SILENT = ({"second_filter": kind} for kind in ("twin", "half_twin", "silent"))
 ROOT = math.sqrt(0.5)
 NEXT = np.nextafter(np.float32(1), np.float32(2))  # the number after 1
-
-
-def stack(*networks):
-    """Kernels (network, row, column, filter) of 3x1 filters given as rows."""
-    return np.array(networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, :]
 
 
 def column(rows, name):
@@ -185,7 +182,7 @@ def test_a_row_of_one_fewer_says_what_the_second_filter_was_and_how_the_network_
 
 @pytest.fixture(scope="module")
 def nulls():
-    return Nulls(0.95, (0.5,), 200, seed=7)
+    return Nulls(Measures(null_draws=200))
 
 
 def test_a_control_row_holds_what_the_network_learnt_and_how_alike_its_filters_are(make_chunk, nulls):

@@ -13,7 +13,7 @@ from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.shrinking import remove_filters
 from filtertwins.settings import Architecture
-from filtertwins.training import fine_tune, measure_latency, networks, plain_model
+from filtertwins.training import convolutional, fine_tune, measure_latency, plain_model
 from filtertwins.training.fine_tuning import HELD_OUT
 from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
@@ -24,15 +24,24 @@ VALIDATION, TEST = 0, 1
 STEPS = 5
 
 
-# How a stack computes networks with an activation: TOGETHER_FILTERS and BAND_FILTERS of training.networks.
-WAYS = {"together": (1000, 1000), "alone, row by row": (1, 0)}
+# How a stack computes networks with an activation: names and values of training.convolutional.
+WAYS = {
+    "together": {"TOGETHER_FILTERS": 1000, "BAND_ENTRIES": 2**30},
+    "together, in bands": {"TOGETHER_FILTERS": 1000, "BAND_ENTRIES": 10_000},
+    "together, in bands and slices": {
+        "TOGETHER_FILTERS": 1000,
+        "BAND_ENTRIES": 10_000,
+        "FEW_TAPS": 0,
+        "FEW_FILTERS": 0,
+    },
+    "alone, in bands": {"TOGETHER_FILTERS": 1, "BAND_ENTRIES": 10_000},
+}
 
 
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    together, bands = WAYS[request.param]
-    monkeypatch.setattr(networks, "TOGETHER_FILTERS", together)
-    monkeypatch.setattr(networks, "BAND_FILTERS", bands)
+    for name, value in WAYS[request.param].items():
+        monkeypatch.setattr(convolutional, name, value)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +128,8 @@ def test_weights_that_are_held_stay_as_they_are_and_the_others_train(digits, act
         *(np.where(own, part, 0) for part, own in zip(vars(initial).values(), vars(trainable).values(), strict=True))
     )
     trained = train_stack(
-        digits, setting, start, [0, 0, 3, 3], (0, STEPS), "test", trainable=trainable, report=lambda line: None
-    ).stack.parameters()
+        digits, setting, [start], [0, 0, 3, 3], (0, STEPS), "test", trainable=trainable, report=lambda line: None
+    ).parameters[0]
     for name, own in vars(trainable).items():
         assert not getattr(trained, name)[~own].any()
     moved = trained.kernels[trainable.kernels] != start.kernels[trainable.kernels]

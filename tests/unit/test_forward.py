@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_networks import IMAGE, KERNEL, POSITIONS, draw, draw_images
 
 from filtertwins.networks import forward
 from filtertwins.networks.forward import (
@@ -18,29 +19,17 @@ from filtertwins.networks.forward import (
     head_by_filter,
     logits,
 )
-from filtertwins.networks.weights import Parameters
 
-IMAGE, KERNEL, POSITIONS, CLASSES = (6, 5), (3, 2), 4 * 4, 4
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(3)
+CLASSES = 4
 
 
 @pytest.fixture
 def images(rng):
-    return rng.integers(0, 256, (30, *IMAGE), dtype=np.uint8)
-
-
-def draw(rng, filters=3, networks=1, kernel=KERNEL):
-    positions = (IMAGE[0] - kernel[0] + 1) * (IMAGE[1] - kernel[1] + 1)
-    shapes = [(*kernel, filters), (filters,), (positions * filters, CLASSES), (CLASSES,)]
-    return Parameters(*(rng.normal(0, 0.3, (networks, *shape)).astype(np.float32) for shape in shapes))
+    return draw_images(rng, 30, CLASSES)[0]
 
 
 def test_logits_are_those_of_a_network_written_out_by_hand(rng, images):
-    network = draw(rng, filters=2, networks=2)
+    network = draw(rng, 2, CLASSES, networks=2)
     for index in range(2):
         kernels, biases = network.kernels[index].astype(float), network.biases[index].astype(float)
         image = images[7] / 255
@@ -55,7 +44,7 @@ def test_logits_are_those_of_a_network_written_out_by_hand(rng, images):
 
 
 def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
-    network = draw(rng, networks=2)
+    network = draw(rng, 3, CLASSES, networks=2)
     whole = logits(network, images, "tanh")
     assert whole.shape == (2, 30, CLASSES)
     assert whole.dtype == np.float64
@@ -67,7 +56,7 @@ def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
 def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, images, activation, monkeypatch):
     of_an_image = IMAGE[0] * IMAGE[1] if activation == "linear" else POSITIONS * KERNEL[0] * KERNEL[1]
     monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * of_an_image)
-    network = draw(rng)
+    network = draw(rng, 3, CLASSES)
     blocks = list(filter_shares(network, images, activation))
     assert [len(images[block]) for block, _ in blocks] == [7, 7, 7, 7, 2]
     shares = np.concatenate([shares for _, shares in blocks], axis=1)  # (filter, image, class)
@@ -75,23 +64,10 @@ def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, imag
     np.testing.assert_allclose(shares.sum(axis=0) + network.head_bias[0], whole, rtol=0, atol=1e-12)
 
 
-def test_a_filters_share_is_the_network_of_that_filter_alone(rng, images):
-    network = draw(rng)
-    shares = np.concatenate([shares for _, shares in filter_shares(network, images, "tanh")], axis=1)
-    for place in range(3):
-        alone = Parameters(
-            network.kernels[..., place : place + 1],
-            network.biases[:, place : place + 1],
-            network.head.reshape(1, POSITIONS, 3, CLASSES)[:, :, place],
-            np.zeros((1, CLASSES)),
-        )
-        np.testing.assert_allclose(shares[place], logits(alone, images, "tanh")[0], rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize("filters", [1, 4])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (1, 3), (3, 2), (5, 5), IMAGE])
 def test_without_an_activation_effective_weights_give_the_shares_of_feature_maps(rng, images, kernel, filters):
-    network = draw(rng, filters=filters, kernel=kernel)
+    network = draw(rng, filters, CLASSES, kernel=kernel)
     weights, constants = effective_weights(network, IMAGE)
     assert weights.shape == (IMAGE[0] * IMAGE[1], filters, CLASSES)
     assert np.abs(constants).min() > 0
@@ -103,7 +79,7 @@ def test_without_an_activation_effective_weights_give_the_shares_of_feature_maps
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_feature_maps_are_computed_as_precisely_as_asked(rng, images, activation):
-    network = draw(rng)
+    network = draw(rng, 3, CLASSES)
     ((_, exact),) = feature_maps(network, images, activation)
     ((_, rounded),) = feature_maps(network, images, activation, np.float32)
     assert (exact.dtype, rounded.dtype) == (np.float64, np.float32)
@@ -124,7 +100,7 @@ def test_every_activation_has_its_derivatives_of_the_same_type():
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_constant_filters_answer_the_same_to_everything(rng, images, activation):
-    network = draw(rng, filters=5)
+    network = draw(rng, 5, CLASSES)
     network.kernels[..., 1] = 0
     network.biases[0, 1] = 0.7
     network.biases[0, 3] = -np.maximum(network.kernels[0, ..., 3], 0).sum()  # reached by no patch of [0, 1]

@@ -18,11 +18,6 @@ STEP = 1e-4
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(9)
-
-
-@pytest.fixture
 def tried(rng):
     """Images and labels."""
     return draw_images(rng, IMAGES, CLASSES)
@@ -95,7 +90,7 @@ def test_the_recursion_of_1990_is_that_of_the_paper_unit_by_unit(tried, network,
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_what_the_recursion_leaves_out_is_the_cross_terms(rng, activation):
     """Without any they agree: dense weights always, kernels where a filter has one position and feeds one class."""
-    tried, network = draw_images(rng, IMAGES, CLASSES, size=KERNEL), draw(rng, FILTERS, CLASSES, positions=1)
+    tried, network = draw_images(rng, IMAGES, CLASSES, size=KERNEL), draw(rng, FILTERS, CLASSES, image=KERNEL)
     exact, by_recursion = both(network, *tried, activation)
     np.testing.assert_allclose(by_recursion.head, exact.head, rtol=1e-6)
     np.testing.assert_allclose(by_recursion.head_bias, exact.head_bias, rtol=1e-6)

@@ -8,7 +8,7 @@ import pytest
 
 from filtertwins.files import read_csv
 from filtertwins.measures.statistics import rank_correlation, seed_interval
-from filtertwins.tables.means import MEANS, derived_names, means_of, write_table
+from filtertwins.tables.means import MEANS, means_of, write_table
 
 SEEDS = range(4)
 RUN = {"dataset": "mnist", "architecture": "relu_5x5", "activation": "relu", "filters": 8}
@@ -43,13 +43,6 @@ def test_a_mean_has_the_interval_of_its_seeds_in_any_order():
     for filters, own in runs.groupby("filters"):
         row, interval = mean_of(means, filters=filters, measure="test_accuracy"), seed_interval(own["test_accuracy"])
         assert row[["mean", "low", "high", "n"]].tolist() == [interval.estimate, interval.low, interval.high, 4]
-
-
-def test_one_seed_has_a_mean_and_no_interval():
-    runs = rows_of(test_accuracy=uniform).head(1)
-    row = means_of("runs", runs).iloc[0]
-    assert row["mean"] == runs["test_accuracy"].iloc[0]
-    assert row[["low", "high"]].isna().all()
 
 
 def test_means_of_redundancy_stand_beside_their_nulls():
@@ -105,16 +98,6 @@ def test_twins_are_counted_and_near_twins_grow_from_where_they_started():
     assert mean_of(means, epsilon=0.1, step=10, measure="growth")["mean"] == pytest.approx((near[10] / near[0]).mean())
 
 
-def test_the_method_of_the_best_validation_accuracy_is_selected_once():
-    methods = ["random", "l1", "obd", "none"]
-    table = rows_of(kept=[4], method=methods, fine_tuning_steps=[0, 50], validation_accuracy=0.5, test_accuracy=uniform)
-    better = {"random": 0.9, "l1": 0.6, "obd": 0.7, "none": 0.95}
-    after = table["fine_tuning_steps"] == 50
-    table.loc[after, "validation_accuracy"] = table["method"].map(better)
-    means = means_of("pruning", table)
-    assert set(means[means["selected"]]["method"]) == {"obd"}  # Chance and the whole network cannot be selected.
-
-
 def test_removal_is_ranked_within_networks_by_the_filters_that_fire(tmp_path):
     table = rows_of(filter=list(range(6)), nearest_cosine=uniform, loss_increase=uniform, never_active=False)
     table["never_active"] = table["filter"] == 5
@@ -126,7 +109,7 @@ def test_removal_is_ranked_within_networks_by_the_filters_that_fire(tmp_path):
     ]
     assert by_network["rank_correlation"].tolist() == pytest.approx(expected)
     assert read_csv(tmp_path / "removal_means.csv")["mean"][0] == pytest.approx(by_network["rank_correlation"].mean())
-    assert {path.stem for path in tmp_path.iterdir()} == {"removal", *derived_names("removal")}
+    assert {path.stem for path in tmp_path.iterdir()} == {"removal", "removal_means", "removal_correlations"}
 
 
 @pytest.mark.parametrize("name", ["condensation", "controls", "criteria"])

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from filtertwins.plan import Plan, as_json, asked_mem_mb, asked_minutes, digest
+from filtertwins.bundles import Bundle
+from filtertwins.labels import labels
+from filtertwins.needs import Need, asked_mem_mb, asked_minutes
+from filtertwins.plan import Plan
+from filtertwins.provenance import as_json, digest
 from filtertwins.pruning.cost import network_cost
 from filtertwins.settings import load_settings
 
@@ -151,13 +155,13 @@ def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_i
 
 
 def test_architectures_have_words_for_figures_the_studys_own_first():
-    words = with_experiments(linear={"label": "by SGD"}, question={"label": "as asked"}).labels()
+    words = labels(with_experiments(linear={"label": "by SGD"}, question={"label": "as asked"}).settings)
     assert list(words.items()) == [
         ("question", "as asked"),
         ("relu", "3\N{MULTIPLICATION SIGN}1, ReLU"),
         ("linear_sgd", "by SGD"),
     ]
-    assert plan(architectures=dict.fromkeys(("one", "two_more"), QUESTION)).labels() == {
+    assert labels(plan(architectures=dict.fromkeys(("one", "two_more"), QUESTION)).settings) == {
         "one": "3\N{MULTIPLICATION SIGN}1, linear",
         "two_more": "two more",  # its kernel and activation are the other one's too
     }
@@ -204,35 +208,36 @@ def test_filters_are_removed_from_the_gallerys_networks_of_several_with_all_seed
 
 
 def test_needs_grow_with_the_starts_side_by_side():
-    need = "twins/linear_sgd", 4, 0, 1
+    family = [("twins/linear_sgd", 4)]
+    bundle = Bundle(0, 2, [family])
     long = {"steps": 10**6}
     one, six = (with_experiments({"starts": [{"scale": 1}] * count}, linear=long) for count in (1, 6))
-    assert six.head_weights(*need) == 6 * one.head_weights(*need) == 6 * 26 * 28 * 4 * 10 * 2
-    assert six.training_mem_mb(*need) > one.training_mem_mb(*need)
-    assert six.training_minutes(*need) - 10 == pytest.approx(6 * (one.training_minutes(*need) - 10), abs=4)
-
-
-MEASURED = [  # on MNIST: the model and its networks; the benchmark's seconds and MB
-    ({"batch": 512, "steps": 2000, "filters": [128]}, 10, 91, 1224),
-    ({"activation": "relu", "batch": 128, "steps": 1000, "filters": [100]}, 10, 193, 1874),
-    ({"activation": "relu", "batch": 128, "steps": 1000, "filters": [128], "kernel": [5, 5]}, 10, 304, 1275),
-    ({"activation": "relu", "batch": 128, "steps": 2000, "filters": [4]}, 30, 106, 1203),
-]
-SNAKEMAKE_MB = 2 * 140  # the two that run a job on a node, which its benchmark does not see
-
-
-@pytest.mark.parametrize(("model", "networks", "seconds", "mb"), MEASURED)
-def test_a_chunk_asks_for_more_than_was_measured_but_not_much_more(model, networks, seconds, mb):
-    needing, chunk = plan(model), ("question", model["filters"][0], 0, networks - 1)
-    assert 1.25 < needing.training_mem_mb(*chunk) / (mb + SNAKEMAKE_MB) < 2.5
-    assert 10 + 1.5 * seconds / 60 < needing.training_minutes(*chunk) + 1 < 10 + 5 * seconds / 60 + 2
+    assert six.training_need(bundle).mem_mb > one.training_need(bundle).mem_mb
+    assert six.training_need(bundle).seconds == pytest.approx(6 * one.training_need(bundle).seconds)
 
 
 def test_what_is_asked_for_doubles_with_each_attempt_and_is_rounded_so_that_many_jobs_ask_for_the_same():
-    assert [asked_mem_mb(2020, attempt) for attempt in (1, 2, 3)] == [2500, 4500, 8500]
-    assert [asked_minutes(11, attempt) for attempt in (1, 2, 3)] == [15, 30, 60]
-    assert {asked_mem_mb(need) for need in range(2001, 2501)} == {2500}
-    assert {asked_minutes(need) for need in range(31, 61)} == {60}
+    assert [asked_mem_mb(Need(2020, 0), attempt) for attempt in (1, 2, 3)] == [2500, 4500, 8500]
+    assert [asked_minutes(Need(0, 20), attempt) for attempt in (1, 2, 3)] == [15, 30, 60]
+    assert {asked_mem_mb(Need(need, 0)) for need in range(2001, 2501)} == {2500}
+    assert {asked_minutes(Need(0, 20 * (need - 10))) for need in range(31, 61)} == {60}
+
+
+def test_every_chunk_is_trained_in_one_bundle_and_linear_conditions_that_differ_in_kernels_alone_side_by_side():
+    study = with_experiments()
+    bundles = study.bundles()
+    files = [file for bundle in bundles for file in bundle.files(Path("w"))]
+    assert sorted(files) == sorted(
+        {
+            file
+            for part in (study.study(), study.controls(), study.experiment("twins"))
+            for file in Plan.chunk_files(Path("w"), part)
+        }
+    )
+    [joint] = [family for bundle in bundles if bundle.first == 0 for family in bundle.families if len(family) > 1]
+    assert {name for name, _ in joint} == {"question", "controls/linear_sgd"}
+    conditions = [study.bundle_conditions(bundle) for bundle in bundles]
+    assert all(len(part) == len(bundle.families) for part, bundle in zip(conditions, bundles, strict=True))
 
 
 def test_json_keeps_the_order_of_the_config_and_a_condition_does_not_depend_on_it():
@@ -253,11 +258,8 @@ def with_pruning(**network):
 def test_pruned_networks_are_fine_tuned_at_each_number_of_filters_kept_and_whole():
     found = with_pruning()
     assert found.kept_counts() == [("question", 4, 1), ("question", 4, 2), ("question", 4, 4)]
-    names = [path.as_posix() for path in found.pruned_files(Path("p"))]
-    assert names[:2] == [f"p/question/filters-004/kept-001_seeds-{seeds}.csv" for seeds in ("000-001", "002-003")]
-    assert len(names) == 3 * 2
-    importances = [path.name for path in found.importance_files(Path("p"))]
-    assert importances == ["importance_seeds-000-001.csv", "importance_seeds-002-003.csv"]
+    chunks = [(name, network.filters, first, seeds) for name, network, first, seeds in found.pruned_chunks()]
+    assert chunks == [("question", 4, 0, 2), ("question", 4, 2, 2)]
 
 
 def test_small_networks_train_for_equal_epochs_and_for_equal_multiply_accumulates():
@@ -280,21 +282,3 @@ def test_experiments_and_pruning_change_no_condition_of_the_study():
     assert with_pruning().weight_deletion()["architectures"] == {"relu": [2]}
     assert plan().kept_counts() == plan().costed_networks() == []
     assert plan().from_scratch()["architectures"] == plan().weight_deletion()["architectures"] == {}
-
-
-METHODS = ["random", "l1", "fpgm", "nearest_cosine", "cosine_merge", "obd", "taylor", "oracle"]
-MEASURED_PRUNING = [  # on MNIST, 10 seeds: the model; seconds and MB of fine-tuning, and of rating the filters
-    ({"batch": 512, "filters": [100]}, 33, 2030, 58, 405),
-    ({"activation": "relu", "batch": 128, "filters": [32], "kernel": [5, 5]}, 114, 1303, 41, 333),
-]
-
-
-@pytest.mark.parametrize(("model", "seconds", "mb", "rating_s", "rating_mb"), MEASURED_PRUNING)
-def test_pruning_asks_for_more_than_was_measured_but_not_much_more(model, seconds, mb, rating_s, rating_mb):
-    network = {"filters": model["filters"][0], "kept": [2], "from_scratch": []}
-    pruning = {"methods": METHODS, "fine_tuning_steps": 200, "networks": {"question": network}}
-    needing, chunk = plan(model, pruning=pruning), ("question", model["filters"][0], 0, 9)
-    assert 1.25 < needing.pruning_mem_mb(*chunk) / (mb + SNAKEMAKE_MB) < 3
-    assert 1.25 < needing.importance_mem_mb(*chunk) / (rating_mb + SNAKEMAKE_MB) < 3
-    assert 10 + 1.5 * seconds / 60 < needing.pruning_minutes(*chunk) + 1 < 10 + 12 * seconds / 60 + 2
-    assert 10 + 1.5 * rating_s / 60 < needing.importance_minutes(*chunk) + 1 < 10 + 8 * rating_s / 60 + 2

@@ -94,18 +94,18 @@ def test_a_figure_depends_on_its_own_module_and_on_neither_training_nor_another_
     names = re.findall(r'^        "(\w+)": \(', rules, re.MULTILINE)
     assert len(names) >= 16
     own, other = names[:2]
-    before = real("plot_figure", modules=[f"{PACKAGE}.figures.{own}"])
-    assert real("plot_figure", f"figures/{own}.py", modules=[f"{PACKAGE}.figures.{own}"]) != before
+    before = real("plot_figures", modules=[f"{PACKAGE}.figures.{own}"])
+    assert real("plot_figures", f"figures/{own}.py", modules=[f"{PACKAGE}.figures.{own}"]) != before
     others = ("training", "claims", "tables", f"figures/{other}.py")
-    assert real("plot_figure", *others, modules=[f"{PACKAGE}.figures.{own}"]) == before
+    assert real("plot_figures", *others, modules=[f"{PACKAGE}.figures.{own}"]) == before
 
 
 @pytest.mark.parametrize(
     ("script", "not_of", "of"),
     [
-        ("train_chunk", ["figures", "measures", "tables", "page", "plan.py"], ["training", "networks/weights.py"]),
-        ("measure_redundancy", ["training", "figures", "claims"], ["measures", "files.py"]),
-        ("summarise_study", ["training", "figures", "measures"], ["page/summary.py"]),
+        ("train_networks", ["figures", "measures", "tables", "page", "plan.py"], ["training", "networks/weights.py"]),
+        ("fit_optimum", ["training", "figures", "claims"], ["experiments/collapse.py", "files.py"]),
+        ("check_claims", ["training", "figures", "data"], ["page/summary.py", "claims"]),
     ],
 )
 def test_a_job_depends_on_the_rooms_that_it_uses(real, script, not_of, of):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.measures.statistics import EquivalenceTest, holm, paired_equivalence
-from filtertwins.tables.equivalence import verdict_rows
-from filtertwins.tables.pruning import compare_with_small, criteria_rows, importance_rows
+from filtertwins.measures.statistics import holm, paired_equivalence
+from filtertwins.tables.pruned import importance_rows
+from filtertwins.tables.pruning import compare_with_small, criteria_rows
 
 RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
 
@@ -42,11 +42,7 @@ def test_criteria_are_correlated_within_a_run_in_the_order_of_the_config():
 
 SEEDS = range(6)
 TUNING = 200
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(2)
+NETWORK = {"dataset": "mnist", "activation": "relu", "filters": 32}
 
 
 def pruned_rows(rng, architecture="relu", methods=("none", "random", "obd", "l1"), kept=(2, 8), seeds=SEEDS):
@@ -54,10 +50,7 @@ def pruned_rows(rng, architecture="relu", methods=("none", "random", "obd", "l1"
     valid = {"none": 0.99, "random": 0.98, "obd": 0.96, "l1": 0.95}
     return pd.DataFrame(
         {
-            "dataset": "mnist",
-            "architecture": architecture,
-            "activation": "relu",
-            "filters": 32,
+            **NETWORK | {"architecture": architecture},
             "seed": seed,
             "method": method,
             "kept": 32 if method == "none" else count,
@@ -73,10 +66,7 @@ def pruned_rows(rng, architecture="relu", methods=("none", "random", "obd", "l1"
 def scratch_rows(rng, architecture="relu", kept=(2, 8), seeds=SEEDS, worse=0.0):
     return pd.DataFrame(
         {
-            "dataset": "mnist",
-            "architecture": architecture,
-            "activation": "relu",
-            "filters": 32,
+            **NETWORK | {"architecture": architecture},
             "kept": count,
             "seed": seed,
             "budget": budget,
@@ -142,17 +132,3 @@ def test_counts_without_a_small_network_are_left_out_and_the_columns_stay(rng):
     assert set(table["kept"]) == {8}
     empty = compare_with_small(pruned_rows(rng), scratch_rows(rng).iloc[:0], 0.003)
     assert (len(empty), list(empty)) == (0, list(table))
-
-
-def test_verdicts_are_by_corrected_p_values():
-    tests = [EquivalenceTest(0.0, -0.001, 0.001, 0.003, p_value, True, 5) for p_value in (0.03, 0.001)]
-    rows = list(verdict_rows([{"kept": 2}, {"kept": 8}], tests, 0.025))
-    assert [(row["kept"], row["p_holm"], row["equivalent"]) for row in rows] == [(2, 0.03, False), (8, 0.002, True)]
-
-
-def test_too_few_seeds_leave_the_verdict_missing(rng):
-    table = compare_with_small(pruned_rows(rng, seeds=range(2)), scratch_rows(rng), 0.003)
-    assert (table["n"] == 2).all()
-    assert table["equivalent"].isna().all()
-    assert table["p_holm"].isna().all()
-    assert table["difference"].notna().all()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from small_networks import ACTIVATIONS, KERNEL, POSITIONS, TWINS, by_filter, draw, draw_images, plant_twin
+from small_networks import ACTIVATIONS, KERNEL, POSITIONS, TWINS, by_filter, draw, draw_images, plant_twin, stack
 
 from filtertwins.experiments.removal import removal_costs, removal_rows, stand_ins
 from filtertwins.networks import forward
@@ -16,11 +16,6 @@ from filtertwins.pruning.shrinking import remove_filters
 
 FILTERS, CLASSES, IMAGES = 4, 10, 40
 COSTS = ("loss_increase", "loss_increase_merged", "accuracy_decrease", "accuracy_decrease_merged")
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(8)
 
 
 @pytest.fixture
@@ -171,11 +166,12 @@ def rows_of(make_chunk, rng):
     tall = draw_images(rng, 30, CLASSES, size=(4, 1))  # a 3x1 kernel meets them at two places
 
     def rows_of(activation, rows=FILTER_ROWS, biases=(0,) * 5, threshold=0.95, networks=1):
-        kernels = np.array([rows] * networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, :]
-        chunk = make_chunk(kernels, [biases] * networks, activation=activation, seeds=range(3, 3 + networks))
+        chunk = make_chunk(
+            stack(*[rows] * networks), [biases] * networks, activation=activation, seeds=range(3, 3 + networks)
+        )
         head = rng.normal(size=chunk.parameters.head.shape).astype(np.float32)
         chunk = replace(chunk, parameters=replace(chunk.parameters, head=head))
-        return pd.DataFrame(removal_rows(chunk, *tall, threshold)), chunk, tall
+        return pd.DataFrame(removal_rows(chunk, *tall, threshold, tall[0])), chunk, tall
 
     return rows_of
 

@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 from small_networks import ACTIVATIONS, IMAGE, KERNEL, POSITIONS, TWINS, by_filter, draw, draw_images, plant_twin
 
-from filtertwins.errors import StudyError
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.cost import NetworkCost, network_cost
-from filtertwins.pruning.criteria import CRITERIA, METHODS
-from filtertwins.pruning.shrinking import check_method, merge_by_cosine, prune, remove_filters
+from filtertwins.pruning.shrinking import merge_by_cosine, prune, remove_filters
 
 FILTERS, CLASSES = 6, 5
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(8)
 
 
 @pytest.fixture
@@ -60,7 +53,7 @@ def change(before, after, images, activation):
 @pytest.mark.parametrize("kept", [1, 3, FILTERS])
 def test_a_pruned_network_answers_as_the_masked_one_and_is_smaller(rng, images, network, activation, kept):
     importance = rng.permutation(FILTERS).astype(float)
-    pruned = prune(network, "l1", kept, activation, importance)
+    pruned = prune(network, kept, activation, importance)
     shapes = [(1, *KERNEL, kept), (1, kept), (1, POSITIONS * kept, CLASSES), (1, CLASSES)]
     assert [part.shape for part in vars(pruned).values()] == shapes
     assert {part.dtype for part in vars(pruned).values()} == {np.dtype(np.float32)}
@@ -78,33 +71,19 @@ def test_a_stack_loses_the_same_filters_in_each_network(rng):
 
 
 def test_of_equally_important_filters_the_earlier_go_first(network):
-    assert equal(prune(network, "obd", 3, "relu", np.zeros(FILTERS)), remove_filters(network, [3, 4, 5]))
-    assert equal(prune(network, "obd", 2, "relu", np.array([1, 5, 1, 0, 1, 0.0])), remove_filters(network, [1, 4]))
+    assert equal(prune(network, 3, "relu", np.zeros(FILTERS)), remove_filters(network, [3, 4, 5]))
+    assert equal(prune(network, 2, "relu", np.array([1, 5, 1, 0, 1, 0.0])), remove_filters(network, [1, 4]))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_keeping_all_filters_changes_nothing(network, method):
-    check_method(method)
-    importance = np.arange(FILTERS, 0, -1.0) if method in CRITERIA else None
-    assert equal(prune(network, method, FILTERS, "relu", importance), network)
-
-
-@pytest.mark.parametrize("method", ["l1", "cosine_merge"])
-@pytest.mark.parametrize("kept", [0, FILTERS + 1])
-def test_a_number_of_filters_that_cannot_be_is_refused(network, method, kept):
-    with pytest.raises(StudyError, match=f"^kept = {kept}; allowed: 1 to {FILTERS}$"):
-        prune(network, method, kept, "relu", np.ones(FILTERS))
-
-
-def test_an_unknown_method_is_refused_with_what_is_meant(network):
-    with pytest.raises(StudyError, match=r"^method 'fpmg': unknown; allowed: random, l1, .*; did you mean 'fpgm'\?"):
-        prune(network, "fpmg", 2, "relu", np.ones(FILTERS))
-
-
-@pytest.mark.parametrize("importance", [None, np.ones(FILTERS - 1), np.array([1, 2, 3, 4, 5, np.nan])])
+@pytest.mark.parametrize("importance", [np.ones(FILTERS - 1), np.array([1, 2, 3, 4, 5, np.nan])])
 def test_importances_that_are_not_one_number_a_filter_are_refused(network, importance):
     with pytest.raises(ValueError, match=f"{FILTERS} filters need {re.escape(f'({FILTERS},)')}, all finite"):
-        prune(network, "obd", 2, "relu", importance)
+        prune(network, 2, "relu", importance)
+
+
+@pytest.mark.parametrize("importance", [np.arange(FILTERS, 0, -1.0), None])
+def test_keeping_all_filters_changes_nothing(network, importance):
+    assert equal(prune(network, FILTERS, "relu", importance), network)
 
 
 # Merging

@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from small_networks import stack
 
-from filtertwins.measures.nulls import redrawn_null, redrawn_pair_fractions, redrawn_redundant_shares
+from filtertwins.measures.clusters import redundant_share
+from filtertwins.measures.nulls import redrawn
+from filtertwins.measures.redundancy import count_pairs, nearest_similarities
 from filtertwins.networks.rows import network_scores, run_names
 from filtertwins.settings import Measures
 from filtertwins.tables.redundancy import Nulls, redundancy_rows
@@ -24,24 +27,25 @@ INITIAL = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, -1, 0]]
 HALF = math.sqrt(0.5)
 
 
-def stack(*networks):
-    """Kernels (seed, row, column, filter) of 3x1 filters given as rows."""
-    return np.array(networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, :]
+def redrawn_means(*arguments):
+    """The mean nearest cosine of redrawn networks, (draw,)."""
+    return redrawn(lambda similarities: nearest_similarities(similarities).mean(axis=-1), *arguments)
+
+
+def nulls_of(draws=DRAWS, curve=CURVE, **others):
+    return Nulls(
+        Measures(near_duplicate_threshold=THRESHOLD, threshold_curve=curve, null_draws=draws, seed=7, **others)
+    )
 
 
 @pytest.fixture
 def nulls():
-    return Nulls(THRESHOLD, CURVE, DRAWS, seed=7)
+    return nulls_of()
 
 
 @pytest.fixture
 def linear(make_chunk):
     return make_chunk(stack(TRAINED), initial=stack(INITIAL), activation="linear", seeds=[3])
-
-
-@pytest.fixture
-def relu(make_chunk):
-    return make_chunk(stack(TRAINED), initial=stack(INITIAL), activation="relu", seeds=[3], architecture="relu_3x1")
 
 
 def stages(chunk, nulls):
@@ -97,21 +101,32 @@ def test_a_bias_tells_twins_apart_under_relu_only(make_chunk, nulls):
         assert trained["dimension"] == 3
 
 
-def test_a_filter_of_only_a_bias_is_dead_but_under_relu(make_chunk, nulls):
-    biases = [[0, 0, 1, 0, 0]]
-    for activation, live in (("linear", 4), ("relu", 5)):
-        _, trained = stages(make_chunk(stack(TRAINED), biases, activation=activation), nulls)
-        assert (trained["live_filters"], trained["dead_filters"]) == (live, 5 - live)
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_kernels_alone_are_compared_with_nulls_that_have_no_biases(make_chunk, nulls, activation):
+    without, shared = ([[bias] * 5] for bias in (0, 5))
+    _, plain = stages(make_chunk(stack(TRAINED), without, activation=activation), nulls)
+    _, biased = stages(make_chunk(stack(TRAINED), shared, activation=activation), nulls)
+    names = ("live_filters", "dead_filters", "mean_nearest_cosine", "redundant_share", "p_value")
+    assert {name: plain[name] for name in names} == {name: biased[name] for name in names}
+
+
+def test_filters_that_no_training_image_activates_are_counted(make_chunk, nulls):
+    chunk = make_chunk(np.ones((1, 3, 1, 2)), [[-1.0, -2.0]], activation="relu")
+    images = np.full((2, 28, 28), 127, np.uint8)  # a patch's answer is 3 x 127 / 255 = 1.49
+    rows = redundancy_rows(chunk, nulls, images).redundancy
+    assert [row["never_active_filters"] for row in rows if row["stage"] == "trained"] == [1]
+    rows = redundancy_rows(chunk, nulls).redundancy
+    assert [row["never_active_filters"] for row in rows if row["stage"] == "trained"] == [0]
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
 def test_the_null_is_that_of_the_live_filters_and_the_kernels_dimension(make_chunk, activation):
     equivalence = {"linear": "nonzero_scale", "relu": "positive_scale"}[activation]
     chunk = make_chunk(stack(TRAINED), [[0, 0.5, 0, 0, 0]], activation=activation)
-    _, trained = stages(chunk, Nulls(THRESHOLD, CURVE, DRAWS, seed=7))
-    draws = redrawn_null(4, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
+    _, trained = stages(chunk, nulls_of())
+    draws = redrawn_means(4, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
     tolerance = 4 * draws.std() / math.sqrt(DRAWS)
-    others = redrawn_null(5, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
+    others = redrawn_means(5, 3, equivalence, "glorot_uniform", 20_000, np.random.default_rng(99))
     assert abs(others.mean() - draws.mean()) > 2 * tolerance  # so that the next line tells them apart
     assert trained["null_mean_nearest_cosine"] == pytest.approx(draws.mean(), abs=tolerance)
     assert trained["null_sd"] == pytest.approx(draws.std(), rel=0.1)
@@ -130,7 +145,7 @@ def test_the_isotropic_null_is_exact(linear, nulls):
 def test_the_p_value_is_that_of_the_draws_as_large(linear, nulls):
     initial, trained = stages(linear, nulls)
     assert trained["p_value"] == pytest.approx(1 / (DRAWS + 1))  # no draw has four perfect pairs
-    draws = redrawn_null(5, 3, "nonzero_scale", "glorot_uniform", 20_000, np.random.default_rng(99))
+    draws = redrawn_means(5, 3, "nonzero_scale", "glorot_uniform", 20_000, np.random.default_rng(99))
     assert initial["p_value"] == pytest.approx(np.mean(draws >= 4 * HALF / 5), abs=0.02)
     assert initial["excess"] < 0
 
@@ -139,17 +154,18 @@ def test_the_null_is_drawn_from_the_conditions_own_initialiser(make_chunk):
     means = []
     for initializer in ("glorot_uniform", "glorot_normal"):
         model = {"kernel": [3, 1], "activation": "linear", "initializer": initializer}
-        _, trained = stages(make_chunk(stack(TRAINED), model=model), Nulls(THRESHOLD, CURVE, DRAWS, seed=7))
+        _, trained = stages(make_chunk(stack(TRAINED), model=model), nulls_of())
         means.append(trained["null_mean_nearest_cosine"])
     assert means[0] != means[1]
 
 
-def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear, relu):
+def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear):
+    relu = make_chunk(stack(TRAINED), activation="relu", architecture="relu_3x1")
     smaller = make_chunk(stack(TRAINED[:2]), architecture="smaller")
     chunks = [linear, relu, smaller]
 
     def measured(order):
-        nulls = Nulls(THRESHOLD, CURVE, 200, seed=7)
+        nulls = nulls_of(200)
         rows = {chunk.condition["architecture"]: redundancy_rows(chunk, nulls) for chunk in order}
         return repr({name: rows[name] for name in sorted(rows)})  # as text, where NaN equals NaN
 
@@ -157,9 +173,9 @@ def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear, relu
 
 
 def test_the_threshold_is_a_point_of_the_curve_once_and_in_its_place():
-    assert Nulls(0.95, (0.5, 0.99), 200, seed=7).thresholds == (0.5, 0.95, 0.99)
-    assert Nulls(0.95, (0.5, 0.95), 200, seed=7).thresholds == (0.5, 0.95)
-    nulls = Nulls.of_measures(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3))
+    assert nulls_of(curve=(0.5, 0.99)).thresholds == (0.5, 0.95, 0.99)
+    assert nulls_of(curve=(0.5, 0.95)).thresholds == (0.5, 0.95)
+    nulls = Nulls(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3))
     null = nulls.of(4, 3, "nonzero_scale", "glorot_uniform")
     assert (nulls.threshold, nulls.thresholds) == (0.85, (0.85, 0.9))
     assert (null.pair_fraction.shape, null.mean_nearest_cosine.shape) == ((2,), (150,))
@@ -197,11 +213,11 @@ def test_each_run_has_a_row_for_each_stage(make_chunk, nulls):
 
 
 def test_the_redundant_share_stands_beside_that_of_redrawn_kernels(linear):
-    nulls = Nulls(THRESHOLD, CURVE, 100, seed=7, cluster_draws=400)
-    _, trained = stages(linear, nulls)
-    draws = redrawn_redundant_shares(
-        4, 3, "nonzero_scale", "glorot_uniform", THRESHOLD, 4000, np.random.default_rng(99)
-    )
+    def shares(similarities):
+        return np.array([redundant_share(own, THRESHOLD) for own in similarities])
+
+    _, trained = stages(linear, nulls_of(100, cluster_null_draws=400))
+    draws = redrawn(shares, 4, 3, "nonzero_scale", "glorot_uniform", 4000, np.random.default_rng(99))
     assert trained["null_redundant_share"] == pytest.approx(draws.mean(), abs=4 * draws.std() / 20)
     assert trained["null_redundant_share_low"] == np.quantile(draws, 0.025)
     assert trained["null_redundant_share_high"] == np.quantile(draws, 0.975)
@@ -224,9 +240,8 @@ def test_the_curve_counts_pairs_over_each_threshold(make_chunk, nulls, activatio
 def test_the_curve_stands_beside_its_null(linear, nulls):
     rows = redundancy_rows(linear, nulls).near_duplicates
     for stage, live in (("initial", 5), ("trained", 4)):
-        expected = redrawn_pair_fractions(
-            live, 3, "nonzero_scale", "glorot_uniform", CURVE, 20_000, np.random.default_rng(99)
-        )
+        arguments = (live, 3, "nonzero_scale", "glorot_uniform", 20_000, np.random.default_rng(99))
+        expected = redrawn(lambda drawn: count_pairs(drawn, CURVE), *arguments) / (live * (live - 1) / 2)
         found = [row["null_fraction"] for row in rows if row["stage"] == stage]
         tolerance = 5 * expected.std(axis=0) / math.sqrt(DRAWS)
         assert np.all(np.abs(found - expected.mean(axis=0)) < tolerance)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from filtertwins.data import datasets
 from filtertwins.names import SPLITS
 from filtertwins.settings import Architecture
-from filtertwins.training import DivergedError, loop, networks, plain_model, train_chunk
+from filtertwins.training import DivergedError, convolutional, loop, plain_model, train_chunks
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
@@ -42,8 +42,14 @@ def architecture(**changes):
     return Architecture.model_validate(base | changes)
 
 
-def train(dataset, setting, filters, seeds, steps=(0, 20), **options):
-    return train_chunk(dataset, setting, filters, seeds, steps, {}, report=lambda line: None, **options)
+def condition_of(setting, filters, seeds, also_scored=(), **names):
+    model = {"model": setting.model_dump(mode="json"), "filters": filters}
+    return names | model | {"seeds": list(seeds), "starts": [{}], "also_scored": list(also_scored)}
+
+
+def train(dataset, setting, filters, seeds, steps=(0, 20), also_scored=()):
+    condition = condition_of(setting, filters, seeds, also_scored)
+    return train_chunks(dataset, [condition], steps, report=lambda line: None)[0]
 
 
 def pixels(images):
@@ -65,26 +71,32 @@ def plain_training(dataset, setting, filters, seed, steps):
     return model
 
 
-# Values of networks.BAND_FILTERS and BLOCK_ENTRIES: all rows in one product or each in its own, of the batch or a part.
-ONE_BAND, BANDS = 1000, 0
-WHOLE_BATCH, SMALL_BLOCKS = 2**30, 20_000
+# Values of training.convolutional: BAND_ENTRIES (all maps at once, or many bands), BLOCK_IMAGES and KEPT_BLOCK_IMAGES
+# (the whole batch, or parts of it), FEW_TAPS and FEW_FILTERS (maps are whole, or cut into slices).
+ONE_BAND, BANDS = 2**30, 10_000
+WHOLE_BATCH, BLOCKS = 1000, 20
+WHOLE, SLICES = 1000, 0
 
 
 @pytest.mark.parametrize(
-    ("changes", "band_filters", "block_entries"),
+    ("changes", "band_entries", "block_images", "few"),
     [
-        ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, ONE_BAND, WHOLE_BATCH),
-        ({"activation": "relu"}, BANDS, SMALL_BLOCKS),
-        ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, BANDS, WHOLE_BATCH),
-        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ONE_BAND, SMALL_BLOCKS),
-        ({"activation": "tanh", "kernel": (3, 2), "initializer": "he_normal"}, BANDS, WHOLE_BATCH),
+        ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, ONE_BAND, WHOLE_BATCH, WHOLE),
+        ({"activation": "relu"}, BANDS, BLOCKS, WHOLE),
+        ({"activation": "relu"}, ONE_BAND, WHOLE_BATCH, WHOLE),
+        ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, BANDS, BLOCKS, SLICES),
+        ({"activation": "relu", "kernel": (5, 5)}, BANDS, WHOLE_BATCH, WHOLE),
+        ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ONE_BAND, BLOCKS, WHOLE),
+        ({"activation": "tanh", "kernel": (3, 2), "initializer": "he_normal"}, BANDS, WHOLE_BATCH, SLICES),
+        ({"activation": "tanh", "kernel": (6, 6)}, ONE_BAND, WHOLE_BATCH, SLICES),  # 529 positions: no slice has two
     ],
 )
 def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
-    digits, changes, band_filters, block_entries, monkeypatch
+    digits, changes, band_entries, block_images, few, monkeypatch
 ):
-    monkeypatch.setattr(networks, "BAND_FILTERS", band_filters)
-    monkeypatch.setattr(networks, "BLOCK_ENTRIES", block_entries)
+    chosen = {"BAND_ENTRIES": band_entries, "BLOCK_IMAGES": block_images, "KEPT_BLOCK_IMAGES": block_images}
+    for name, value in (chosen | {"FEW_TAPS": few, "FEW_FILTERS": few}).items():
+        monkeypatch.setattr(convolutional, name, value)
     setting, filters, seeds = architecture(**changes), 3, [5, 2]
     chunk = train(digits, setting, filters, seeds)
     assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3  # far above the tolerance
@@ -159,6 +171,22 @@ def test_snapshots_start_with_the_initial_kernels_and_end_with_the_trained_ones(
     np.testing.assert_allclose(shorter.parameters.kernels, chunk.snapshot_kernels[2], atol=1e-6)
 
 
+def test_linear_conditions_trained_side_by_side_are_those_trained_alone_to_the_last_bit(digits):
+    setting = architecture(optimizer="sgd", learning_rate=0.03, momentum=0.9)
+    wider = setting.model_copy(update={"kernel": (5, 4), "initializer": "he_normal"})
+    conditions = [
+        condition_of(own, filters, [3, 1], [7]) | {"starts": [{}, {"scale": 0.1}]}
+        for own, filters in ((setting, 4), (setting, 1), (wider, 6))
+    ]
+    together = train_chunks(digits, conditions, (0, 5, 20), report=lambda line: None)
+    for condition, found in zip(conditions, together, strict=True):
+        [alone] = train_chunks(digits, [condition], (0, 5, 20), report=lambda line: None)
+        assert found.condition == alone.condition
+        for name, values in (vars(found) | vars(found.parameters)).items():
+            if isinstance(values, np.ndarray):
+                np.testing.assert_array_equal(values, (vars(alone) | vars(alone.parameters))[name], name)
+
+
 def test_divergence_names_the_seed_and_the_step(digits):
     setting = architecture(activation="relu", optimizer="sgd", learning_rate=1e20)
     with pytest.raises(DivergedError, match=r"seed 8, step \d+: loss is (nan|inf)"):
@@ -168,7 +196,8 @@ def test_divergence_names_the_seed_and_the_step(digits):
 def test_progress_lines_name_the_condition_the_step_and_the_loss(digits):
     lines = []
     steps = (0, SEGMENT_STEPS + 5)
-    train_chunk(digits, architecture(), 2, [0, 1], steps, {"architecture": "question"}, report=lines.append)
+    condition = condition_of(architecture(), 2, [0, 1], architecture="question")
+    train_chunks(digits, [condition], steps, report=lines.append)
     assert len(lines) == 2
     assert lines[0].startswith(f"question filters=2 seeds 0-1 step {SEGMENT_STEPS}/{steps[-1]} loss ")
     assert lines[1].endswith("eta 0s")
@@ -178,12 +207,12 @@ TRAIN_AND_SAVE = """
 import pathlib, sys
 from filtertwins import training
 from filtertwins.data import datasets
-from filtertwins.settings import Architecture
 from filtertwins.networks.weights import save_chunk
 training.one_thread()
 for activation in ("linear", "relu"):
-    setting = Architecture(kernel=(3, 3), activation=activation, learning_rate=1e-3, batch=100, steps=30, filters=(5,))
-    chunk = training.train_chunk(datasets.load_digits(), setting, 5, [0, 1, 2], (0, 30), {"x": 1})
+    model = {"kernel": [3, 3], "activation": activation, "learning_rate": 1e-3, "batch": 100, "steps": 30}
+    condition = {"model": model, "filters": 5, "seeds": [0, 1, 2], "starts": [{}], "also_scored": []}
+    [chunk] = training.train_chunks(datasets.load_digits(), [condition], (0, 30))
     save_chunk(chunk, pathlib.Path(sys.argv[1]) / f"{activation}.npz")
 """
 
@@ -241,21 +270,24 @@ def test_steps_are_given_or_follow_from_epochs_and_segments_end_at_snapshots_and
     assert segment_ends((0, 1, 30, 250)) == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
 
 
-# 28x28 images: at 5x5 576 positions and 26 taps with the bias, at 3x1 728 and 4.
 @pytest.mark.parametrize(
-    ("kernel", "filters", "batch", "expected"),
-    [
-        ((5, 5), 8, 128, 128),
-        ((5, 5), 16, 128, 32),
-        ((3, 1), 100, 128, 16),
-        ((3, 1), 1000, 128, 16),
-        ((3, 1), 1000, 24, 12),
-    ],
+    ("kernel", "filters", "bands", "slices"),
+    [((5, 5), 2, 1, 1), ((5, 5), 32, 4, 12), ((3, 1), 2, 1, 1), ((3, 1), 16, 7, 1), ((3, 1), 1000, 364, 1)],
 )
-def test_few_filters_see_a_whole_batch_at_a_time_and_many_see_blocks(kernel, filters, batch, expected):
+def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel, filters, bands, slices):
     setting, seeds = architecture(activation="relu", kernel=kernel), [0]
     stack = build_stack(setting, initial_parameters(setting, filters, seeds, IMAGE), seeds, IMAGE)
-    assert stack._block(batch) == expected
+    assert stack._seen.shape[:2] == (bands, slices)
+
+
+@pytest.mark.parametrize(("number", "limit", "largest"), [(728, 14, 14), (576, 14, 12), (529, 14, 1), (12, 0, 1)])
+def test_the_largest_divisor_up_to_a_limit(number, limit, largest):
+    assert convolutional.largest_divisor(number, limit) == largest
+
+
+@pytest.mark.parametrize(("number", "target", "nearest"), [(52, 6.0, 4), (52, 8.0, 13), (48, 0.1, 1), (7, 1000.0, 7)])
+def test_the_nearest_divisor_differs_by_the_smallest_factor(number, target, nearest):
+    assert convolutional.nearest_divisor(number, target) == nearest
 
 
 def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):

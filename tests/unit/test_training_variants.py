@@ -6,6 +6,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import softmax
 
@@ -14,7 +15,8 @@ from filtertwins.experiments.twins import growth_bound
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Architecture, Start
-from filtertwins.training import plain_model, train_chunk
+from filtertwins.training import convolutional, plain_model, train_chunks
+from filtertwins.training.convolutional import ConvolutionalStack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.starts import outgoing_separation, start_from
 from filtertwins.training.streams import batches, training_labels
@@ -42,7 +44,14 @@ def architecture(**changes):
 
 
 def train(dataset, setting, seeds=(0,), starts=OWN, steps=(0, 1, 5, 30), filters=4):
-    return train_chunk(dataset, setting, filters, seeds, steps, {}, starts, report=lambda line: None)
+    condition = {
+        "model": setting.model_dump(mode="json"),
+        "filters": filters,
+        "seeds": list(seeds),
+        "starts": [start.model_dump(mode="json") for start in starts],
+        "also_scored": [],
+    }
+    return train_chunks(dataset, [condition], steps, report=lambda line: None)[0]
 
 
 def weights(chunk, index):
@@ -69,7 +78,8 @@ def test_starts_side_by_side_train_like_each_alone(digits, activation):
 
 @pytest.mark.parametrize(
     ("changes", "filters"),
-    [(optimizer, 4) for optimizer in OPTIMIZERS.values()] + [({}, 64), ({"kernel": (5, 5)}, 64)],
+    [(optimizer, 4) for optimizer in OPTIMIZERS.values()]
+    + [({}, 64), ({"kernel": (3, 3)}, 16), ({"kernel": (5, 5)}, 5), ({"kernel": (5, 5)}, 64)],
 )
 @pytest.mark.parametrize("activation", ["linear", "relu"])
 def test_planted_twins_stay_equal_to_the_bit(digits, activation, changes, filters):
@@ -93,6 +103,46 @@ def test_dropout_draws_depend_on_the_seed_and_step_alone(digits):
     together, alone = train(digits, setting, (0, 1, 2)), train(digits, setting, (2,))
     np.testing.assert_allclose(together.parameters.kernels[2], alone.parameters.kernels[0], atol=2e-6)
     assert not np.allclose(together.parameters.kernels[1], together.parameters.kernels[2])
+
+
+@pytest.mark.parametrize("few", [0, 1000])  # of taps or filters: maps are cut into slices, or not
+@pytest.mark.parametrize("starts", [1, 3])
+@pytest.mark.parametrize(("activation", "dropout"), [("relu", 0.0), ("relu", 0.5), ("tanh", 0.3), ("linear", 0.2)])
+def test_gradients_are_those_of_the_loss_under_the_same_dropout(digits, activation, dropout, starts, few, monkeypatch):
+    for name, value in {"FEW_TAPS": few, "FEW_FILTERS": few, "BAND_ENTRIES": 20_000, "BLOCK_IMAGES": 10}.items():
+        monkeypatch.setattr(convolutional, name, value)
+    networks = [seed for seed in (4, 1) for _ in range(starts)]
+    initial = initial_parameters(architecture(kernel=(3, 2)), 3, networks, IMAGE)
+    rng = np.random.default_rng(2)
+    initial.biases[:] = rng.uniform(0.1, 0.2, initial.biases.shape)  # At dark pixels ReLU has no gradient for zeros.
+    stack = ConvolutionalStack(initial, IMAGE, activation, dropout, networks)
+    pixels = tf.constant(digits.train_images[:60].reshape(60, -1))
+    indices = tf.reshape(tf.range(60), (2, 30))
+    labels = tf.constant(np.repeat(digits.train_labels[:60].reshape(2, 30), starts, axis=0), tf.int32)
+
+    @tf.function(autograph=False)
+    def losses_and_gradients():
+        return stack.losses_and_gradients(pixels, indices, labels, tf.constant(7))
+
+    gradients = [gradient.numpy() for gradient in losses_and_gradients()[1]]
+    for variable, gradient in zip(stack.variables, gradients, strict=True):
+        direction = rng.normal(size=gradient.shape) + np.sign(gradient)
+        step = (0.001 / np.linalg.norm(direction) * direction).astype(np.float32)
+        losses = []
+        for sign in (1, -1):
+            variable.assign_add(sign * step)
+            losses.append(losses_and_gradients()[0].numpy().sum())
+            variable.assign_sub(sign * step)
+        assert losses[0] - losses[1] == pytest.approx(2 * np.sum(gradient * step), rel=0.02, abs=2e-6)
+
+
+@pytest.mark.parametrize("images", [4, 30, 31])
+def test_the_dropout_rate_is_the_share_of_entries_that_are_dropped(images):
+    stack = ConvolutionalStack(initial_parameters(architecture(), 4, [0], IMAGE), IMAGE, "relu", 0.3, [0])
+    dropped = stack._dropped(tf.constant([5, 7]), images).numpy()
+    assert dropped.shape[-1] == images
+    assert dropped.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.3 * 0.7 / dropped.size))
+    assert not (stack._dropped(tf.constant([5, 8]), images).numpy() == dropped).all()
 
 
 def without_the_second(parameters):

@@ -53,13 +53,6 @@ def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(tr
         assert deletion.actual_increase == pytest.approx(without - loss, abs=1e-12)
 
 
-def test_nothing_deleted_costs_nothing(tried, network):
-    for deletion in delete_weights(network, *tried, "relu", [0]):
-        assert (deletion.deleted, deletion.predicted_increase, deletion.predicted_increase_1990) == (0, 0, 0)
-        assert deletion.actual_increase == 0
-        assert flat(deletion.kept).all()
-
-
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("part", ["kernels", "biases", "head", "head_bias"])
 def test_at_a_minimum_the_prediction_for_one_weight_comes_true(tried, network, activation, part):
@@ -75,9 +68,3 @@ def test_at_a_minimum_the_prediction_for_one_weight_comes_true(tried, network, a
     assert deletion.deleted == 1
     assert not getattr(deletion.kept, part).flat[2]
     assert deletion.actual_increase == pytest.approx(deletion.predicted_increase, rel=0.1)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1, np.nan])
-def test_a_share_that_cannot_be_deleted_is_refused(tried, network, share):
-    with pytest.raises(ValueError, match=f"share = {share}; allowed: 0 to below 1"):
-        delete_weights(network, *tried, "relu", [0.5, share])

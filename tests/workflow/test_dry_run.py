@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -29,21 +30,28 @@ socket.create_connection = socket.getaddrinfo = refuse
 """
 
 
-def test_a_dry_run_of_the_default_study_lists_its_chunks_without_network(new_tree, tmp_path):
+def test_a_dry_run_of_the_default_study_trains_every_chunk_once_in_few_processes_without_network(new_tree, tmp_path):
     config = yaml.safe_load((new_tree.folder / "config" / "config.yaml").read_text(encoding="utf-8"))
     plan = Plan(load_settings(config))
     trained = [plan.experiment(name) for name in plan.experiments if name != "controls"]
     parts = [plan.study(), plan.from_scratch(), plan.controls(), *trained]
-    chunks = len({file for part in parts for file in plan.chunk_files(Path("weights"), part)})
+    chunks = {file for part in parts for file in plan.chunk_files(Path("weights"), part)}
+    bundles = plan.bundles()
     assert plan.settings.dataset == "mnist"
-    assert chunks > 60
+    assert len(chunks) > 60
+    in_bundles = [file for bundle in bundles for file in bundle.files(Path("weights"))]
+    assert len(in_bundles) == len(chunks)
+    assert set(in_bundles) == chunks
 
     (tmp_path / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
     output = new_tree.snakemake("--dry-run", PYTHONPATH=str(tmp_path))
     assert (tmp_path / "loaded").exists()
     assert not (tmp_path / "used").exists()
-    assert f"train_chunk {chunks}" in " ".join(output.split())
-    assert "fetch_dataset 1" in " ".join(output.split())
+    jobs = " ".join(output.split())
+    assert "fetch_dataset 1" in jobs
+    assert [name for bundle in bundles if f"train_{(name := bundle.name)} 1" not in jobs] == []
+    training = set(re.findall(r"^(?:train|prune)_\S+ +1$", output, re.MULTILINE))
+    assert len(bundles) < len(training) + 2 <= 25  # measure_cost and delete_weights start TensorFlow too
 
 
 def test_the_workflow_is_lint_clean(new_tree):

@@ -33,6 +33,7 @@ ROWS = {  # of each table: its key, and how many rows it has
     "kernels": ([*RUN, "stage", "filter", "row", "column"], STAGES * (2 * 3 + 2 * 25)),
     "merging": ([*RUN, "filters_kept"], SEEDS * (1 + 2 + 3)),  # of `question`: at most as many as were trained
     "strangers": (["architecture", "filters", "stage"], 3 * STAGES),
+    "strangers_by_threshold": (["architecture", "filters", "stage", "share"], 3 * STAGES * 6),
     "excess": (["architecture", "filters"], 4),  # those of several filters
     "excess_by_threshold": (["architecture", "filters", "threshold"], 4 * 13),
     "optimum": (["penalty"], 3),
@@ -55,7 +56,7 @@ ROWS = {  # of each table: its key, and how many rows it has
 }
 FIGURES = (
     *("accuracy_vs_filters", "redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance", "kernel_gallery"),
-    *("controls", "strangers", "twins", "condensation", "one_fewer", "lossless_merge", "removal"),
+    *("controls", "strangers", "twins", "twins_bound", "condensation", "one_fewer", "lossless_merge", "removal"),
     *("pruning", "criteria", "cost", "small_or_pruned", "obd"),
 )
 

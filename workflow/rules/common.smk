@@ -11,8 +11,12 @@ sys.dont_write_bytecode = True
 
 from filtertwins.errors import StudyError
 from filtertwins.guards import require_writable
-from filtertwins.plan import Plan, asked_mem_mb, asked_minutes, digest
-from filtertwins.provenance import code_digest
+from filtertwins.labels import labels
+from filtertwins.mistakes import refuse_duplicate_keys
+from filtertwins.names import chunk_name
+from filtertwins.needs import Need, asked_mem_mb, asked_minutes, deletion_need
+from filtertwins.plan import Plan
+from filtertwins.provenance import code_digest, digest
 from filtertwins.pruning import criteria
 from filtertwins.settings import SettingsError, load_settings
 
@@ -35,13 +39,9 @@ def code_of(script, *modules):
     return {"script": script, "code": code_digest(path, SOURCE, modules)}
 
 
-def call_of(script, function, **options):
-    """The same for a script that calls a function of the library, by its name in there, with some options."""
-    place, _, name = f"filtertwins.{function}".rpartition(".")
-    return code_of(script, place) | dict(module=place, function=name, options=options)
-
-
 or_end(require_writable, [Path(".snakemake")])  # Snakemake notes there what it did.
+CLAIMS = ROOT / "config" / "claims.yaml"
+or_end(refuse_duplicate_keys, [*workflow.configfiles, CLAIMS])
 settings = or_end(
     load_settings, config, experiments=EXPERIMENTS, methods=criteria.METHODS
 )
@@ -55,16 +55,13 @@ WEIGHTS = RESULTS / "weights"
 FIGURES = Path("figures") / DATASET
 LOGS = Path("logs") / DATASET
 BENCHMARKS = Path("benchmarks") / DATASET
-CHUNK = "{architecture}/filters-{filters}_seeds-{first}-{last}"
 ENVIRONMENT = str(ROOT / "environment.yml")
-CLAIMS = ROOT / "config" / "claims.yaml"
 CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
-# Priorities of jobs that have no size of their own. The priority of a training job is its number of weights, up to ten
-# millions, so that the longest start first.
-TABLE = 10**8  # The claims wait for tables.
-LONG = 10**9  # These jobs take long, or much waits for them.
-ALONE = 10**10  # This job needs all cores: the earlier it comes, the fewer wait for it.
+# Priorities of jobs. That of a training or pruning job is its time in seconds, so that the longest start first.
+TABLE = 10**6  # The claims wait for tables.
+LONG = 10**7  # Much waits for these jobs.
+ALONE = 10**8  # This job needs all cores: the earlier it comes, the fewer wait for it.
 
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
 BESIDE = {table: [f"{table}_means"] for table in """
@@ -74,13 +71,6 @@ BESIDE["removal"] += ["removal_correlations"]
 
 TABLES = []  # the tables that the study makes, in RESULTS; `made` adds to them
 JOBS = {}  # what makes whole tables, by its name; `make_table` adds to them
-
-
-wildcard_constraints:
-    architecture="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)?",  # <experiment>/<name> for those of an experiment
-    filters="[0-9]+",
-    first="[0-9]+",
-    last="[0-9]+",
 
 
 # Every job is a Python script, run in one thread with the library on its path. None of this is a parameter of a job, so
@@ -106,56 +96,49 @@ def made(*names):
     }
 
 
-def of_chunk(quantity):
-    """A quantity of the plan, as a function of a chunk's wildcards."""
-
-    def value(wildcards):
-        numbers = (int(wildcards[name]) for name in ("filters", "first", "last"))
-        return quantity(wildcards.architecture, *numbers)
-
-    return value
-
-
-def asks(mem_mb, minutes):
-    """What a job asks a cluster for, as numbers or functions of its wildcards: twice as much at each further attempt."""
-
-    def asked(need, rounded):
-        return lambda wildcards, attempt: rounded(
-            need(wildcards) if callable(need) else need, attempt
-        )
-
+def asks(need):
+    """What a job asks a cluster for: what it needs, and twice as much at each further attempt."""
     return {
-        "mem_mb": asked(mem_mb, asked_mem_mb),
-        "runtime": asked(minutes, asked_minutes),
+        "mem_mb": lambda wildcards, attempt: asked_mem_mb(need, attempt),
+        "runtime": lambda wildcards, attempt: asked_minutes(need, attempt),
     }
 
 
-def make_table(name, tables, inputs, parameters, resources=asks(1500, 15), **more):
-    """Have whole tables made by a job of this name, of inputs and parameters by their names."""
+def make_tables(script, name, tables, inputs, parameters, need, modules=(), **more):
+    """Have tables made by a job of this name, which runs a script on inputs and parameters by their names."""
     JOBS[name] = dict(
         inputs=inputs,
         outputs=made(*tables),
-        parameters=parameters,
-        resources=resources,
+        parameters=code_of(script, *modules) | parameters,
+        resources=asks(need),
         **more,
     )
 
 
-def rows_by(function, **options):
-    """The parameters of a job whose table has the rows that a function of the library makes of each chunk."""
-    return call_of("measure_networks", function, **options)
+def function_of(name, **options):
+    """A function of the library by its name in there, with some options, as a parameter of a job."""
+    place, _, function = f"filtertwins.{name}".rpartition(".")
+    return {"module": place, "function": function, "options": options}
 
 
-def measure(name, tables, study, parameters, **more):
-    """Have tables made of the networks of a part of the study."""
-    inputs = {"chunks": plan.chunk_files(WEIGHTS, study)} | more
-    memory_mb = plan.measuring_mem_mb(study, base=3000 if more else 1500)
-    parameters = parameters | {"study": study, "weights": WEIGHTS}
-    resources = asks(memory_mb, plan.measuring_minutes(study))
-    make_table(name, tables, inputs, parameters, resources)
-
-
-def compare(name, table, tables, function, **options):
-    """Have a table made of others, by a function of the library."""
-    inputs = {each: path_of(each) for each in tables}
-    make_table(name, [table], inputs, call_of("compare_tables", function, **options))
+def measure(name, *made_tables, **more):
+    """Have tables made of networks by one job. Each of `made_tables` has ``tables``, ``study`` and a function."""
+    need = plan.measuring_need([own["study"] for own in made_tables])
+    make_tables(
+        "measure_networks",
+        name,
+        [table for own in made_tables for table in own["tables"]],
+        more
+        | {
+            "chunks": sorted(
+                {
+                    path
+                    for own in made_tables
+                    for path in plan.chunk_files(WEIGHTS, own["study"])
+                }
+            )
+        },
+        {"made": made_tables, "weights": WEIGHTS},
+        need,
+        {own["module"] for own in made_tables},
+    )

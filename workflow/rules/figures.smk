@@ -1,6 +1,6 @@
 # Figures from tables: fast, and without TensorFlow. The module filtertwins.figures.<figure> draws each.
 LOOK = {
-    "labels": plan.labels(),
+    "labels": labels(settings),
     "threshold": settings.measures.near_duplicate_threshold,
     "margins": settings.margins.model_dump(mode="json"),
 }
@@ -10,10 +10,7 @@ LOOK = {
 ARGUMENT = {
     "2 More filters": {
         "accuracy_vs_filters": (["runs_means"], ["optimum"]),
-        "redundancy_vs_accuracy": (
-            ["redundancy_means", "runs_means"],
-            [],
-        ),
+        "redundancy_vs_accuracy": (["redundancy_means", "runs_means"], []),
     },
     "3 More than chance?": {
         "similarity_vs_chance": (["clusters", "redundancy"], []),
@@ -22,8 +19,9 @@ ARGUMENT = {
         "controls": (["controls_means"], []),
     },
     "4 What keeps filters apart": {
-        "strangers": (["strangers"], []),
+        "strangers": (["strangers"], ["strangers_by_threshold"]),
         "twins": (["twins_means"], []),
+        "twins_bound": (["twins"], []),
         "condensation": (["condensation_means"], []),
         "one_fewer": (["one_fewer_means"], []),
     },
@@ -39,68 +37,55 @@ ARGUMENT = {
         "obd": (["obd_means"], []),
     },
 }
-# Figure: its category, its place in the argument, and its tables, of the figures that this study has the tables for.
-DRAWN = {}
-for category, figures in ARGUMENT.items():
-    for place, (name, (tables, optional)) in enumerate(figures.items(), start=1):
-        if set(tables) <= set(TABLES):
-            tables = [*tables, *(table for table in optional if table in TABLES)]
-            DRAWN[name] = category, place, tables
+# By category, the figures that this study has the tables for, with these tables.
+DRAWN_TOGETHER = {
+    category: {
+        name: tables + [table for table in optional if table in TABLES]
+        for name, (tables, optional) in figures.items()
+        if set(tables) <= set(TABLES)
+    }
+    for category, figures in ARGUMENT.items()
+}
+DRAWN = [name for figures in DRAWN_TOGETHER.values() for name in figures]
 
 
-localrules:
-    write_captions,
+def shown_in_report(category, name, place):
+    """A figure's file for the report, with its caption. A figure does not wait for the claims; its caption does."""
+    return report(
+        FIGURES / f"{name}.png",
+        caption=str(Path.cwd() / FIGURES / f"{name}.rst"),
+        category=category,
+        labels={"figure": f"{place} {name.replace('_', ' ')}"},
+    )
 
 
-# A figure does not wait for the claims; its caption does.
-rule write_captions:
-    input:
-        claims=path_of("claims"),
-    output:
-        [FIGURES / f"{name}.rst" for name in DRAWN],
-    log:
-        LOGS / "write_captions.log",
-    conda:
-        ENVIRONMENT
-    params:
-        **code_of("write_captions"),
-        texts=digest(
-            {
-                name: (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
-                for name in DRAWN
-            }
-        ),
-    message:
-        "write the figures' captions, with what the claims found"
-    script:
-        "../../scripts/write_captions.py"
-
-
-for name, (category, place, tables) in DRAWN.items():
+# A job draws the figures of one category.
+for category, figures in DRAWN_TOGETHER.items():
 
     rule:
         name:
-            f"plot_{name}"
+            f"plot_{category[2:].lower().replace(' ', '_').rstrip('?')}"
         input:
-            [path_of(table) for table in tables],
+            [path_of(table) for table in sorted(set().union(*figures.values()))],
         output:
-            report(
-                FIGURES / f"{name}.png",
-                caption=str(Path.cwd() / FIGURES / f"{name}.rst"),
-                category=category,
-                labels={"figure": f"{place} {name.replace('_', ' ')}"},
-            ),
-            multiext(str(FIGURES / name), ".pdf", ".svg"),
+            [
+                shown_in_report(category, name, place)
+                for place, name in enumerate(figures, start=1)
+            ],
+            [multiext(str(FIGURES / name), ".pdf", ".svg") for name in figures],
         log:
-            LOGS / f"plot_{name}.log",
+            LOGS / "plot_figures" / f"{category[0]}.log",
         localrule: True  # It takes seconds, which is no work for a cluster.
         conda:
             ENVIRONMENT
         params:
-            **code_of("plot_figure", f"filtertwins.figures.{name}"),
-            module=f"filtertwins.figures.{name}",
+            **code_of(
+                "plot_figures", *(f"filtertwins.figures.{name}" for name in figures)
+            ),
+            figures=figures,
+            folder=FIGURES,
             look=LOOK,
         message:
-            f"draw {name}"
+            f"draw {', '.join(figures)}"
         script:
-            "../../scripts/plot_figure.py"
+            "../../scripts/plot_figures.py"

@@ -1,29 +1,46 @@
 # Tables of tables; and the rules of all that make whole tables.
 MARGIN = {"margin": settings.margins.accuracy}
+PARTS = {"pruning": PRUNED, "importance": IMPORTANCE} if settings.pruned else {}
+COMPARED = []
 
 
-# It takes a second to put the parts of a table together, which is no work for a cluster.
-for table, parts in PARTS.items():
-    code = code_of("collect_rows")
-    make_table(f"collect_{table}", [table], {"parts": parts}, code, local=True)
+def compare(table, tables, function, **options):
+    """Have a table made of others, by a function of the library."""
+    COMPARED.append(
+        function_of(function, **options) | {"table": table, "tables": tables}
+    )
 
 
+for table in PARTS:
+    compare(table, [f"{table}_parts"], "tables.pruning.put_together")
 if "collapse" in plan.experiments:
-    function = "tables.equivalence.compare_filter_counts"
-    compare("compare_filter_counts", "equivalence", ["runs"], function, **MARGIN)
-if "importance" in TABLES and len(CRITERIA) > 1:
-    function = "tables.pruning.criteria_rows"
-    compare("compare_criteria", "criteria", ["importance"], function)
+    compare(
+        "equivalence", ["runs"], "tables.equivalence.compare_filter_counts", **MARGIN
+    )
+if settings.pruned and len(CRITERIA) > 1:
+    compare("criteria", ["importance"], "tables.pruning.criteria_rows")
 if "from_scratch" in TABLES:
-    function, both = "tables.pruning.compare_with_small", ["pruning", "from_scratch"]
-    compare("compare_with_small", "small_or_pruned", both, function, **MARGIN)
-redundancy = [table for table in ("redundancy", "kernel_shapes") if table in TABLES]
-curves = [table for table in TABLES if table.endswith("near_duplicates")]
-make_table(
-    "compare_with_chance",
-    ["excess", "excess_by_threshold"],
-    {"redundancy": map(path_of, redundancy), "near_duplicates": map(path_of, curves)},
-    code_of("compare_with_chance"),
+    both = ["pruning", "from_scratch"]
+    compare("small_or_pruned", both, "tables.pruning.compare_with_small", **MARGIN)
+for table, suffix in (("excess", ""), ("excess_by_threshold", "_near_duplicates")):
+    both = [f"redundancy{suffix}".removeprefix("redundancy_"), f"kernel_shapes{suffix}"]
+    both = [name for name in both if name in TABLES]
+    compare(table, both, f"tables.excess.{table}_table")
+
+own = {each["table"] for each in COMPARED}
+make_tables(
+    "compare_tables",
+    "compare_tables",
+    [each["table"] for each in COMPARED],
+    {
+        name: path_of(name)
+        for name in dict.fromkeys(name for each in COMPARED for name in each["tables"])
+        if name in TABLES
+    }
+    | {f"{table}_parts": parts for table, parts in PARTS.items()},
+    {"comparisons": COMPARED},
+    Need(1500, 60),
+    {each["module"] for each in COMPARED},
 )
 
 for name, job in JOBS.items():
@@ -40,7 +57,6 @@ for name, job in JOBS.items():
         benchmark:
             BENCHMARKS / f"{name}.tsv"
         priority: TABLE
-        localrule: job.get("local", False)
         conda:
             ENVIRONMENT
         resources:

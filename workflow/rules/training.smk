@@ -23,25 +23,30 @@ rule fetch_dataset:
         "../../scripts/fetch_dataset.py"
 
 
-# A chunk is one process that trains some seeds of one condition together.
-rule train_chunk:
-    input:
-        dataset=ancient(DATASET_FILE),
-    output:
-        WEIGHTS / f"{CHUNK}.npz",
-    log:
-        LOGS / "train_chunk" / f"{CHUNK}.log",
-    benchmark:
-        BENCHMARKS / "train_chunk" / f"{CHUNK}.tsv"
-    priority: of_chunk(plan.head_weights)
-    conda:
-        ENVIRONMENT
-    resources:
-        **asks(of_chunk(plan.training_mem_mb), of_chunk(plan.training_minutes)),
-    params:
-        **code_of("train_chunk"),
-        condition=of_chunk(plan.condition),
-    message:
-        "train {wildcards.architecture}, {wildcards.filters} filters, seeds {wildcards.first} to {wildcards.last}"
-    script:
-        "../../scripts/train_chunk.py"
+# Each of these jobs trains some conditions for some seeds. It leaves out those whose file is there and was trained just
+# so: `update` keeps the files for it. To train a network again, delete its file.
+for bundle in plan.bundles():
+
+    rule:
+        name:
+            f"train_{bundle.name}"
+        input:
+            dataset=ancient(DATASET_FILE),
+        output:
+            [update(path) for path in bundle.files(WEIGHTS)],
+        log:
+            LOGS / "train_networks" / f"{bundle.name}.log",
+        benchmark:
+            BENCHMARKS / "train_networks" / f"{bundle.name}.tsv"
+        priority: int(plan.training_need(bundle).seconds)
+        conda:
+            ENVIRONMENT
+        resources:
+            **asks(plan.training_need(bundle)),
+        params:
+            **code_of("train_networks"),
+            families=plan.bundle_conditions(bundle),
+        message:
+            f"train {bundle.words}"
+        script:
+            "../../scripts/train_networks.py"

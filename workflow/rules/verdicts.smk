@@ -1,28 +1,4 @@
-# From tables to verdicts, in words and numbers.
-
-
-rule summarise_study:
-    input:
-        runs=path_of("runs"),
-        redundancy=path_of("redundancy"),
-    output:
-        report(
-            RESULTS / "summary.txt",
-            category="1 Answer",
-            labels={"text": "1 summary"},
-        ),
-    log:
-        LOGS / "summarise_study.log",
-    conda:
-        ENVIRONMENT
-    params:
-        **code_of("summarise_study"),
-        figures=FIGURES,
-        threshold=settings.measures.near_duplicate_threshold,
-    message:
-        "write the study's summary"
-    script:
-        "../../scripts/summarise_study.py"
+# From tables to verdicts, in words and numbers; and the figures' captions, with what the claims found.
 
 
 rule check_claims:
@@ -39,15 +15,27 @@ rule check_claims:
             category="1 Answer",
             labels={"text": "2 claims"},
         ),
+        summary=report(
+            RESULTS / "summary.txt",
+            category="1 Answer",
+            labels={"text": "1 summary"},
+        ),
+        captions=[FIGURES / f"{name}.rst" for name in DRAWN],
     log:
         LOGS / "check_claims.log",
-    priority: TABLE
+    localrule: True  # It takes seconds, which is no work for a cluster.
     conda:
         ENVIRONMENT
     params:
         **code_of("check_claims"),
         declared=digest(CLAIMS.read_text(encoding="utf-8")),
+        texts=digest(
+            [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in DRAWN]
+        ),
+        figures=FIGURES,
+        labels=labels(settings),
+        threshold=settings.measures.near_duplicate_threshold,
     message:
-        "judge the claims of the question and its answer"
+        "judge the claims of the question and its answer, and write the captions and the summary"
     script:
         "../../scripts/check_claims.py"

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from filtertwins.data.datasets import Dataset
 from filtertwins.names import CLASSES, Row
-from filtertwins.networks.forward import class_errors
+from filtertwins.networks.forward import class_errors, cross_entropies
 
 Floats = NDArray[np.float64]
 
@@ -35,47 +35,33 @@ class SoftmaxRegression:
     weights: Floats  # (pixel, class)
     biases: Floats  # (class,), -inf for a class that the training images lack
 
-    def log_probabilities(self, pixels: Floats) -> Floats:
-        """The log-probability of each class for each image, (image, class); pixels (image, pixel) in [0, 1]."""
-        return np.asarray(log_softmax(pixels @ self.weights + self.biases, axis=1))
+    def scores(self, pixels: Floats) -> Floats:
+        """The score of each class for each image, (image, class); pixels (image, pixel) in [0, 1]."""
+        return np.asarray(pixels @ self.weights + self.biases)
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Mean cross-entropy in nats plus penalty/2 ‖weights‖², and its gradient by each weight and bias."""
-
-    value: float
-    weights_gradient: Floats  # (pixel, class)
-    biases_gradient: Floats  # (class,)
-
-    @property
-    def gradient_norm(self) -> float:
-        """The largest absolute entry of the gradient."""
-        return float(max(np.abs(self.weights_gradient).max(), np.abs(self.biases_gradient).max()))
-
-
-def objective(model: SoftmaxRegression, pixels: Floats, labels: NDArray[np.uint8], penalty: float) -> Objective:
-    """What softmax regression minimises, and its gradient, at one model.
+def gradient(
+    model: SoftmaxRegression, pixels: Floats, labels: NDArray[np.uint8], penalty: float
+) -> tuple[Floats, Floats]:
+    """The gradient of what is minimised, the mean cross-entropy in nats plus penalty/2 ‖weights‖².
 
     Args:
         model: the weights and biases.
         pixels: (image, pixel) in [0, 1].
         labels: (image,).
         penalty: factor of half the weights' squared length; biases have no penalty.
+
+    Returns:
+        By each weight (pixel, class) and bias (class,).
     """
-    log_probabilities = model.log_probabilities(pixels)
-    errors = class_errors(pixels @ model.weights + model.biases, labels)  # (image, class)
-    return Objective(
-        value=_cross_entropy(log_probabilities, labels) + penalty / 2 * float(np.sum(model.weights**2)),
-        weights_gradient=pixels.T @ errors / len(labels) + penalty * model.weights,
-        biases_gradient=errors.mean(axis=0),
-    )
+    errors = class_errors(model.scores(pixels), labels)  # (image, class)
+    return pixels.T @ errors / len(labels) + penalty * model.weights, errors.mean(axis=0)
 
 
 def fit_softmax_regression(
     pixels: Floats, labels: NDArray[np.uint8], penalty: float, max_iterations: int
 ) -> tuple[SoftmaxRegression, int]:
-    """Minimise :func:`objective` by scikit-learn's L-BFGS, and count its iterations.
+    """Minimise what :func:`gradient` is of by scikit-learn's L-BFGS, and count its iterations.
 
     The fit works in coordinates in which the same minimum is reached sooner. Centring the pixels changes only the
     biases, which have no penalty. Without a penalty every invertible map of the pixels is allowed, so they are whitened
@@ -164,24 +150,24 @@ def optimum_row(name: str, dataset: Dataset, penalty: float, max_iterations: int
     """
     pixels, labels = _pixels(dataset.train_images), dataset.train_labels
     model, iterations = fit_softmax_regression(pixels, labels, penalty, max_iterations)
-    reached = objective(model, pixels, labels, penalty)
-    train = model.log_probabilities(pixels)
+    by_weights, by_biases = gradient(model, pixels, labels, penalty)
+    gradient_norm = float(max(np.abs(by_weights).max(), np.abs(by_biases).max()))
+    train, test = model.scores(pixels), model.scores(_pixels(dataset.test_images))
+    validation = model.scores(_pixels(dataset.validation_images))
     separated = _correct(train, labels) == len(labels)
     unbounded = penalty == 0 and (separated or has_no_minimum(pixels, labels))
-    validation = model.log_probabilities(_pixels(dataset.validation_images))
-    test = model.log_probabilities(_pixels(dataset.test_images))
     test_correct, test_images = _correct(test, dataset.test_labels), len(dataset.test_labels)
     return {
         "dataset": name,
         "penalty": penalty,
         "iterations": iterations,
-        "gradient_norm": reached.gradient_norm,
+        "gradient_norm": gradient_norm,
         "unbounded": unbounded,
-        "converged": not unbounded and reached.gradient_norm <= TOLERANCE,
-        "gap_bound": float(np.sum(reached.weights_gradient**2)) / (2 * penalty) if penalty else np.nan,
-        "train_loss": _cross_entropy(train, labels),
+        "converged": not unbounded and gradient_norm <= TOLERANCE,
+        "gap_bound": float(np.sum(by_weights**2)) / (2 * penalty) if penalty else np.nan,
+        "train_loss": float(cross_entropies(train, labels).mean()),
         "validation_accuracy": _correct(validation, dataset.validation_labels) / len(validation),
-        "test_loss": _cross_entropy(test, dataset.test_labels),
+        "test_loss": float(cross_entropies(test, dataset.test_labels).mean()),
         "test_accuracy": test_correct / test_images,
         "test_correct": test_correct,
         "test_images": test_images,
@@ -214,9 +200,5 @@ def _pixels(images: NDArray[np.uint8]) -> Floats:
     return images.reshape(len(images), -1) / 255.0
 
 
-def _cross_entropy(log_probabilities: Floats, labels: NDArray[np.uint8]) -> float:
-    return -float(log_probabilities[np.arange(len(labels)), labels].mean())
-
-
-def _correct(log_probabilities: Floats, labels: NDArray[np.uint8]) -> int:
-    return int(np.count_nonzero(log_probabilities.argmax(axis=1) == labels))
+def _correct(scores: Floats, labels: NDArray[np.uint8]) -> int:
+    return int(np.count_nonzero(scores.argmax(axis=1) == labels))

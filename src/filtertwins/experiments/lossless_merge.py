@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.data.datasets import Dataset
+from filtertwins.measures.redundancy import Floats
 from filtertwins.names import Row
 from filtertwins.networks.forward import logits
-from filtertwins.networks.merging import merge_filters, merge_loss
+from filtertwins.networks.merging import merge_filters
 from filtertwins.networks.rows import run_names
 from filtertwins.networks.weights import Chunk
+
+TEST_IMAGES = 500  # A merge is lossless on all images or on hardly any.
+
+
+def merging_table(chunks: Iterable[Chunk], dataset: Dataset) -> list[Row]:
+    """``merging.csv`` of some chunks, on the first test images of a dataset."""
+    images, labels = dataset.test_images[:TEST_IMAGES], dataset.test_labels[:TEST_IMAGES]
+    return [row for chunk in chunks for row in merging_rows(chunk, images, labels)]
 
 
 def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[Row]:
@@ -24,10 +34,23 @@ def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uin
     before = logits(parameters, images, model["activation"])
     rows: list[Row] = []
     for kept in range(1, min(model["kernel"][0] * model["kernel"][1], chunk.condition["filters"]) + 1):
-        merged = merge_filters(parameters, kept, image_shape)
-        losses = merge_loss(before, logits(merged, images, model["activation"]), labels)
+        after = logits(merge_filters(parameters, kept, image_shape), images, model["activation"])
         rows += [
-            run | {"activation": model["activation"], "filters_kept": kept, **asdict(loss), "images": len(images)}
-            for run, loss in zip(run_names(chunk), losses, strict=True)
+            run
+            | {"activation": model["activation"], "filters_kept": kept}
+            | _change(old, new, labels)
+            | {"images": len(images)}
+            for run, old, new in zip(run_names(chunk), before, after, strict=True)
         ]
     return rows
+
+
+def _change(before: Floats, after: Floats, labels: NDArray[np.uint8]) -> Row:
+    """How the logits (image, class) of one network changed when its filters were merged."""
+    old, new = before.argmax(axis=1), after.argmax(axis=1)
+    return {
+        "largest_logit_change": np.abs(before - after).max(),
+        "changed_predictions": np.count_nonzero(old != new),
+        "accuracy_before": np.mean(old == labels),
+        "accuracy_after": np.mean(new == labels),
+    }

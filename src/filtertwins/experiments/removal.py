@@ -10,22 +10,23 @@ detect differently is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.data.datasets import Dataset
+from filtertwins.measures.patches import never_active_on
 from filtertwins.measures.redundancy import (
     Floats,
     equivalence_of,
     filter_vectors,
     nearest_filters,
-    never_active_filters,
 )
 from filtertwins.names import Row
 from filtertwins.networks.forward import Precision, cross_entropies, feature_maps, filter_shares, head_by_filter
-from filtertwins.networks.rows import run_names
+from filtertwins.networks.rows import named_networks
 from filtertwins.networks.weights import Chunk, Parameters
 
 
@@ -100,11 +101,13 @@ def removal_costs(
         precision: float64 or float32, in which the shares of filters with an activation are computed.
     """
     replacing = stand_ins(network, activation)
+    head_bias = network.head_bias[0].astype(np.float64)
     losses, hits = [], []
-    for block, scores in _scores_in_blocks(network, images, activation, precision, replacing):
-        own = labels[block]
-        losses.append(cross_entropies(scores, own))
-        hits.append(scores.argmax(axis=-1) == own)
+    for block, shares, instead in _shares(network, images, activation, precision, replacing):
+        whole = shares.sum(axis=0) + head_bias
+        scores = np.concatenate([whole[np.newaxis], whole - shares, whole + (instead - shares)])
+        losses.append(cross_entropies(scores, labels[block]))
+        hits.append(scores.argmax(axis=-1) == labels[block])
     loss = np.concatenate(losses, axis=1)  # (whole, without each filter, with each merged; image)
     correct = np.count_nonzero(np.concatenate(hits, axis=1), axis=1)
     increase = (loss[1:] - loss[0]).mean(axis=1)  # So a share of 0 costs exactly 0.
@@ -121,11 +124,23 @@ def removal_costs(
     )
 
 
-def removal_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8], threshold: float) -> list[Row]:
+def removal_table(chunks: Iterable[Chunk], dataset: Dataset, threshold: float) -> list[Row]:
+    """``removal.csv`` of some chunks, on the validation images of a dataset."""
+    images, labels = dataset.validation_images, dataset.validation_labels
+    return [row for chunk in chunks for row in removal_rows(chunk, images, labels, threshold, dataset.train_images)]
+
+
+def removal_rows(
+    chunk: Chunk,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    threshold: float,
+    trained_on: NDArray[np.uint8],
+) -> list[Row]:
     """``removal.csv``: one row a filter of each network.
 
     A filter without direction and an only filter have no ``nearest_cosine`` and no costs of merging, and are no near
-    duplicates. ``never_active`` is about ReLU alone (:func:`~filtertwins.measures.redundancy.never_active_filters`).
+    duplicates. ``never_active`` is about ReLU alone: no patch of the training images activates the filter.
 
     Shares of filters with an activation are computed in float32, in half the time. In the MNIST study this changed no
     loss by more than 2e-7 nats, and no accuracy at all.
@@ -135,68 +150,49 @@ def removal_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uin
         images: (image, row, column), bytes, of the validation split.
         labels: (image,).
         threshold: τ, the least nearest cosine of a near duplicate.
+        trained_on: (image, row, column), bytes, of the training split.
     """
     activation = chunk.condition["model"]["activation"]
     equivalence = equivalence_of(activation)
     rows: list[Row] = []
-    for index, run in enumerate(run_names(chunk)):
-        network = chunk.parameters.of_seed(index)
+    silent = np.zeros(chunk.parameters.biases.shape, bool)  # (network, filter)
+    if activation == "relu":
+        silent = never_active_on(chunk.parameters.kernels, chunk.parameters.biases, trained_on)
+    for (run, network), never_active in zip(named_networks(chunk), silent, strict=True):
         vectors = filter_vectors(network.kernels[0], network.biases[0], equivalence)
         nearest_cosine = nearest_filters(vectors, equivalence)[1]
-        never_active = never_active_filters(vectors) if activation == "relu" else np.zeros(len(vectors), bool)
         costs = removal_costs(network, images, labels, activation, np.float32)
+        near = nearest_cosine >= threshold
+        measured = {"nearest_cosine": nearest_cosine, "near_duplicate": near, "never_active": never_active}
+        columns = {name: np.broadcast_to(own, len(near)).tolist() for name, own in (measured | vars(costs)).items()}
         rows += [
             run
             | {"activation": activation, "filter": place}
-            | {"nearest_cosine": nearest_cosine[place], "near_duplicate": bool(nearest_cosine[place] >= threshold)}
-            | {"never_active": bool(never_active[place])}
-            | {"loss": costs.loss, "loss_increase": costs.loss_increase[place]}
-            | {"loss_increase_merged": costs.loss_increase_merged[place]}
-            | {"accuracy": costs.accuracy, "accuracy_decrease": costs.accuracy_decrease[place]}
-            | {"accuracy_decrease_merged": costs.accuracy_decrease_merged[place]}
+            | {name: values[place] for name, values in columns.items()}
             | {"images": len(images)}
-            for place in range(len(vectors))
+            for place in range(len(near))
         ]
     return rows
-
-
-def _scores_in_blocks(
-    network: Parameters, images: NDArray[np.uint8], activation: str, precision: Precision, replacing: StandIns
-) -> Iterator[tuple[slice, Floats]]:
-    """Which images, and their logits (whole, without each filter, with each merged; image, class), block by block."""
-    head_bias = network.head_bias[0].astype(np.float64)
-    blocks = (
-        _linear_shares(network, images, replacing)
-        if activation == "linear"
-        else _shares(network, images, activation, precision, replacing)
-    )
-    for block, shares, instead in blocks:
-        whole = shares.sum(axis=0) + head_bias
-        yield block, np.concatenate([whole[np.newaxis], whole - shares, whole + (instead - shares)])
-
-
-def _linear_shares(
-    network: Parameters, images: NDArray[np.uint8], replacing: StandIns
-) -> Iterator[tuple[slice, Floats, Floats]]:
-    """What :func:`_shares` yields, but for linear networks; their shares need no feature maps."""
-    put_in = replace(
-        network,
-        kernels=replacing.factor * network.kernels[..., replacing.nearest],
-        biases=replacing.factor * network.biases[..., replacing.nearest] + replacing.offset,
-    )
-    shares, instead = (filter_shares(one, images, "linear") for one in (network, put_in))
-    for (block, own), (_, other) in zip(shares, instead, strict=True):
-        yield block, own, other
 
 
 def _shares(
     network: Parameters, images: NDArray[np.uint8], activation: str, precision: Precision, replacing: StandIns
 ) -> Iterator[tuple[slice, Floats, Floats]]:
     """Which images, each filter's share of their logits, and that of its stand-in (filter, image, class), by blocks."""
+    nearest = replacing.nearest
+    if activation == "linear":  # Shares of linear networks need no feature maps.
+        kernels = replacing.factor * network.kernels[..., nearest]
+        put_in = replace(
+            network, kernels=kernels, biases=replacing.factor * network.biases[..., nearest] + replacing.offset
+        )
+        own_shares, stand_in_shares = (filter_shares(one, images, activation) for one in (network, put_in))
+        for (block, shares), (_, instead) in zip(own_shares, stand_in_shares, strict=True):
+            yield block, shares, instead
+        return
     head = head_by_filter(network).astype(precision)  # (filter, position, class)
     factor = replacing.factor[:, np.newaxis, np.newaxis]
     # One product multiplies each map by its own dense weights and by those of the filters that it may stand in for.
-    users = [np.flatnonzero(replacing.nearest == place) for place in range(len(head))]
+    users = [np.flatnonzero(nearest == place) for place in range(len(head))]
     joined = [np.concatenate([head[place], *head[own]], axis=1) for place, own in enumerate(users)]
     for block, maps in feature_maps(network, images, activation, precision):
         shares, instead = (np.zeros((*maps.shape[:2], head.shape[2])) for _ in range(2))

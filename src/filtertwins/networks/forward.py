@@ -84,10 +84,8 @@ def feature_maps(
     kernels = network.kernels[0].reshape(-1, filters).T.astype(precision)  # (filter, kernel element)
     biases = network.biases[0].astype(precision)[:, np.newaxis]
     for block in _blocks(images, BLOCK_ENTRIES // (positions * max(filters, height * width))):
-        patches = windows[:, :, block].reshape(height * width, -1) / precision(
-            255
-        )  # (kernel element, image x position)
-        maps = kernels @ patches
+        patches = windows[:, :, block].reshape(height * width, -1)  # (kernel element, image x position)
+        maps = kernels @ (patches / precision(255))
         maps += biases
         yield block, ACTIVATIONS[activation](maps).reshape(filters, -1, positions)
 
@@ -179,12 +177,6 @@ def constant_filters(network: Parameters, activation: str) -> NDArray[np.bool_]:
     if activation == "relu":
         constant |= never_active_filters(filter_vectors(kernels, biases, "positive_scale"))
     return np.asarray(constant)
-
-
-def in_float64(parameters: Parameters) -> tuple[Floats, Floats, Floats, Floats]:
-    """Kernels, biases, head and head_bias in float64, which is exact."""
-    kernels, biases, head, head_bias = (array.astype(np.float64) for array in vars(parameters).values())
-    return kernels, biases, head, head_bias
 
 
 def _blocks(images: Images, size: int) -> Iterator[slice]:

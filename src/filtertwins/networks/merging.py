@@ -7,37 +7,11 @@ of this holds. :func:`merge_filters` merges such networks all the same, which sh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from filtertwins.measures.redundancy import Floats
-from filtertwins.networks.forward import effect_on_pixels, in_float64
-from filtertwins.networks.weights import Parameters
-
-
-@dataclass(frozen=True)
-class MergeLoss:
-    """How the answers of one network changed when its filters were merged."""
-
-    largest_logit_change: float
-    changed_predictions: int
-    accuracy_before: float
-    accuracy_after: float
-
-
-def merge_loss(before: Floats, after: Floats, labels: NDArray[np.uint8]) -> list[MergeLoss]:
-    """Compare the logits (seed, image, class) of networks before and after merging, seed by seed."""
-    return [
-        MergeLoss(
-            largest_logit_change=float(np.abs(old - new).max()),
-            changed_predictions=int(np.count_nonzero(old.argmax(axis=1) != new.argmax(axis=1))),
-            accuracy_before=float(np.mean(old.argmax(axis=1) == labels)),
-            accuracy_after=float(np.mean(new.argmax(axis=1) == labels)),
-        )
-        for old, new in zip(before, after, strict=True)
-    ]
+from filtertwins.networks.forward import effect_on_pixels
+from filtertwins.networks.weights import Parameters, stacked
 
 
 def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, int]) -> Parameters:
@@ -61,30 +35,32 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
     Raises:
         ValueError: more filters are asked for than a kernel has elements.
     """
-    seeds, height, width, _ = parameters.kernels.shape
+    height, width = parameters.kernels.shape[1:3]
     if not 1 <= filters <= height * width:
         raise ValueError(f"filters = {filters}; allowed: 1 to the kernel's length, {height * width}")
+    return stacked(
+        [_merged(parameters.of_seed(index), filters, image_shape) for index in range(len(parameters.kernels))]
+    )
+
+
+def _merged(network: Parameters, filters: int, image_shape: tuple[int, int]) -> Parameters:
+    kernels, biases, head, head_bias = (part[0].astype(np.float64) for part in vars(network).values())
+    height, width, _ = kernels.shape
     rows, columns = image_shape[0] - height + 1, image_shape[1] - width + 1
-    merged: dict[str, list[Floats]] = {"kernels": [], "head": [], "head_bias": []}
-    for kernels, biases, head, head_bias in zip(*in_float64(parameters), strict=True):
-        matrix = kernels.reshape(height * width, -1)  # (kernel element, filter)
-        by_filter = head.reshape(rows, columns, -1, head.shape[-1])  # (row, column, filter, class)
-        basis, sizes, mixture = np.linalg.svd(matrix, full_matrices=False)
-        basis = basis[:, :filters]
-        if np.linalg.matrix_rank(matrix) <= filters:
-            mixed = sizes[:filters, None] * mixture[:filters]  # (new filter, filter)
-            new_head = np.einsum("nf,rcfo->rcno", mixed, by_filter)
-        else:
-            effect = effect_on_pixels(kernels, by_filter)  # (row, column, class)
-            new_head = _heads_with_effect(basis.reshape(height, width, -1), effect)
-        merged["kernels"].append(basis.reshape(height, width, -1))
-        merged["head"].append(new_head.reshape(-1, head.shape[-1]))
-        merged["head_bias"].append(head_bias + np.einsum("f,rcfo->o", biases, by_filter))
+    matrix = kernels.reshape(height * width, -1)  # (kernel element, filter)
+    by_filter = head.reshape(rows, columns, len(biases), -1)  # (row, column, filter, class)
+    basis, sizes, mixture = np.linalg.svd(matrix, full_matrices=False)
+    new_kernels = basis[:, :filters].reshape(height, width, -1)
+    if np.linalg.matrix_rank(matrix) <= filters:
+        mixed = sizes[:filters, None] * mixture[:filters]  # (new filter, filter)
+        new_head = np.einsum("nf,rcfo->rcno", mixed, by_filter)
+    else:
+        new_head = _heads_with_effect(new_kernels, effect_on_pixels(kernels, by_filter))
     return Parameters(
-        kernels=np.stack(merged["kernels"]),
-        biases=np.zeros((seeds, merged["kernels"][0].shape[-1])),
-        head=np.stack(merged["head"]),
-        head_bias=np.stack(merged["head_bias"]),
+        kernels=new_kernels[np.newaxis],
+        biases=np.zeros((1, new_kernels.shape[-1])),
+        head=new_head.reshape(1, -1, head.shape[-1]),
+        head_bias=(head_bias + np.einsum("f,rcfo->o", biases, by_filter))[np.newaxis],
     )
 
 

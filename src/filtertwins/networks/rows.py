@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.names import CONDITION, Row
-from filtertwins.networks.weights import Chunk, Scores
+from filtertwins.networks.weights import Chunk, Parameters, Scores
 
 
 def run_names(chunk: Chunk) -> Iterator[Row]:
@@ -17,6 +17,12 @@ def run_names(chunk: Chunk) -> Iterator[Row]:
     condition: Mapping[str, Any] = chunk.condition
     for seed in chunk.seeds.tolist():
         yield {name: condition[name] for name in CONDITION} | {"seed": seed}
+
+
+def named_networks(chunk: Chunk) -> Iterator[tuple[Row, Parameters]]:
+    """The name and the weights, with a seed axis of length 1, of each network of a chunk, in order."""
+    for index, run in enumerate(run_names(chunk)):
+        yield run, chunk.parameters.of_seed(index)
 
 
 def network_scores(scores: Scores) -> Iterator[Row]:

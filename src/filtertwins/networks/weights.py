@@ -112,7 +112,7 @@ class Chunk:
     @property
     def scores(self) -> Scores:
         """How well its networks do on all splits."""
-        return self._scoring(-1)
+        return self.scores_at(int(self.scored_steps[-1]))
 
     def scores_at(self, step: int) -> Scores:
         """How well they did after so many steps.
@@ -120,9 +120,7 @@ class Chunk:
         Raises:
             ValueError: they were not scored then.
         """
-        return self._scoring(self.scored_steps.tolist().index(step))
-
-    def _scoring(self, index: int) -> Scores:
+        index = self.scored_steps.tolist().index(step)
         return Scores(SPLITS, self.losses[index], self.correct[index], self.images)
 
 
@@ -156,6 +154,14 @@ def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
     return Chunk(condition=condition, parameters=parameters, **arrays)
 
 
+def holds_condition(path: Path, expected: Mapping[str, Any]) -> bool:
+    """Whether a file is there that holds networks of a condition, whole and trained just so."""
+    try:
+        return path.exists() and load_chunk(path, expected) is not None
+    except (DamagedFile, WrongCondition):
+        return False
+
+
 def _check_networks(path: Path, condition: Any, found: tuple[int, ...]) -> None:
     """Check the kernels' shape (network, row, column, filter) against what the file itself says was trained."""
     try:
@@ -170,22 +176,17 @@ def _check_networks(path: Path, condition: Any, found: tuple[int, ...]) -> None:
         )
 
 
-def _check_condition(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    for key, wanted, own in _differences(expected, found):
-        raise WrongCondition(
-            f"{path}: networks of another condition: {key} = {json.dumps(own)}, expected {json.dumps(wanted)}; "
-            "delete the file and run again"
-        )
-
-
-def _differences(expected: Mapping[str, Any], found: Any, above: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Each key whose values differ, with the keys above it and dots between, the wanted value and the found one."""
+def _check_condition(path: Path, found: Any, expected: Mapping[str, Any], above: str = "") -> None:
+    """Check what is expected, key by key; ``above`` names the keys above these, with a dot after each."""
     for key, wanted in expected.items():
-        name, value = f"{above}{key}", found.get(key) if isinstance(found, Mapping) else None
-        if isinstance(wanted, Mapping) and isinstance(value, Mapping):
-            yield from _differences(wanted, value, f"{name}.")
-        elif wanted != value:
-            yield name, wanted, value
+        own = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(wanted, Mapping) and isinstance(own, Mapping):
+            _check_condition(path, own, wanted, f"{above}{key}.")
+        elif wanted != own:
+            raise WrongCondition(
+                f"{path}: networks of another condition: {above}{key} = {json.dumps(own)}, "
+                f"expected {json.dumps(wanted)}; delete the file and run again"
+            )
 
 
 def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:

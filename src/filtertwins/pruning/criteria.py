@@ -12,9 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from filtertwins.errors import StudyError
 from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors, ignores_sign, similarity_matrix
-from filtertwins.mistakes import did_you_mean
 from filtertwins.names import COSINE_MERGE
 from filtertwins.networks.forward import Images, Labels, class_errors, constant_filters, cross_entropies, filter_shares
 from filtertwins.networks.weights import Parameters
@@ -58,7 +56,6 @@ class TrainedNetwork:
 class Criterion:
     """A criterion of :data:`CRITERIA`."""
 
-    name: str
     paper: str | None  # Chance has none.
     importance: Callable[[TrainedNetwork], Floats]  # Gives (filter,).
 
@@ -71,7 +68,7 @@ def criterion(paper: str | None) -> Callable[[Callable[[TrainedNetwork], Floats]
     """Enter a function into :data:`CRITERIA` under its own name."""
 
     def enter(function: Callable[[TrainedNetwork], Floats]) -> Callable[[TrainedNetwork], Floats]:
-        CRITERIA[function.__name__] = Criterion(function.__name__, paper, function)
+        CRITERIA[function.__name__] = Criterion(paper, function)
         return function
 
     return enter
@@ -168,17 +165,7 @@ METHODS: tuple[str, ...] = (*CRITERIA, COSINE_MERGE)
 
 
 def importances(trained: TrainedNetwork, names: Iterable[str]) -> dict[str, Floats]:
-    """The importance of each filter, ``(filter,)``, by several criteria.
-
-    Raises:
-        StudyError: for a name that is not a criterion's.
-    """
-    names = list(names)
-    for name in names:
-        if name not in CRITERIA:
-            raise StudyError(
-                f"criterion {name!r}: unknown; allowed: {', '.join(CRITERIA)}{did_you_mean(name, CRITERIA)}"
-            )
+    """The importance of each filter, ``(filter,)``, by several criteria."""
     return {name: CRITERIA[name].importance(trained) for name in names}
 
 

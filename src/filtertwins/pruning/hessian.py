@@ -12,7 +12,7 @@ weights (class) and a the map before the activation φ; and d²z/du² = Σ x² �
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from filtertwins.measures.redundancy import Floats
 from filtertwins.networks.forward import (
     ACTIVATIONS,
     FIRST_DERIVATIVES,
@@ -36,6 +37,28 @@ _BLOCK_ENTRIES = 1_000_000  # The feature maps of a block have so many entries, 
 _CURVED = ("tanh",)  # These activations have a second derivative other than 0.
 
 
+@dataclass(frozen=True)
+class _Block:
+    """A few images, and what the second derivatives need of them, in float32."""
+
+    activation: str
+    head: Singles  # (position, filter, class)
+    patches: Singles  # (image, kernel element and 1, position); pixels in [0, 1], and a 1 for the bias
+    before: Singles  # (image, position, filter), the maps before the activation
+    chances: Singles  # p (image, class)
+    variances: Singles  # p (1 - p)
+    errors: Singles  # p - y
+
+    @cached_property
+    def slopes(self) -> Singles:
+        """φ'(a), (image, position, filter)."""
+        return FIRST_DERIVATIVES[self.activation](self.before)
+
+    def of_bends(self) -> Singles:
+        """φ''(a) times w·(p - y), the loss's derivative by each entry of the maps: (image, position, filter)."""
+        return SECOND_DERIVATIVES[self.activation](self.before) * _spread(self.errors, self.head)
+
+
 def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activation: str) -> Parameters:
     """The exact second derivative of the mean cross-entropy by every weight.
 
@@ -50,17 +73,20 @@ def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activa
     Returns:
         A second derivative in the place of each weight, float64.
     """
-    sums = _Sums(network)
-    head_by_class = np.ascontiguousarray(sums.head.transpose(2, 0, 1))  # (class, position, filter)
-    for block in _blocks(network, images, labels, activation):
-        sums.add_dense(block)
-        for own in range(len(block.patches)):  # One image at a time fits in the processor's cache.
-            by_map = head_by_class if activation == "linear" else head_by_class * block.slopes[own]
-            by_weight = block.patches[own] @ by_map  # v of each kernel weight, (class, kernel element and 1, filter)
-            sums.kernels += _curvature(by_weight, block.chances[own])
+
+    def add(block: _Block, sums: Floats) -> None:
+        by_class = np.ascontiguousarray(block.head.transpose(2, 0, 1))  # (class, position, filter)
+        for own, patches in enumerate(block.patches):  # One image at a time fits in the processor's cache.
+            by_map = by_class if activation == "linear" else by_class * block.slopes[own]
+            by_weight = patches @ by_map  # v of each kernel weight, (class, kernel element and 1, filter)
+            # vᵀ S v = Σ p_c (v_c - v̄)² with v̄ = Σ p_c v_c. As a variance it is never negative.
+            by_weight -= np.tensordot(block.chances[own], by_weight, axes=1)
+            by_weight *= by_weight
+            sums += np.tensordot(block.chances[own], by_weight, axes=1)
         if activation in _CURVED:
-            sums.add_kernels(block, block.bends * block.errors_at(sums.head))
-    return sums.means(len(images))
+            sums += _over_positions(block, block.of_bends())
+
+    return _diagonal(network, images, labels, activation, add)
 
 
 def hessian_diagonal_1990(network: Parameters, images: Images, labels: Labels, activation: str) -> Parameters:
@@ -73,100 +99,50 @@ def hessian_diagonal_1990(network: Parameters, images: Images, labels: Labels, a
 
     The arguments and the result are those of :func:`hessian_diagonal`.
     """
-    sums = _Sums(network)
-    squares = sums.head**2
-    for block in _blocks(network, images, labels, activation):
-        sums.add_dense(block)
-        curvature = block.slopes**2 * block.variances_at(squares)
+
+    def add(block: _Block, sums: Floats) -> None:
+        curvature = block.slopes**2 * _spread(block.variances, block.head**2)
         if activation in _CURVED:
-            curvature += block.bends * block.errors_at(sums.head)
-        sums.add_kernels(block, curvature)
-    return sums.means(len(images))
+            curvature += block.of_bends()
+        sums += _over_positions(block, curvature)
+
+    return _diagonal(network, images, labels, activation, add)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """A few images, and what the second derivatives by all weights need of them, in float32."""
-
-    activation: str
-    patches: Singles  # (image, kernel element and 1, position); pixels in [0, 1], and a 1 for the bias
-    before: Singles  # (image, position, filter), the maps before the activation
-    maps: Singles  # (image, position, filter)
-    chances: Singles  # p (image, class)
-    variances: Singles  # p (1 - p)
-    errors: Singles  # p - y
-
-    @cached_property
-    def slopes(self) -> Singles:
-        """φ'(a), (image, position, filter)."""
-        return FIRST_DERIVATIVES[self.activation](self.before)
-
-    @cached_property
-    def bends(self) -> Singles:
-        """φ''(a), (image, position, filter)."""
-        return SECOND_DERIVATIVES[self.activation](self.before)
-
-    def errors_at(self, head: Singles) -> Singles:
-        """w·(p - y), the derivative of the loss by each entry of the maps: (image, position, filter)."""
-        return _spread(self.errors, head)
-
-    def variances_at(self, squares: Singles) -> Singles:
-        """Σ_c w_c² p_c (1 - p_c), (image, position, filter)."""
-        return _spread(self.variances, squares)
-
-
-def _blocks(network: Parameters, images: Images, labels: Labels, activation: str) -> Iterator[_Block]:
+def _diagonal(
+    network: Parameters, images: Images, labels: Labels, activation: str, add: Callable[[_Block, Floats], None]
+) -> Parameters:
+    """The diagonal; ``add`` adds a block's part to the sums of kernels and biases (kernel element and 1, filter)."""
     height, width, filters = network.kernels.shape[1:]
     windows = sliding_window_view(images, (height, width), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
-    positions = windows.shape[3] * windows.shape[4]
+    positions, classes = windows.shape[3] * windows.shape[4], network.head_bias.shape[1]
     weights = np.concatenate([network.kernels[0].reshape(-1, filters), network.biases]).astype(np.float32)
     head, head_bias = network.head[0].astype(np.float32), network.head_bias[0].astype(np.float64)
+    of_kernels = np.zeros((height * width + 1, filters))  # The last row is that of the biases.
+    of_head, of_head_bias = np.zeros((classes, positions * filters)), np.zeros(classes)
     images_per_block = max(1, _BLOCK_ENTRIES // (positions * filters))
     for start in range(0, len(images), images_per_block):
-        block = slice(start, start + images_per_block)
-        pixels = windows[block].reshape(-1, height * width, positions)
+        own = slice(start, start + images_per_block)
+        pixels = windows[own].reshape(-1, height * width, positions)
         patches = np.ones((len(pixels), height * width + 1, positions), np.float32)
         np.divide(pixels, 255, out=patches[:, :-1], dtype=np.float32)
         before = patches.transpose(0, 2, 1) @ weights
-        maps = ACTIVATIONS[activation](before)
-        errors = class_errors(maps.reshape(len(maps), -1) @ head + head_bias, labels[block])
-        chances = errors + np.eye(errors.shape[1])[labels[block]]
-        of_classes = (part.astype(np.float32) for part in (chances, chances * (1 - chances), errors))
-        yield _Block(activation, patches, before, maps, *of_classes)
+        maps = ACTIVATIONS[activation](before).reshape(len(before), -1)
+        errors = class_errors(maps @ head + head_bias, labels[own])
+        chances = errors + np.eye(classes)[labels[own]]
+        by_class = (part.astype(np.float32) for part in (chances, chances * (1 - chances), errors))
+        block = _Block(activation, head.reshape(positions, filters, classes), patches, before, *by_class)
+        of_head += block.variances.T @ maps**2  # φ² p (1 - p)
+        of_head_bias += block.variances.sum(axis=0, dtype=np.float64)
+        add(block, of_kernels)
+    shapes = [part.shape for part in vars(network).values()]
+    sums = (of_kernels[:-1], of_kernels[-1], of_head.T, of_head_bias)
+    return Parameters(*(part.reshape(shape) / len(images) for part, shape in zip(sums, shapes, strict=True)))
 
 
-class _Sums:
-    """Second derivatives summed over images, in float64."""
-
-    def __init__(self, network: Parameters) -> None:
-        self._shapes = [part.shape for part in vars(network).values()]
-        height, width, filters = network.kernels.shape[1:]
-        classes = network.head_bias.shape[1]
-        self.head = network.head[0].astype(np.float32).reshape(-1, filters, classes)  # (position, filter, class)
-        self._dense = np.zeros((classes, self.head[..., 0].size))  # (class, position x filter)
-        self._head_bias = np.zeros(classes)
-        self.kernels = np.zeros((height * width + 1, filters))  # The last row is that of the biases.
-
-    def add_dense(self, block: _Block) -> None:
-        """Add φ² p (1 - p) for the dense weights, and p (1 - p) for the output biases."""
-        self._dense += block.variances.T @ (block.maps**2).reshape(len(block.maps), -1)
-        self._head_bias += block.variances.sum(axis=0, dtype=np.float64)
-
-    def add_kernels(self, block: _Block, by_unit: Singles) -> None:
-        """Add Σ x² times the curvature of each unit (image, position, filter)."""
-        self.kernels += (block.patches**2 @ by_unit).sum(axis=0, dtype=np.float64)
-
-    def means(self, images: int) -> Parameters:
-        """The means over images, in the layout of networks."""
-        parts = (self.kernels[:-1], self.kernels[-1], self._dense.T, self._head_bias)
-        return Parameters(*(part.reshape(shape) / images for part, shape in zip(parts, self._shapes, strict=True)))
-
-
-def _curvature(by_weight: Singles, chances: Singles) -> Singles:
-    """vᵀ S v = Σ p_c (v_c - v̄)² with v̄ = Σ p_c v_c, for v (class, ...). As a variance it is never negative."""
-    centred = by_weight - np.tensordot(chances, by_weight, axes=1)
-    centred *= centred
-    return np.tensordot(chances, centred, axes=1)
+def _over_positions(block: _Block, by_unit: Singles) -> Floats:
+    """Σ x² times the curvature of each unit (image, position, filter): (kernel element and 1, filter)."""
+    return np.asarray((block.patches**2 @ by_unit).sum(axis=0, dtype=np.float64))
 
 
 def _spread(by_class: Singles, weights: Singles) -> Singles:

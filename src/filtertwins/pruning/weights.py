@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.measures.redundancy import Floats
 from filtertwins.networks.forward import Images, Labels, cross_entropies, filter_shares
-from filtertwins.networks.weights import Parameters
+from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.criteria import saliencies
 from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
 
@@ -50,51 +51,44 @@ def delete_weights(
 
     Returns:
         A deletion for each ranking and share, in order.
-
-    Raises:
-        ValueError: for a share that is not in [0, 1).
     """
-    for share in shares:
-        if not 0 <= share < 1:
-            raise ValueError(f"share = {share}; allowed: 0 to below 1")
     exact, by_recursion = (
         _flat(saliencies(network, diagonal(network, images, labels, activation)))
         for diagonal in (hessian_diagonal, hessian_diagonal_1990)
     )
     orders = {"obd": exact.argsort(kind="stable"), "magnitude": np.abs(_flat(network)).argsort(kind="stable")}
-    choices = [
-        (ranking, share, orders[ranking][: round(share * network.count)]) for ranking in RANKINGS for share in shares
-    ]
-    masks = [_mask(network, chosen) for _, _, chosen in choices]
-    losses = _losses(network, [_mask(network, np.empty(0, np.intp)), *masks], images, labels, activation)
+    choices = list(product(RANKINGS, shares))
+    chosen = [orders[ranking][: round(share * network.count)] for ranking, share in choices]
+    masks = [_mask(network, own) for own in chosen]
+    whole, *losses = _losses(network, [_mask(network, []), *masks], images, labels, activation)
     return [
         Deletion(
             ranking=ranking,
             share=share,
             kept=kept,
-            deleted=len(chosen),
-            predicted_increase=float(exact[chosen].sum()),
-            predicted_increase_1990=float(by_recursion[chosen].sum()),
-            actual_increase=float(loss - losses[0]),
-            loss=float(losses[0]),
+            deleted=len(own),
+            predicted_increase=float(exact[own].sum()),
+            predicted_increase_1990=float(by_recursion[own].sum()),
+            actual_increase=loss - whole,
+            loss=whole,
         )
-        for (ranking, share, chosen), kept, loss in zip(choices, masks, losses[1:], strict=True)
+        for (ranking, share), own, kept, loss in zip(choices, chosen, masks, losses, strict=True)
     ]
 
 
 def masked(network: Parameters, kept: Parameters) -> Parameters:
     """The networks with zeros for all weights that are not kept; types and shapes stay."""
     pairs = zip(vars(network).values(), vars(kept).values(), strict=True)
-    return Parameters(*(np.where(keep, weights, weights.dtype.type(0)) for weights, keep in pairs))
+    return Parameters(*(np.where(keep, weights, 0) for weights, keep in pairs))
 
 
 def _flat(network: Parameters) -> Floats:
     return np.concatenate([part.ravel() for part in vars(network).values()], dtype=np.float64)
 
 
-def _mask(network: Parameters, deleted: NDArray[np.intp]) -> Parameters:
+def _mask(network: Parameters, deleted: Sequence[int] | NDArray[np.intp]) -> Parameters:
     keep = np.ones(network.count, dtype=bool)
-    keep[deleted] = False
+    keep[np.asarray(deleted, np.intp)] = False
     parts = list(vars(network).values())
     ends = np.cumsum([part.size for part in parts])[:-1]
     return Parameters(*(own.reshape(part.shape) for own, part in zip(np.split(keep, ends), parts, strict=True)))
@@ -102,24 +96,23 @@ def _mask(network: Parameters, deleted: NDArray[np.intp]) -> Parameters:
 
 def _losses(
     network: Parameters, masks: Sequence[Parameters], images: Images, labels: Labels, activation: str
-) -> Floats:
-    """The mean loss of the network under each mask, (mask,).
+) -> list[float]:
+    """The mean loss of the network under each mask.
 
     The masked networks are put side by side as one network with the filters of all, so that the images are cut into
     patches only once.
     """
     filters, classes = network.kernels.shape[-1], network.head.shape[-1]
-    networks = [masked(network, kept) for kept in masks]
-    heads = [one.head.reshape(1, -1, filters, classes) for one in networks]  # (1, position, filter, class)
+    stack = stacked([masked(network, kept) for kept in masks])
     side_by_side = Parameters(
-        kernels=np.concatenate([one.kernels for one in networks], axis=-1),
-        biases=np.concatenate([one.biases for one in networks], axis=-1),
-        head=np.concatenate(heads, axis=2).reshape(1, -1, classes),
+        kernels=np.concatenate(stack.kernels, axis=-1)[np.newaxis],
+        biases=stack.biases.reshape(1, -1),
+        head=stack.head.reshape(len(masks), -1, filters, classes).swapaxes(0, 1).reshape(1, -1, classes),
         head_bias=network.head_bias,
     )
-    head_biases = np.stack([one.head_bias for one in networks])  # (mask, 1, class)
     total = np.zeros(len(masks))
     for block, shares in filter_shares(side_by_side, images, activation):
-        scores = shares.reshape(len(masks), filters, -1, classes).sum(axis=1) + head_biases
+        scores = shares.reshape(len(masks), filters, -1, classes).sum(axis=1) + stack.head_bias[:, np.newaxis]
         total += cross_entropies(scores, labels[block]).sum(axis=1)
-    return total / len(labels)
+    means: list[float] = (total / len(labels)).tolist()
+    return means

@@ -6,7 +6,7 @@ writes a table writes its means beside it, as ``<table>_means.csv``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from filtertwins.names import CONDITION, RUN, Row
 from filtertwins.tables.pruning import mark_selected
 from filtertwins.tables.removal import removal_correlations
 
-Prepare = Callable[[pd.DataFrame], pd.DataFrame]
-
 
 @dataclass(frozen=True)
 class Means:
@@ -29,7 +27,7 @@ class Means:
     keys: tuple[str, ...]
     measures: tuple[str, ...]
     unit: str = "seed"
-    prepare: Prepare | None = None  # from the table to the rows that are averaged
+    prepare: Callable[[pd.DataFrame], pd.DataFrame] | None = None  # from the table to the rows that are averaged
     finish: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame] | None = None  # from the means and the table
 
 
@@ -45,12 +43,18 @@ def _one_fewer_differences(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _beside(table: pd.DataFrame, reference: pd.Series[bool], keys: Sequence[str], **columns: str) -> pd.DataFrame:
+    """The table with new columns: old ones of the reference row that has the same keys, missing where there is none."""
+    names = {old: new for new, old in columns.items()}
+    chosen = table.loc[reference, [*keys, *names]].drop_duplicates(keys).rename(columns=names)
+    return table.merge(chosen, how="left", on=list(keys))
+
+
 def _cost_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Each network's time as a share of the whole network's in the same round."""
-    whole = table[table["kept"] == table["filters"]].set_index([*CONDITION, "batch", "round"])["latency_s"]
-    paired = table.join(whole.rename("whole_s"), on=[*CONDITION, "batch", "round"])
-    sizes = table[table["kept"] == table["filters"]].groupby(list(CONDITION))["parameters"].first()
-    paired = paired.join(sizes.rename("whole_parameters"), on=list(CONDITION))
+    keys = [*CONDITION, "batch", "round"]
+    whole = table["kept"] == table["filters"]
+    paired = _beside(table, whole, keys, whole_s="latency_s", whole_parameters="parameters")
     return paired.assign(
         time_ratio=paired["latency_s"] / paired["whole_s"],
         share_kept=paired["kept"] / paired["filters"],
@@ -60,19 +64,13 @@ def _cost_ratios(table: pd.DataFrame) -> pd.DataFrame:
 
 def _retrained_changes(table: pd.DataFrame) -> pd.DataFrame:
     """The retrained accuracy minus that of the same network without a deletion."""
-    keys = [*RUN, "ranking"]
-    undeleted = table[table["share"] == 0].set_index(keys)["test_accuracy_retrained"]
-    undeleted = undeleted[~undeleted.index.duplicated()].rename("undeleted")
-    paired = table.join(undeleted, on=keys)
+    paired = _beside(table, table["share"] == 0, [*RUN, "ranking"], undeleted="test_accuracy_retrained")
     return paired.assign(retrained_change=paired["test_accuracy_retrained"] - paired["undeleted"])
 
 
 def _twin_growth(table: pd.DataFrame) -> pd.DataFrame:
     """How many times as far apart near twins are as at the start; missing for twins that start equal."""
-    keys = [*RUN, "second_filter", "epsilon"]
-    start = table[table["step"] == 0].set_index(keys)["separation"]
-    start = start[~start.index.duplicated()].rename("start")
-    paired = table.join(start, on=keys)
+    paired = _beside(table, table["step"] == 0, [*RUN, "second_filter", "epsilon"], start="separation")
     growth = (paired["separation"] / paired["start"]).where((paired["epsilon"] > 0) & (paired["start"] > 0))
     return paired.assign(growth=growth, equal=paired["equal"].astype(float))
 
@@ -171,8 +169,3 @@ def derived_tables(name: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables that are written beside one table, by name."""
     derived = {f"{name}_means": means_of(name, table)} if name in MEANS else {}
     return derived | ({"removal_correlations": removal_correlations(table)} if name == "removal" else {})
-
-
-def derived_names(name: str) -> list[str]:
-    """The names of the tables that :func:`write_table` writes beside one."""
-    return [f"{name}_means"] * (name in MEANS) + ["removal_correlations"] * (name == "removal")

@@ -1,36 +1,25 @@
-"""Tidy tables about pruning: the criteria's importances and how they agree, and pruned networks against small ones."""
+"""Tables of tables about pruning: how criteria agree, and pruned networks against small ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
-from filtertwins.measures.redundancy import Floats
 from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence, rank_correlation
 from filtertwins.names import RUN, UNPRUNED, Row
 from filtertwins.tables.equivalence import NETWORK, VERDICT, verdict_rows
 
 NOT_SELECTABLE = (UNPRUNED, "random")
 LEVEL = 0.05  # of the tests of equivalence, and of "no worse"
-IMPORTANCE_COLUMNS = (*RUN, "criterion", "filter", "importance")
 _SIZE = ["architecture", "filters", "kept"]
 
 
-def importance_rows(run: Row, importances: Mapping[str, Floats]) -> list[Row]:
-    """``importance.csv``: one row a criterion and filter of one network.
-
-    Args:
-        run: what names the network: dataset, architecture, filters, seed.
-        importances: by criterion, (filter,).
-    """
-    return [
-        {**run, "criterion": name, "filter": place, "importance": float(value)}
-        for name, values in importances.items()
-        for place, value in enumerate(values)
-    ]
+def put_together(*parts: pd.DataFrame) -> pd.DataFrame:
+    """A table of its parts, in their order."""
+    return pd.concat(parts, ignore_index=True)
 
 
 def criteria_rows(importance: pd.DataFrame) -> list[Row]:
@@ -94,9 +83,7 @@ def compare_with_small(
     table = pd.DataFrame(rows, columns=[*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n"]).astype(
         {"equivalent": "boolean", "no_worse": "boolean"}
     )
-    selected = _selected_methods(pruned)
-    names = zip(table["architecture"], table["filters"], table["kept"], table["method"], strict=True)
-    return table.assign(selected=[selected.get(name[:-1]) == name[-1] for name in names])
+    return mark_selected(table, pruning)
 
 
 def _method_rows(
@@ -123,16 +110,12 @@ def _method_rows(
     yield from verdict_rows(cases, tests, alpha)
 
 
-def mark_selected(means: pd.DataFrame, pruning: pd.DataFrame) -> pd.DataFrame:
-    """The means of ``pruning.csv`` with a column that says which method is selected at each number of filters kept."""
+def mark_selected(table: pd.DataFrame, pruning: pd.DataFrame) -> pd.DataFrame:
+    """A table with a column that says which method is selected at each number of filters kept, by ``pruning.csv``."""
     fine_tuned = pruning[pruning["fine_tuning_steps"] == pruning["fine_tuning_steps"].max()]
-    chosen = _selected_methods(fine_tuned)
-    names = zip(means["architecture"], means["filters"], means["kept"], means["method"], strict=True)
-    return means.assign(selected=[chosen.get(name[:-1]) == name[-1] for name in names])
-
-
-def _selected_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], str]:
-    return best_methods(pruned[~pruned["method"].isin(NOT_SELECTABLE)])
+    chosen = best_methods(fine_tuned[~fine_tuned["method"].isin(NOT_SELECTABLE)])
+    names = zip(table["architecture"], table["filters"], table["kept"], table["method"], strict=True)
+    return table.assign(selected=[chosen.get(name[:-1]) == name[-1] for name in names])
 
 
 def best_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], str]:

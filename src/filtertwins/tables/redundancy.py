@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
-from filtertwins.measures.clusters import cluster_filters, count_clusters
-from filtertwins.measures.nulls import (
-    compare_with_null,
-    isotropic_nearest_mean,
-    redrawn_null,
-    redrawn_pair_fractions,
-    redrawn_redundant_shares,
-)
+from filtertwins.measures.clusters import cluster_filters, count_clusters, redundant_share
+from filtertwins.measures.nulls import isotropic_nearest_mean, monte_carlo_p_value, redrawn
+from filtertwins.measures.patches import never_active_on
 from filtertwins.measures.redundancy import (
     Equivalence,
+    Floats,
+    Numbers,
+    close_duplicate_pairs,
     count_pairs,
     equivalence_of,
+    exact_duplicate_pairs,
     filter_vectors,
     live_filters,
     measure,
@@ -39,9 +41,9 @@ from filtertwins.settings import Measures
 class Null:
     """Draws of the re-drawn-initialiser null, for one number of filters; NaN for a single filter."""
 
-    mean_nearest_cosine: NDArray[np.float64]  # (draw,)
-    pair_fraction: NDArray[np.float64]  # (threshold,), mean over the draws
-    redundant_share: NDArray[np.float64]  # (cluster draw,)
+    mean_nearest_cosine: Floats  # (draw,)
+    pair_fraction: Floats  # (threshold,), mean over the draws
+    redundant_share: Floats  # (cluster draw,)
     isotropic_mean_nearest_cosine: float
 
 
@@ -49,43 +51,28 @@ class Nulls:
     """The nulls of a study, each drawn once for all the runs that share it.
 
     The random numbers of each depend only on the seed and on what is drawn, not on the rest of the study.
-
-    Args:
-        threshold: the similarity from which two filters count as near duplicates, and at which clusters are cut.
-        curve: the other points of the near-duplicate curve.
-        draws: how many networks are drawn.
-        seed: of the random numbers.
-        cluster_draws: how many networks are drawn whose kernels are clustered, which takes longer.
     """
 
-    def __init__(
-        self, threshold: float, curve: Iterable[float], draws: int, seed: int, cluster_draws: int = 200
-    ) -> None:
-        self.threshold, self.thresholds = threshold, tuple(sorted({*curve, threshold}))
-        self._draws, self._seed, self._cluster_draws = draws, seed, cluster_draws
+    def __init__(self, measures: Measures) -> None:
+        self.threshold = measures.near_duplicate_threshold  # from which two filters are near, and clusters are cut
+        self.thresholds = tuple(sorted({*measures.threshold_curve, self.threshold}))
+        self._measures = measures
         self.of = cache(self._draw)
 
-    @classmethod
-    def of_measures(cls, measures: Measures) -> Nulls:
-        """The nulls that the config's section asks for."""
-        return cls(
-            measures.near_duplicate_threshold,
-            measures.threshold_curve,
-            measures.null_draws,
-            measures.seed,
-            measures.cluster_null_draws,
-        )
-
     def _draw(self, filters: int, dimension: int, equivalence: Equivalence, initializer: str) -> Null:
-        def rng(purpose: int) -> np.random.Generator:
-            return np.random.default_rng([self._seed, filters, dimension, purpose])
+        def drawn(purpose: int, statistic: Callable[[Floats], Numbers], draws: int) -> Numbers:
+            rng = np.random.default_rng([self._measures.seed, filters, dimension, purpose])
+            return redrawn(statistic, filters, dimension, equivalence, initializer, draws, rng)
 
-        drawn = (filters, dimension, equivalence, initializer)
-        fractions = redrawn_pair_fractions(*drawn, self.thresholds, self._draws, rng(1))
+        def shares(similarities: Floats) -> Floats:
+            return np.array([redundant_share(own, self.threshold) for own in similarities])
+
+        draws, pairs = self._measures.null_draws, filters * (filters - 1) / 2 or np.nan
+        counts = drawn(1, lambda similarities: count_pairs(similarities, self.thresholds), draws)
         return Null(
-            mean_nearest_cosine=redrawn_null(*drawn, self._draws, rng(0)),
-            pair_fraction=fractions.mean(axis=0),
-            redundant_share=redrawn_redundant_shares(*drawn, self.threshold, self._cluster_draws, rng(2)),
+            mean_nearest_cosine=drawn(0, lambda similarities: nearest_similarities(similarities).mean(axis=-1), draws),
+            pair_fraction=(counts / pairs).mean(axis=0),
+            redundant_share=drawn(2, shares, self._measures.cluster_null_draws),
             isotropic_mean_nearest_cosine=isotropic_nearest_mean(filters, dimension, equivalence),
         )
 
@@ -99,12 +86,37 @@ class RedundancyRows:
     clusters: list[Row]  # one a run, stage and filter
 
 
-def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
+def redundancy_tables(
+    chunks: Iterable[Chunk], measures: Mapping[str, Any], dataset: Dataset
+) -> tuple[pd.DataFrame, ...]:
+    """``redundancy.csv``, ``near_duplicates.csv`` and ``clusters.csv`` of a study.
+
+    Args:
+        chunks: of the study.
+        measures: the config's section of this name.
+        dataset: its training images tell which filters are never active.
+    """
+    nulls = Nulls(Measures.model_validate(measures))
+    measured = [redundancy_rows(chunk, nulls, dataset.train_images) for chunk in chunks]
+    return tuple(
+        pd.DataFrame([row for rows in measured for row in getattr(rows, field.name)]).convert_dtypes(
+            convert_floating=False
+        )
+        for field in fields(RedundancyRows)
+    )
+
+
+def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None = None) -> RedundancyRows:
     """``redundancy.csv``, ``near_duplicates.csv`` and ``clusters.csv``.
+
+    The nulls are kernels without biases. So kernels alone are compared with them: where all filters of a network have
+    the same large bias, that alone would make them alike. Equal filters are counted with their biases.
 
     Args:
         chunk: trained runs.
         nulls: what every measure stands beside; they also say at which similarities.
+        images: (image, row, column), bytes, that networks were trained on. They tell which ReLU filters never fire; by
+            default these are the filters that no image at all could activate.
 
     Raises:
         StudyError: the chunk's networks have several starts.
@@ -119,33 +131,36 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
         where = f"{chunk.condition['architecture']}, {chunk.condition['filters']} filters"
         raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
     initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
-    for run, stage, kernels, biases in stages(chunk):
+    silent = _never_active(chunk, images) if relu else None
+    for place, (run, stage, kernels, biases) in enumerate(stages(chunk)):
         row = {**run, "stage": stage}
-        vectors = filter_vectors(kernels, biases, equivalence)
+        vectors = filter_vectors(kernels, None, equivalence)
         similarity = similarity_matrix(vectors, equivalence)
         measures = measure(vectors, similarity, threshold)
+        whole = filter_vectors(kernels, biases, equivalence)
         labels = cluster_filters(vectors, similarity, threshold)
         live = measures.live_filters
         cosines = np.full(len(vectors), np.nan)
-        if live > 1:
-            cosines[live_filters(vectors)] = nearest_similarities(similarity)
+        cosines[live_filters(vectors)] = nearest_similarities(similarity)
         null = nulls.of(max(live, 1), dimension, equivalence, model["initializer"])
-        comparison = compare_with_null(measures.mean_nearest_cosine, null.mean_nearest_cosine)
         all_pairs = live * (live - 1) // 2
         rows.redundancy.append(
             row
             | {"kernel_height": model["kernel"][0], "kernel_width": model["kernel"][1]}
             | {"activation": model["activation"], "dimension": dimension, "equivalence": equivalence}
             | asdict(measures)
-            | {"never_active_filters": int(never_active_filters(vectors).sum()) if relu else 0}
+            | {"exact_duplicate_pairs": exact_duplicate_pairs(whole)}
+            | {"close_duplicate_pairs": close_duplicate_pairs(whole)}
+            | {"never_active_filters": 0 if silent is None else int(silent[place].sum())}
             | {"clusters": count_clusters(labels)}
             | {"redundant_share": 1 - count_clusters(labels) / live if live else np.nan}
             | _spread("null_redundant_share", null.redundant_share)
             | _spread("null_mean_nearest_cosine", null.mean_nearest_cosine)
-            | {"null_sd": comparison.null_sd}
+            | {"null_sd": float(null.mean_nearest_cosine.std(ddof=1))}
             | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
             | {"null_near_duplicate_pairs": null.pair_fraction[thresholds.index(threshold)] * all_pairs}
-            | {"excess": comparison.excess, "p_value": comparison.p_value}
+            | {"excess": measures.mean_nearest_cosine - float(null.mean_nearest_cosine.mean())}
+            | {"p_value": monte_carlo_p_value(measures.mean_nearest_cosine, null.mean_nearest_cosine)}
             | {"cosine_to_initial": cosine_to_initial(kernels, initial[run["seed"]])}
         )
         pairs = count_pairs(similarity, thresholds)
@@ -160,6 +175,15 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
             for index in range(len(vectors))
         )
     return rows
+
+
+def _never_active(chunk: Chunk, images: NDArray[np.uint8] | None) -> NDArray[np.bool_]:
+    """Which ReLU filters never fire, in the order of :func:`~filtertwins.networks.rows.stages`: (row, filter)."""
+    kernels, biases = (np.stack(parts) for parts in zip(*((own[2], own[3]) for own in stages(chunk)), strict=True))
+    if images is not None:
+        return never_active_on(kernels, biases, images)
+    vectors = [filter_vectors(*own, "positive_scale") for own in zip(kernels, biases, strict=True)]
+    return np.stack([never_active_filters(own) for own in vectors])
 
 
 def _spread(name: str, draws: NDArray[np.float64]) -> Row:

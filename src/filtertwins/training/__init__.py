@@ -10,11 +10,11 @@ measures how long a network takes to answer.
 from filtertwins.training.runtime import one_thread  # This import comes first because it imports TensorFlow.
 
 # isort: split
-from filtertwins.training.chunks import train_chunk
+from filtertwins.training.chunks import train_chunks
 from filtertwins.training.fine_tuning import fine_tune
 from filtertwins.training.latency import measure_latency
-from filtertwins.training.loop import DivergedError
 from filtertwins.training.networks import plain_model
+from filtertwins.training.scoring import DivergedError
 from filtertwins.training.streams import snapshot_steps, total_steps
 
 __all__ = [
@@ -25,5 +25,5 @@ __all__ = [
     "plain_model",
     "snapshot_steps",
     "total_steps",
-    "train_chunk",
+    "train_chunks",
 ]

@@ -1,4 +1,4 @@
-"""Training a chunk: the networks of one condition, from their random initial weights to their scores."""
+"""Training chunks: the networks of some conditions, from their random initial weights to their scores."""
 
 from __future__ import annotations
 
@@ -9,77 +9,90 @@ import numpy as np
 
 from filtertwins.data.datasets import Dataset
 from filtertwins.names import SPLITS
-from filtertwins.networks.weights import Chunk, Scores, stacked
+from filtertwins.networks.weights import Chunk, Parameters, Scores, stacked
 from filtertwins.settings import Architecture, Start
-from filtertwins.training.loop import check_finite, score, train_stack
-from filtertwins.training.networks import Stack, initial_parameters
+from filtertwins.training.loop import train_stack
+from filtertwins.training.networks import initial_parameters
+from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.starts import start_from
 
 
-def train_chunk(
+def train_chunks(
     dataset: Dataset,
-    architecture: Architecture,
-    filters: int,
-    seeds: Sequence[int],
+    conditions: Sequence[Mapping[str, Any]],
     snapshot_steps: Sequence[int],
-    condition: Mapping[str, Any],
-    starts: Sequence[Start] = (Start(),),
-    also_scored: Sequence[int] = (),
     report: Callable[[str], None] = print,
-) -> Chunk:
-    """Train one network for each seed and start, together.
+) -> list[Chunk]:
+    """Train one network for each condition, seed and start, all side by side.
 
     Args:
         dataset: its images are uint8; networks see pixels in [0, 1].
-        architecture: the network and how it is trained; its ``filters`` are ignored.
-        filters: the number of filters of each network.
-        seeds: each fixes a run's initial weights and batch order.
+        conditions: each is everything that a chunk depends on, and is stored with it: ``model``, ``filters``,
+            ``seeds``, ``starts`` and ``also_scored``, the steps before the last one after which it is scored. A seed
+            fixes a run's initial weights and its batches; every seed is trained from each of the starts. Several
+            conditions must be linear and differ only in their filters, their kernel's size and their initialiser.
         snapshot_steps: increasing, from 0 to the number of steps to train.
-        condition: everything that the result depends on, which is stored with it.
-        starts: every seed is trained from each of these. Their initial weights differ, but not their batches.
-        also_scored: earlier steps after which the networks are scored too.
         report: is called with a line of progress at regular steps.
+
+    Returns:
+        the chunk of each condition.
 
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
-    networks = [(seed, index) for seed in seeds for index in range(len(starts))]
-    seed_of_network = [seed for seed, _ in networks]
-    what = f"{condition.get('architecture', '')} filters={filters}"
-    scored: dict[int, Scores] = {}
+    models = [Architecture.model_validate(own["model"] | {"filters": [own["filters"]]}) for own in conditions]
+    first, model = conditions[0], models[0]
+    starts = [Start.model_validate(start) for start in first["starts"]]
+    networks = [(seed, index) for seed in first["seeds"] for index in range(len(starts))]  # of one condition
+    seed_of_network = np.repeat(first["seeds"], len(conditions) * len(starts)).tolist()
+    names = dict.fromkeys(f"{own.get('architecture', '')} filters={own['filters']}" for own in conditions)
+    what = ", ".join(names)
+    scored: dict[int, list[Scores]] = {}  # by step, for each condition
 
-    def score_at(stack: Stack, step: int) -> None:
-        scored[step] = score(stack, dataset, training_images=architecture.scored_training_images)
-        check_finite(scored[step].losses, seed_of_network, [step] * len(SPLITS), what)
+    def score_at(scorers: Sequence[Scorer], step: int) -> None:
+        scored[step] = [score(dataset, training_images=model.scored_training_images) for score in scorers]
+        for scores in scored[step]:
+            check_finite(scores.losses, [seed for seed, _ in networks], [step] * len(SPLITS), what)
 
-    drawn = {seed: initial_parameters(architecture, filters, [seed], image_shape) for seed in seeds}
+    def initial(own: Architecture) -> Parameters:
+        drawn = {seed: initial_parameters(own, own.filters[0], [seed], image_shape) for seed in first["seeds"]}
+        return stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks])
+
     trained = train_stack(
         dataset,
-        architecture,
-        stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks]),
+        model,
+        [initial(own) for own in models],
         seed_of_network,
         snapshot_steps,
         what,
-        growth_bound=any(start.second_filter == "twin" for start in starts),
-        visits=dict.fromkeys([*also_scored, snapshot_steps[-1]], score_at),
+        growth_bound=len(conditions) == 1 and any(start.second_filter == "twin" for start in starts),
+        visits=dict.fromkeys([*first["also_scored"], snapshot_steps[-1]], score_at),
         report=report,
     )
-    kernels, biases, separations = zip(*trained.snapshots, strict=True)
-    return Chunk(
-        condition=condition,
-        seeds=np.array(seed_of_network, np.int64),
-        starts=np.array([index for _, index in networks], np.int64),
-        parameters=trained.stack.parameters(),
-        snapshot_steps=np.array(snapshot_steps, np.int64),
-        snapshot_kernels=np.stack(kernels),
-        snapshot_biases=np.stack(biases),
-        outgoing_separation=np.stack(separations),
-        growth=trained.growth,
-        reported_steps=np.array(trained.reported_steps, np.int64),
-        reported_losses=np.stack(trained.reported_losses),
-        scored_steps=np.array(list(scored), np.int64),
-        losses=np.stack([scores.losses for scores in scored.values()]),
-        correct=np.stack([scores.correct for scores in scored.values()]),
-        images=scored[snapshot_steps[-1]].images,
-    )
+    places = np.arange(len(seed_of_network)).reshape(len(first["seeds"]), len(conditions), len(starts))
+    chunks = []
+    for place, condition in enumerate(conditions):
+        own = places[:, place].ravel()  # the networks of this condition among all
+        scores = [of_conditions[place] for of_conditions in scored.values()]
+        kernels, biases, separations = zip(*trained.snapshots[place], strict=True)
+        chunks.append(
+            Chunk(
+                condition=condition,
+                seeds=np.array([seed for seed, _ in networks], np.int64),
+                starts=np.array([index for _, index in networks], np.int64),
+                parameters=trained.parameters[place],
+                snapshot_steps=np.array(snapshot_steps, np.int64),
+                snapshot_kernels=np.stack(kernels),
+                snapshot_biases=np.stack(biases),
+                outgoing_separation=np.stack(separations),
+                growth=trained.growth[:, own],
+                reported_steps=np.array(trained.reported_steps, np.int64),
+                reported_losses=np.stack(trained.reported_losses)[:, own],
+                scored_steps=np.array(list(scored), np.int64),
+                losses=np.stack([scoring.losses for scoring in scores]),
+                correct=np.stack([scoring.correct for scoring in scores]),
+                images=scores[-1].images,
+            )
+        )
+    return chunks

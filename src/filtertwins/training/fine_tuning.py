@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from filtertwins.data.datasets import Dataset
 from filtertwins.networks.weights import Parameters, Scores
 from filtertwins.settings import Architecture
-from filtertwins.training.loop import check_finite, score, train_stack
-from filtertwins.training.networks import build_stack
+from filtertwins.training.loop import train_stack
+from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.streams import Purpose
 
 HELD_OUT = ("validation", "test")
@@ -42,12 +42,22 @@ def fine_tune(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
-    image_shape: tuple[int, int] = dataset.train_images.shape[1:]
-    before = score(build_stack(architecture, networks, list(seed_of_network), image_shape), dataset, HELD_OUT)
-    order, ends = Purpose.FINE_TUNING, (0, steps)
-    trained = train_stack(
-        dataset, architecture, networks, seed_of_network, ends, what, order=order, trainable=trainable, report=report
+    scores: dict[int, Scores] = {}
+
+    def score_at(scorers: Sequence[Scorer], step: int) -> None:
+        scores[step] = scorers[0](dataset, HELD_OUT)
+
+    train_stack(
+        dataset,
+        architecture,
+        [networks],
+        seed_of_network,
+        (0, steps),
+        what,
+        order=Purpose.FINE_TUNING,
+        trainable=trainable,
+        visits=dict.fromkeys((0, steps), score_at),
+        report=report,
     )
-    after = score(trained.stack, dataset, HELD_OUT)
-    check_finite(after.losses, seed_of_network, [steps] * len(HELD_OUT), what)
-    return before, after
+    check_finite(scores[steps].losses, seed_of_network, [steps] * len(HELD_OUT), what)
+    return scores[0], scores[steps]

@@ -14,27 +14,26 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from filtertwins.data.datasets import Dataset
-from filtertwins.errors import StudyError
-from filtertwins.names import SPLITS
-from filtertwins.networks.weights import Parameters, Scores
+from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Architecture
-from filtertwins.training.networks import CollapsedStack, Stack, build_stack
+from filtertwins.training.collapsed import CollapsedStack
+from filtertwins.training.joint import JointStack
+from filtertwins.training.networks import build_stack
+from filtertwins.training.scoring import Scorer, check_finite
+from filtertwins.training.stacks import Stack
 from filtertwins.training.starts import outgoing_separation
 from filtertwins.training.streams import Purpose, batches, training_labels
 
 SEGMENT_STEPS = 100  # The compiled loop runs at most this many steps at a call. Progress is reported as often.
 
 
-class DivergedError(StudyError):
-    """The loss of a run is not a finite number."""
-
-
 @dataclass(frozen=True)
 class TrainedStack:
     """A stack after its training, and what was recorded during it."""
 
-    stack: Stack
-    snapshots: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]  # kernels, biases, outgoing separation
+    parameters: list[Parameters]  # the trained weights of each condition
+    snapshots: list[list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]]
+    # for each condition and snapshot: kernels, biases, outgoing separation
     growth: NDArray[np.float32]  # (step, network), or (0, network)
     reported_steps: list[int]
     reported_losses: list[NDArray[np.float32]]  # (network,) each
@@ -43,7 +42,7 @@ class TrainedStack:
 def train_stack(
     dataset: Dataset,
     architecture: Architecture,
-    initial: Parameters,
+    initial: Sequence[Parameters],
     seed_of_network: Sequence[int],
     snapshot_steps: Sequence[int],
     what: str,
@@ -51,7 +50,7 @@ def train_stack(
     order: Purpose = Purpose.BATCHES,
     trainable: Parameters | None = None,
     growth_bound: bool = False,
-    visits: Mapping[int, Callable[[Stack, int], None]] | None = None,
+    visits: Mapping[int, Callable[[Sequence[Scorer], int], None]] | None = None,
     report: Callable[[str], None] = print,
 ) -> TrainedStack:
     """Train networks together, from given weights.
@@ -59,15 +58,17 @@ def train_stack(
     Args:
         dataset: its images are uint8; networks see pixels in [0, 1].
         architecture: the network and how it is trained; its ``filters`` are ignored.
-        initial: the weights that training starts from.
+        initial: the weights that training starts from, of each condition. Several conditions are trained side by side;
+            their networks are linear, and the architecture's kernel may differ as its filters do.
         seed_of_network: each network's seed, which fixes its batches. Every seed has the same number of networks, side
-            by side.
+            by side: those of the first condition, then those of the next.
         snapshot_steps: increasing, from 0 to the number of steps to train.
         what: the networks' name in reports and errors.
         order: the random stream that gives the order of the training images.
         trainable: true for each weight that is trained; the others keep their values. By default all are trained.
         growth_bound: whether to record the bound on how fast near twins part, where such a bound is known.
-        visits: functions of the stack and the step, by the step after which they are called.
+        visits: functions of what scores each condition's networks and of the step, by the step after which they are
+            called.
         report: is called with a line of progress after every ``SEGMENT_STEPS`` steps.
 
     Raises:
@@ -75,18 +76,22 @@ def train_stack(
     """
     steps, image_shape = snapshot_steps[-1], dataset.train_images.shape[1:]
     seeds = list(dict.fromkeys(seed_of_network))
-    stack = build_stack(architecture, initial, list(seed_of_network), image_shape)
+    stack = _stack_of(architecture, initial, seed_of_network, image_shape)
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
     masks = None if trainable is None else _masks(trainable, architecture, list(seed_of_network), image_shape)
     run_steps = _compiled_loop(stack, architecture, dataset.train_images, masks, growth_bound=growth_bound)
     streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in seeds]
 
-    snapshots = [_snapshot(stack)]
+    scorers = [Scorer(part) for part in parts_of(stack)]
+    visits = visits or {}
+    if 0 in visits:
+        visits[0](scorers, 0)
+    snapshots = [_snapshots(stack)]
     growth = [np.zeros((0, len(seed_of_network)))]
     reported_steps, reported_losses = [], []
     start_s, done = time.monotonic(), 0
     unreported: list[NDArray[np.float32]] = []
-    for stop in segment_ends(snapshot_steps, visits or ()):
+    for stop in segment_ends(snapshot_steps, visits):
         indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # One shape, compiled once.
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
@@ -100,7 +105,7 @@ def train_stack(
             growth.append(np.sqrt(np.linalg.eigvalsh(moments)[..., -1].clip(min=0)))
         done = stop
         if stop in snapshot_steps:
-            snapshots.append(_snapshot(stack))
+            snapshots.append(_snapshots(stack))
         if stop % SEGMENT_STEPS == 0 or stop == steps:
             reported_steps.append(stop)
             reported_losses.append(np.concatenate(unreported).mean(axis=0))
@@ -110,16 +115,38 @@ def train_stack(
                 f"{what} seeds {seeds[0]}-{seeds[-1]} "
                 f"step {stop}/{steps} loss {reported_losses[-1].mean():.4f} eta {eta_s:.0f}s"
             )
-        if visits and stop in visits:
-            visits[stop](stack, stop)
-    recorded = np.concatenate(growth).astype(np.float32)
-    return TrainedStack(stack, snapshots, recorded, reported_steps, reported_losses)
+        if stop in visits:
+            visits[stop](scorers, stop)
+    return TrainedStack(
+        [part.parameters() for part in parts_of(stack)],
+        [list(of_condition) for of_condition in zip(*snapshots, strict=True)],
+        np.concatenate(growth).astype(np.float32),
+        reported_steps,
+        reported_losses,
+    )
+
+
+def _stack_of(
+    architecture: Architecture,
+    initial: Sequence[Parameters],
+    seed_of_network: Sequence[int],
+    image_shape: tuple[int, int],
+) -> Stack:
+    """The stack of one condition, or of several side by side."""
+    if len(initial) == 1:
+        return build_stack(architecture, initial[0], list(seed_of_network), image_shape)
+    return JointStack([CollapsedStack(part, image_shape) for part in initial], len(set(seed_of_network)))
+
+
+def parts_of(stack: Stack) -> Sequence[Stack]:
+    """The stacks of single conditions that a stack consists of."""
+    return stack.parts if isinstance(stack, JointStack) else [stack]
 
 
 def segment_ends(snapshot_steps: Sequence[int], visits: Iterable[int] = ()) -> list[int]:
     """The steps after which the compiled loop returns: snapshots, visits and every ``SEGMENT_STEPS`` steps."""
     regular = range(SEGMENT_STEPS, snapshot_steps[-1], SEGMENT_STEPS)
-    return sorted({*snapshot_steps[1:], *visits, *regular})
+    return sorted({*snapshot_steps, *visits, *regular} - {0})
 
 
 class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
@@ -218,62 +245,7 @@ def _compiled_loop(
     return run_steps
 
 
-def _snapshot(stack: Stack) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    now = stack.parameters()
-    return now.kernels, now.biases, outgoing_separation(now)
-
-
-def check_finite(losses: NDArray[np.floating[Any]], seeds: Sequence[int], steps: Sequence[int], what: str) -> None:
-    """Check that all losses are finite. Scores are checked too, because the last step may have ruined a network.
-
-    Args:
-        losses: (row, network).
-        seeds: the seed of each network.
-        steps: the step of each row.
-        what: the networks' name in the message.
-
-    Raises:
-        DivergedError: names the seed and the step of the first loss that is not finite.
-    """
-    for row, network in np.argwhere(~np.isfinite(losses))[:1]:
-        raise DivergedError(
-            f"{what}: training diverged: seed {seeds[network]}, step {steps[row]}: loss is {losses[row, network]}. "
-            "A smaller learning_rate usually helps."
-        )
-
-
-def score(stack: Stack, dataset: Dataset, splits: Sequence[str] = SPLITS, training_images: int | None = None) -> Scores:
-    """The losses and the numbers of correct answers of each network of a stack on some splits of a dataset.
-
-    Args:
-        stack: the networks.
-        dataset: the images and labels.
-        splits: some of ``SPLITS``.
-        training_images: score only this many of the first training images; by default all.
-    """
-
-    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
-    def score_block(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = stack.logits(images)  # (network, image, class)
-        targets = tf.broadcast_to(labels, tf.shape(logits)[:2])
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-        hits = tf.argmax(logits, axis=2, output_type=tf.int32) == labels
-        return tf.reduce_sum(losses, axis=1), tf.reduce_sum(tf.cast(hits, tf.int32), axis=1)
-
-    losses, correct, counts = [], [], []
-    for split in splits:
-        scored = slice(training_images if split == "train" else None)
-        images = getattr(dataset, f"{split}_images")[scored]
-        labels = getattr(dataset, f"{split}_labels")[scored].astype(np.int32)
-        images = images.reshape(len(images), -1)
-        parts = [
-            [
-                part.numpy().astype(np.float64)
-                for part in score_block(images[i : i + stack.images_at_once], labels[i : i + stack.images_at_once])
-            ]
-            for i in range(0, len(images), stack.images_at_once)
-        ]
-        losses.append(sum(part[0] for part in parts) / len(images))
-        correct.append(sum(part[1] for part in parts))
-        counts.append(len(images))
-    return Scores(tuple(splits), np.stack(losses), np.stack(correct).astype(np.int64), np.array(counts, np.int64))
+def _snapshots(stack: Stack) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]:
+    """Kernels, biases and outgoing separation of each condition, as they are now."""
+    now = [part.parameters() for part in parts_of(stack)]
+    return [(each.kernels, each.biases, outgoing_separation(each)) for each in now]

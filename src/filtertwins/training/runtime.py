@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
-
-@contextmanager
-def hidden(modules: Sequence[str]) -> Iterator[None]:
-    """Within, these modules cannot be imported, as if they were not installed. Those imported before stay in use."""
-    new = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(new))  # type: ignore[arg-type]  # None is what the import system documents
-    try:
-        yield
-    finally:
-        for name in new:
-            del sys.modules[name]
-
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user works with otherwise
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # This hides start-up banners. Failures are exceptions.
-# Keras imports these modules if it finds them, but training needs none of them: they take a third of the 2.7 s that
-# TensorFlow and Keras take to start. Another fifth goes to the garbage collector, which finds nothing during imports.
-gc.disable()
-with hidden(["matplotlib", "pandas", "sklearn"]):
-    import tensorflow as tf
+gc.disable()  # A fifth of the time of importing TensorFlow would go to the garbage collector, which finds nothing.
+import tensorflow as tf  # noqa: E402
+
 gc.enable()
+tf.get_logger().setLevel("ERROR")  # It would warn that a process compiles many functions, which is what it is for.
 
 
 def one_thread() -> None:

@@ -1,0 +1,25 @@
+"""Words for architectures, as figures and findings use them."""
+
+from __future__ import annotations
+
+from filtertwins.settings import Settings
+
+ACTIVATION_WORDS = {"relu": "ReLU"}
+
+
+def labels(settings: Settings) -> dict[str, str]:
+    """Words for each architecture, by the name that tables have; the study's own come first, then experiments'.
+
+    An architecture without a label is called by its kernel and activation, or by its name where those words are
+    another one's.
+    """
+    found: dict[str, str] = {}
+    experiments = [item.studied for item in (settings.experiments or {}).values() if item]
+    for architectures in (settings.studied, *experiments):
+        for name, item in architectures.items():
+            height, width = item.kernel
+            activation = ACTIVATION_WORDS.get(item.activation, item.activation)
+            words = f"{height}\N{MULTIPLICATION SIGN}{width}, {activation}"
+            label = item.label or (name.replace("_", " ") if words in found.values() else words)
+            found.setdefault(name, label)
+    return found

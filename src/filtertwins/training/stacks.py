@@ -1,0 +1,57 @@
+"""What all stacks have in common. A stack computes several networks at once."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import tensorflow as tf
+
+from filtertwins.networks.weights import Parameters
+
+BRIGHTEST = 255.0  # Images stay uint8. The weights are divided by this instead, so that networks see pixels in [0, 1].
+
+
+class Stack(Protocol):
+    """Several networks of one architecture, computed together."""
+
+    variables: list[tf.Variable]
+    images_at_once: int  # ``logits`` is fastest on this many.
+
+    def losses_and_gradients(
+        self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The loss and gradients of each network on its seed's batch.
+
+        Args:
+            pixels: the pixels of all images, (image, pixel), uint8.
+            indices: (seed, image), each seed's batch, which its networks share. They lie side by side.
+            labels: (network, image), int32.
+            step: the step's number. With the seed, it fixes which entries are dropped.
+
+        Returns:
+            the mean cross-entropies, (network,), and the gradients in the order of ``variables``.
+        """
+
+    def logits(self, images: tf.Tensor) -> tf.Tensor:
+        """The logits (network, image, class) of all networks on the same images (image, pixel), uint8."""
+
+    def parameters(self) -> Parameters:
+        """A copy of the current weights."""
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The cross-entropy of each image, and its gradient by the logits: softmax minus the one-hot label.
+
+    TensorFlow's operation returns both at once. The function for users is five times as slow, because under
+    determinism it avoids this operation, which is deterministic on CPUs too.
+
+    Args:
+        labels: (..., image), int32.
+        logits: (..., image, class).
+
+    Returns:
+        cross-entropies (..., image), and gradients like the logits.
+    """
+    flat = tf.reshape(logits, (-1, logits.shape[-1]))
+    losses, gradients = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=flat, labels=tf.reshape(labels, (-1,)))
+    return tf.reshape(losses, tf.shape(labels)), tf.reshape(gradients, tf.shape(logits))
