@@ -72,10 +72,13 @@ def fetch_idx_files(
     for name in names:  # The names come from a config, and become a part of paths.
         if not re.fullmatch(r"[^./\\:\0][^/\\:\0]*", name) or names.count(name) > 1:
             raise DownloadError(f"name: {name!r}; allowed is a plain file name, of one file only")
+    places: set[Path] = set()
+    overwritten = False  # a file that was found under the name of another one, which was then fetched
     unreachable: dict[str, str] = {}  # each mirror that gave no connection or no answer, and the reason
     failures: list[str] = []
     for file in files:
         path, reasons = find_verified(Path(folder), file)
+        fetched = path is None
         if path is not None and path.name != file.name:
             print(f"{file.name}: found as {path}", file=sys.stderr)
         for mirror in mirrors if path is None else ():
@@ -90,7 +93,10 @@ def fetch_idx_files(
                 print(f"{file.name}: not from {reasons[-1]}", file=sys.stderr)
                 if isinstance(failure.__cause__, requests.ConnectionError | requests.Timeout):
                     unreachable[mirror] = str(failure)
-        if path is None:
+        if path is not None:
+            overwritten |= fetched and path in places
+            places.add(path)
+        else:
             failures.append("\n    ".join([f"  {file.name}", *(reasons or ["no mirror is given"])]))
     if failures:
         raise DownloadError(
@@ -98,7 +104,7 @@ def fetch_idx_files(
             f"\n  put the {len(files)} files into {folder}/ ({', '.join(names)}), or"
             "\n  run on the embedded data: --config dataset=digits"
         )
-    if any(find_verified(Path(folder), file)[0] is None for file in files):  # Its name was another's, and is taken now.
+    if overwritten:
         fetch_idx_files(files, mirrors, folder, timeout_s=timeout_s, retries=retries)
 
 
