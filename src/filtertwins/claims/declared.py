@@ -10,9 +10,8 @@ import yaml
 from pydantic import Field, PositiveInt, ValidationError
 
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.evidence.registry import Strict
 from filtertwins.errors import StudyError
-from filtertwins.mistakes import did_you_mean, list_mistakes, mistakes_of
+from filtertwins.mistakes import Section, allowed_names, list_mistakes, mistakes_of
 from filtertwins.settings import Name
 
 Text = Annotated[str, Field(min_length=1)]
@@ -22,7 +21,7 @@ class ClaimsError(StudyError):
     """The file of claims is wrong; the message lists every mistake."""
 
 
-class Answers(Strict):
+class Answers(Section):
     """One sentence for each verdict, with the test's numbers in braces."""
 
     supported: Text
@@ -30,7 +29,7 @@ class Answers(Strict):
     inconclusive: Text = "Not clear: the networks do not tell."
 
 
-class Claim(Strict):
+class Claim(Section):
     """One claim: who says it, what decides it, and what to say then."""
 
     said_by: Literal["question", "answer", "ours"] = Field(description="question, answer, or ours: added by this study")
@@ -43,7 +42,7 @@ class Claim(Strict):
     answers: Answers
 
 
-class Claims(Strict):
+class Claims(Section):
     """All claims, and what counts for each of them."""
 
     fewest_seeds: PositiveInt = Field(description="with fewer there is no verdict")
@@ -91,7 +90,7 @@ def _mistakes_of_test(claim: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(test, str):
         return
     if test not in TESTS:
-        yield f"test = {test!r}; allowed: {', '.join(TESTS)}{did_you_mean(test, TESTS)}"
+        yield f"test = {test!r}; {allowed_names(test, TESTS)}"
         return
     if isinstance(parameters, Mapping):
         try:
@@ -102,8 +101,7 @@ def _mistakes_of_test(claim: Mapping[str, Any]) -> Iterator[str]:
         try:
             str(sentence).format_map(dict.fromkeys(TESTS[test].numbers, "0"))
         except KeyError as error:
-            (number,), known = error.args, TESTS[test].numbers
-            hint = did_you_mean(number, known)
-            yield f"answers.{verdict}: unknown number {{{number}}}; allowed: {', '.join(known)}{hint}"
+            (number,) = error.args
+            yield f"answers.{verdict}: unknown number {{{number}}}; {allowed_names(number, TESTS[test].numbers)}"
         except (ValueError, IndexError, AttributeError, TypeError) as error:
             yield f"answers.{verdict}: braces that can't be filled ({error}); numbers come as words, with their unit"

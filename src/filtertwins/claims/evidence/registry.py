@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
 
 from filtertwins.claims.judging import Outcome
+from filtertwins.mistakes import Section
 from filtertwins.settings import Name
 
 Table = pd.DataFrame  # A test has a parameter of this type for each table that it reads, named like the table.
@@ -39,10 +40,10 @@ class Test:
 TESTS: dict[str, Test] = {}
 
 
-class Strict(BaseModel):
-    """A frozen model that refuses unknown keys, infinities and NaN."""
+class Parameters(Section):
+    """The parameters of a test, whose defaults may be infinite: those are not checked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(validate_default=False)
 
 
 def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
@@ -58,7 +59,7 @@ def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outc
         TESTS[function.__name__] = Test(
             function=function,
             tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
-            parameters=create_model(function.__name__, __base__=Strict, **fields),
+            parameters=create_model(function.__name__, __base__=Parameters, **fields),
             numbers=(*COMMON_NUMBERS, *numbers, *({"margin"} & options.keys())),
         )
         return function
