@@ -41,10 +41,7 @@ def draw(strangers: pd.DataFrame, strangers_by_threshold: pd.DataFrame | None = 
         draw_means(axes[2], curves, look, x="percent", dodge=-0.12)  # The axis runs from right to left.
         _percent_axis(axes[2], curves["percent"])
         label_panel(axes[2], 2, "after training, by threshold")
-    ends = pd.concat(
-        [rows[["ratio_low", "ratio_high"]], curves.rename(columns={"low": "ratio_low", "high": "ratio_high"})]
-    )
-    _ratio_axis(axes[0], ends)
+    _ratio_axis(axes[0], rows)  # A band at a threshold with few pairs may be far wider. It is cut.
     for panel in axes:
         panel.axhline(1, color=NULL_COLOR, linewidth=1.0, zorder=0)
         panel.set_ylabel("")

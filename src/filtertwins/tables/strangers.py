@@ -21,7 +21,7 @@ from filtertwins.measures.redundancy import (
     similarity_matrix,
 )
 from filtertwins.measures.strangers import (
-    compare_with_strangers,
+    STRANGER_SHARE,
     neighbourhoods,
     ratio_curve,
 )
@@ -71,7 +71,8 @@ def stranger_tables(chunks: Iterable[Chunk], threshold: float) -> StrangerRows:
     rows = StrangerRows([], [])
     for stage in _stages(chunks):
         pairs = neighbourhoods(stage.units, stage.equivalence)
-        found = compare_with_strangers(pairs)
+        curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors), 1]))
+        found = curve.points[curve.shares.index(STRANGER_SHARE)]
         rng = np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors)])
         attraction, repulsion = exchange_test(stage.units, stage.equivalence, found.threshold, rng)
         rows.strangers.append(
@@ -80,7 +81,6 @@ def stranger_tables(chunks: Iterable[Chunk], threshold: float) -> StrangerRows:
             | {"estimable": found.estimable, "attraction_p_value": attraction, "repulsion_p_value": repulsion}
             | _rungs(stage, threshold, rng)
         )
-        curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors), 1]))
         ends = zip(curve.shares, curve.points, curve.band_low.tolist(), curve.band_high.tolist(), strict=True)
         rows.strangers_by_threshold.extend(
             stage.names
