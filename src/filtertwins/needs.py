@@ -1,7 +1,7 @@
-"""What jobs need of a machine: memory and time, estimated from benchmarks of the MNIST study with a margin.
+"""What jobs need of a machine: memory and time, estimated from benchmarks of the MNIST study on two cores.
 
-Memory is a quarter or more above the most that was measured. Time is three times or more what was measured on 2 AVX2
-cores. ``tools/check_resources.py`` compares the two with the benchmarks of a finished study.
+Memory is a quarter or more above the most that was measured. Time is about what was measured; jobs ask for three times
+as much. ``tools/check_resources.py`` compares what jobs ask for with the benchmarks of a finished study.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ class Networks:
         item = self.architecture
         return item.steps or (item.epochs or 1) * MNIST_IMAGES // item.batch
 
-    def step_s(self, conditions: int = 1) -> float:
+    def step_s(self, beside: int = 1) -> float:
         """Seconds that a step took: so much for each image of a network, and for each dense weight.
 
-        Linear networks touch their weights once a step, and share the products with the images with those of other
-        conditions beside them. The others touch their weights once for each block of images.
+        Linear networks touch their weights once a step, and share the products with the images with all of a seed's
+        networks ``beside`` each other. The others touch their weights once for each block of images.
         """
         item = self.architecture
         images = self.count * item.batch
         if item.activation == "linear" and not item.dropout:
-            return images * (0.4e-6 + 1.4e-6 / conditions) + self.dense_weights * 4e-9
+            return images * (0.4e-6 + 1.4e-6 / beside) + self.dense_weights * 4e-9
         return images * 6e-6 + self.dense_weights * 30e-9 * max(1.0, item.batch / 128)
 
 
 def training_need(families: Sequence[Sequence[Networks]]) -> Need:
     """Of training families of conditions one after another: TensorFlow, the data, the networks and their weights."""
-    memory = max(sum(2 * own.count + own.dense_weights / 40_000 for own in family) for family in families)
-    return Need(2000 + 5 * memory, sum(map(family_s, families)))
+    memory = max(sum(2 * own.count + own.dense_weights / 15_000 for own in family) for family in families)
+    return Need(2000 + memory, sum(map(family_s, families)))
 
 
 def family_s(family: Sequence[Networks]) -> float:
@@ -68,12 +68,13 @@ def family_s(family: Sequence[Networks]) -> float:
     return sum(own.steps * own.step_s(len(family)) for own in family)
 
 
-def pruning_need(networks: Networks, methods: int, kept: int, steps: int) -> Need:
-    """Of rating the filters, and of fine-tuning a network for each method at each number of filters kept."""
+def pruning_need(networks: Networks, methods: int, kept: Sequence[int], steps: int) -> Need:
+    """Of rating the filters, 0.13 s each, and of training on: a network for each method and number of filters kept."""
     several = replace(networks, count=networks.count * methods)
     memory = 2000 + 10 * several.count + several.dense_weights / 20_000
-    rating_s = networks.count * networks.filters * 0.4
-    return Need(memory, rating_s + kept * (SCORING_STEPS + steps) * several.step_s())
+    rating_s = networks.count * networks.filters * 0.13
+    step_s = networks.step_s() + sum(replace(several, filters=filters).step_s(methods) for filters in kept)
+    return Need(memory, rating_s + (SCORING_STEPS + steps) * step_s)
 
 
 def deletion_need(seeds: int) -> Need:

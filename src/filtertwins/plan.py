@@ -276,7 +276,7 @@ class Plan:
         """What pruning a chunk and fine-tuning need."""
         [whole], pruning = self._networks([(name, network.filters)], seeds), self.settings.pruning
         methods, steps = (len(pruning.methods), pruning.fine_tuning_steps) if pruning else (0, 0)
-        return pruning_need(whole, methods, len(network.kept) + 1, steps)
+        return pruning_need(whole, methods, network.kept, steps)
 
     def measuring_need(self, studies: Sequence[Plain]) -> Need:
         """What measuring the networks of some studies needs."""

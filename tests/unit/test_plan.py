@@ -8,11 +8,11 @@ import pytest
 
 from filtertwins.bundles import Bundle
 from filtertwins.labels import labels
-from filtertwins.needs import Need, asked_mem_mb, asked_minutes
+from filtertwins.needs import Need, Networks, asked_mem_mb, asked_minutes, pruning_need, training_need
 from filtertwins.plan import Plan
 from filtertwins.provenance import as_json, digest
 from filtertwins.pruning.cost import network_cost
-from filtertwins.settings import load_settings
+from filtertwins.settings import Architecture, load_settings
 
 QUESTION = {
     "kernel": [3, 1],
@@ -214,6 +214,42 @@ def test_needs_grow_with_the_starts_side_by_side():
     one, six = (with_experiments({"starts": [{"scale": 1}] * count}, linear=long) for count in (1, 6))
     assert six.training_need(bundle).mem_mb > one.training_need(bundle).mem_mb
     assert six.training_need(bundle).seconds == pytest.approx(6 * one.training_need(bundle).seconds)
+
+
+RELU = {"activation": "relu", "batch": 128, "steps": 1000}
+COUNTS = (1, 2, 4, 8, 16, 32, 64, 100, 128)
+MEASURED = [  # on MNIST: how networks are trained, their filters, how many of each; the benchmark's seconds and MB
+    ({"batch": 512, "steps": 2000}, COUNTS, 10, 243, 1710),
+    ({"batch": 512, "steps": 10_000}, COUNTS[:5], 10, 342, 1031),
+    (RELU, (100,), 10, 182, 1033),
+    (RELU | {"kernel": [5, 5]}, (100,), 10, 253, 1028),
+    (RELU | {"steps": 2000}, (4,), 30, 55, 850),
+]
+MEASURED_PRUNING = [  # the same of rating filters by eight methods and training on for 200 steps, and the counts kept
+    ({"batch": 512}, 100, (2, 4, 8, 16, 32, 64), 146, 2641),
+    (RELU | {"kernel": [5, 5]}, 32, (2, 4, 8, 16, 24), 366, 1671),
+]
+SNAKEMAKE_MB = 2 * 140  # the two that run a job on a node, which its benchmark does not see
+
+
+def networks(model, filters, count):
+    return Networks(Architecture.model_validate(QUESTION | model | {"filters": [filters]}), filters, count)
+
+
+def is_more_but_not_much_more(need, seconds, mb):
+    assert 1.25 < need.mem_mb / (mb + SNAKEMAKE_MB) < 2.5
+    assert 0.5 < need.seconds / seconds < 4
+    assert 1.5 * seconds < 60 * asked_minutes(need)
+
+
+@pytest.mark.parametrize(("model", "counts", "count", "seconds", "mb"), MEASURED)
+def test_training_asks_for_more_than_was_measured_but_not_much_more(model, counts, count, seconds, mb):
+    is_more_but_not_much_more(training_need([[networks(model, filters, count) for filters in counts]]), seconds, mb)
+
+
+@pytest.mark.parametrize(("model", "filters", "kept", "seconds", "mb"), MEASURED_PRUNING)
+def test_pruning_asks_for_more_than_was_measured_but_not_much_more(model, filters, kept, seconds, mb):
+    is_more_but_not_much_more(pruning_need(networks(model, filters, 10), 8, kept, 200), seconds, mb)
 
 
 def test_what_is_asked_for_doubles_with_each_attempt_and_is_rounded_so_that_many_jobs_ask_for_the_same():
