@@ -4,7 +4,6 @@ from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
 from filtertwins.networks.weights import load_chunk, stacked
 from filtertwins.pruning.networks import chunk_deletions
-from filtertwins.settings import Architecture
 from filtertwins.tables.means import write_table
 from filtertwins.tables.pruned import obd_rows
 
@@ -23,7 +22,7 @@ def main(job: Job) -> None:
         with interrupts_end_at_once():
             before, after = training.fine_tune(
                 dataset,
-                Architecture.model_validate(condition["model"] | {"filters": [condition["filters"]]}),
+                training.architecture_of(condition),
                 stacked([network for _, _, network in deletions]),
                 [name["seed"] for name, _, _ in deletions],
                 job.params.steps,

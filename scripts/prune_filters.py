@@ -7,7 +7,6 @@ from filtertwins.errors import Job, interrupts_end_at_once, run_job
 from filtertwins.files import write_csv
 from filtertwins.networks.weights import load_chunk, stacked
 from filtertwins.pruning.networks import chunk_importances, prune_chunk
-from filtertwins.settings import Architecture
 from filtertwins.tables.pruned import IMPORTANCE_COLUMNS, importance_rows, pruning_rows
 
 
@@ -31,7 +30,7 @@ def main(job: Job) -> None:
         with interrupts_end_at_once():
             before, after = training.fine_tune(
                 dataset,
-                Architecture.model_validate(chunk.condition["model"] | {"filters": [kept]}),
+                training.architecture_of(chunk.condition, kept),
                 stacked([network for _, network in pruned]),
                 [name["seed"] for name in names],
                 steps,

@@ -3,7 +3,6 @@
 from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
 from filtertwins.networks.weights import holds_condition, save_chunk
-from filtertwins.settings import Architecture
 
 
 @run_job
@@ -23,7 +22,7 @@ def main(job: Job) -> None:
     diverged: list[training.DivergedError] = []
     for family in filter(None, missing):
         condition = family[0][1]
-        model = Architecture.model_validate(condition["model"] | {"filters": [condition["filters"]]})
+        model = training.architecture_of(condition)
         steps = training.total_steps(model.steps, model.epochs, len(dataset.train_labels), model.batch)
         snapshots = training.snapshot_steps(steps, condition["snapshots"])
         try:

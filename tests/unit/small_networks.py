@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from filtertwins.networks.weights import Parameters
+from filtertwins.settings import Start
 
 IMAGE, KERNEL, POSITIONS = (6, 5), (3, 2), 4 * 4
 ACTIVATIONS = ["linear", "relu", "tanh"]
+OWN = (Start(),)  # Each network starts from its own draw.
 
 
 def draw(rng, filters, classes, networks=1, kernel=KERNEL, image=IMAGE):
@@ -56,3 +58,10 @@ TWINS = [
     ("tanh", -1, None),
 ]
 """Activation, factor and bias of twins that merge without loss."""
+
+
+def condition_of(setting, filters, seeds, starts=OWN, also_scored=(), **names):
+    """What a chunk of some networks depends on, as training is told."""
+    starts = [start.model_dump(mode="json") for start in starts]
+    model = {"model": setting.model_dump(mode="json"), "filters": filters}
+    return names | model | {"seeds": list(seeds), "starts": starts, "also_scored": list(also_scored)}

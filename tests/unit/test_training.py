@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import condition_of
 
 from filtertwins.data import datasets
 from filtertwins.names import SPLITS
@@ -42,13 +43,8 @@ def architecture(**changes):
     return Architecture.model_validate(base | changes)
 
 
-def condition_of(setting, filters, seeds, also_scored=(), **names):
-    model = {"model": setting.model_dump(mode="json"), "filters": filters}
-    return names | model | {"seeds": list(seeds), "starts": [{}], "also_scored": list(also_scored)}
-
-
 def train(dataset, setting, filters, seeds, steps=(0, 20), also_scored=()):
-    condition = condition_of(setting, filters, seeds, also_scored)
+    condition = condition_of(setting, filters, seeds, also_scored=also_scored)
     return train_chunks(dataset, [condition], steps, report=lambda line: None)[0]
 
 
@@ -175,7 +171,7 @@ def test_linear_conditions_trained_side_by_side_are_those_trained_alone_to_the_l
     setting = architecture(optimizer="sgd", learning_rate=0.03, momentum=0.9)
     wider = setting.model_copy(update={"kernel": (5, 4), "initializer": "he_normal"})
     conditions = [
-        condition_of(own, filters, [3, 1], [7]) | {"starts": [{}, {"scale": 0.1}]}
+        condition_of(own, filters, [3, 1], also_scored=[7]) | {"starts": [{}, {"scale": 0.1}]}
         for own, filters in ((setting, 4), (setting, 1), (wider, 6))
     ]
     together = train_chunks(digits, conditions, (0, 5, 20), report=lambda line: None)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import softmax
+from small_networks import condition_of
 
 from filtertwins.data import datasets
 from filtertwins.experiments.twins import growth_bound
@@ -44,13 +45,7 @@ def architecture(**changes):
 
 
 def train(dataset, setting, seeds=(0,), starts=OWN, steps=(0, 1, 5, 30), filters=4):
-    condition = {
-        "model": setting.model_dump(mode="json"),
-        "filters": filters,
-        "seeds": list(seeds),
-        "starts": [start.model_dump(mode="json") for start in starts],
-        "also_scored": [],
-    }
+    condition = condition_of(setting, filters, seeds, starts)
     return train_chunks(dataset, [condition], steps, report=lambda line: None)[0]
 
 

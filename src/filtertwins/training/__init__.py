@@ -10,7 +10,7 @@ measures how long a network takes to answer.
 from filtertwins.training.runtime import one_thread  # This import comes first because it imports TensorFlow.
 
 # isort: split
-from filtertwins.training.chunks import train_chunks
+from filtertwins.training.chunks import architecture_of, train_chunks
 from filtertwins.training.fine_tuning import fine_tune
 from filtertwins.training.latency import measure_latency
 from filtertwins.training.networks import plain_model
@@ -19,6 +19,7 @@ from filtertwins.training.streams import snapshot_steps, total_steps
 
 __all__ = [
     "DivergedError",
+    "architecture_of",
     "fine_tune",
     "measure_latency",
     "one_thread",

@@ -17,6 +17,11 @@ from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.starts import start_from
 
 
+def architecture_of(condition: Mapping[str, Any], filters: int | None = None) -> Architecture:
+    """The architecture that a condition describes, with its own number of filters or with another one."""
+    return Architecture.model_validate(condition["model"] | {"filters": [filters or condition["filters"]]})
+
+
 def train_chunks(
     dataset: Dataset,
     conditions: Sequence[Mapping[str, Any]],
@@ -41,7 +46,7 @@ def train_chunks(
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
     image_shape: tuple[int, int] = dataset.train_images.shape[1:]
-    models = [Architecture.model_validate(own["model"] | {"filters": [own["filters"]]}) for own in conditions]
+    models = [architecture_of(condition) for condition in conditions]
     first, model = conditions[0], models[0]
     starts = [Start.model_validate(start) for start in first["starts"]]
     networks = [(seed, index) for seed in first["seeds"] for index in range(len(starts))]  # of one condition
