@@ -69,7 +69,6 @@ class ConvolutionalStack:
         self._scale = 1 / (1 - self._dropout / 2**16)  # Inverted dropout: entries that stay are scaled up; else 1.
         self._dropout_keys = [initializer_seed(seed, Purpose.DROPOUT) for seed in dict.fromkeys(seeds)]
         self._together = largest_divisor(networks // len(self._dropout_keys), TOGETHER_FILTERS // filters)
-        seen = _seen_pixels(image_shape, (height, width))
         in_all = self._together * filters
         seen = _seen_pixels(image_shape, (height, width))
         taps, positions = seen.shape
