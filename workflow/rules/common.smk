@@ -60,7 +60,6 @@ CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
 # Priorities of jobs. That of a training or pruning job is its time in seconds, so that the longest start first.
 TABLE = 10**6  # The claims wait for tables.
-LONG = 10**7  # Much waits for these jobs.
 ALONE = 10**8  # This job needs all cores: the earlier it comes, the fewer wait for it.
 
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
@@ -123,21 +122,14 @@ def function_of(name, **options):
 
 def measure(name, *made_tables, **more):
     """Have tables made of networks by one job. Each of `made_tables` has ``tables``, ``study`` and a function."""
-    need = plan.measuring_need([own["study"] for own in made_tables])
+    studies = [own["study"] for own in made_tables]
+    need = plan.measuring_need(studies)
+    chunks = {path for study in studies for path in plan.chunk_files(WEIGHTS, study)}
     make_tables(
         "measure_networks",
         name,
         [table for own in made_tables for table in own["tables"]],
-        more
-        | {
-            "chunks": sorted(
-                {
-                    path
-                    for own in made_tables
-                    for path in plan.chunk_files(WEIGHTS, own["study"])
-                }
-            )
-        },
+        more | {"chunks": sorted(chunks)},
         {"made": made_tables, "weights": WEIGHTS},
         need,
         {own["module"] for own in made_tables},

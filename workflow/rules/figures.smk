@@ -1,7 +1,7 @@
 # Figures from tables: fast, and without TensorFlow. The module filtertwins.figures.<figure> draws each.
 LOOK = {
     "labels": labels(settings),
-    "threshold": settings.measures.near_duplicate_threshold,
+    "threshold": THRESHOLD,
     "margins": settings.margins.model_dump(mode="json"),
 }
 

@@ -2,6 +2,10 @@
 # most of them.
 MEASURES = settings.measures.model_dump(mode="json")
 THRESHOLD = settings.measures.near_duplicate_threshold
+REDUNDANCY = [  # the three tables about redundancy, of the study's own networks and of the experiment's
+    ["redundancy", "near_duplicates", "clusters"],
+    ["kernel_shapes", "kernel_shapes_near_duplicates", "kernel_shapes_clusters"],
+]
 ROWS = {  # of experiments with networks of their own, what makes the rows of a chunk
     "twins": "experiments.twins.twin_rows",
     "condensation": "experiments.condensation.condensation_rows",
@@ -21,12 +25,10 @@ def tables_of(tables, study, function, **options):
     return made | {"tables": tables, "study": study, "each_chunk": False}
 
 
-def redundancy_of(prefix, study):
+def redundancy_of(study, tables):
     """The three tables about redundancy of a study."""
-    parts = ["redundancy", "near_duplicates", "clusters"]
-    tables = [f"{prefix}_{part}".replace("_redundancy", "") for part in parts]
     function = "tables.redundancy.redundancy_tables"
-    return tables_of(tables if prefix else parts, study, function, measures=MEASURES)
+    return tables_of(tables, study, function, measures=MEASURES)
 
 
 collected = [
@@ -54,13 +56,16 @@ strangers = tables_of(
 )
 images = ancient(DATASET_FILE)
 measure(
-    "measure_redundancy", redundancy_of("", plan.study()), strangers, dataset=images
+    "measure_redundancy",
+    redundancy_of(plan.study(), REDUNDANCY[0]),
+    strangers,
+    dataset=images,
 )
 
 beside = []
 # More shapes than the study's own networks have.
 if "kernel_shapes" in plan.experiments:
-    beside += [redundancy_of("kernel_shapes", plan.experiment("kernel_shapes"))]
+    beside += [redundancy_of(plan.experiment("kernel_shapes"), REDUNDANCY[1])]
 # Filters that are not trained, and labels that mean nothing.
 if "controls" in plan.experiments:
     function, study = "tables.controls.control_table", plan.controls()

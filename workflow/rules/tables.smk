@@ -22,12 +22,11 @@ if settings.pruned and len(CRITERIA) > 1:
 if "from_scratch" in TABLES:
     both = ["pruning", "from_scratch"]
     compare("small_or_pruned", both, "tables.pruning.compare_with_small", **MARGIN)
-for table, suffix in (("excess", ""), ("excess_by_threshold", "_near_duplicates")):
-    both = [f"redundancy{suffix}".removeprefix("redundancy_"), f"kernel_shapes{suffix}"]
-    both = [name for name in both if name in TABLES]
-    compare(table, both, f"tables.excess.{table}_table")
+redundancy, near_duplicates, _ = zip(*(own for own in REDUNDANCY if own[0] in TABLES))
+compare("excess", redundancy, "tables.excess.excess_table")
+curves = "tables.excess.excess_by_threshold_table"
+compare("excess_by_threshold", near_duplicates, curves)
 
-own = {each["table"] for each in COMPARED}
 make_tables(
     "compare_tables",
     "compare_tables",

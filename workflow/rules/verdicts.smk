@@ -33,8 +33,8 @@ rule check_claims:
             [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in DRAWN]
         ),
         figures=FIGURES,
-        labels=labels(settings),
-        threshold=settings.measures.near_duplicate_threshold,
+        labels=LOOK["labels"],
+        threshold=THRESHOLD,
     message:
         "judge the claims of the question and its answer, and write the captions and the summary"
     script:
