@@ -272,6 +272,15 @@ class Plan:
         """What training a bundle needs."""
         return training_need([self._networks(family, bundle.seeds) for family in bundle.families])
 
+    def urgency_s(self, bundle: Bundle) -> float:
+        """Seconds from a bundle's start to the end of what waits for it: its training, and the longest pruning."""
+        waiting = [
+            self.pruning_need(name, network, seeds).seconds
+            for name, network, first, seeds in self.pruned_chunks()
+            if first == bundle.first and (name, network.filters) in bundle.conditions
+        ]
+        return self.training_need(bundle).seconds + max(waiting, default=0.0)
+
     def pruning_need(self, name: str, network: PrunedNetwork, seeds: int) -> Need:
         """What pruning a chunk and fine-tuning need."""
         [whole], pruning = self._networks([(name, network.filters)], seeds), self.settings.pruning

@@ -291,6 +291,16 @@ def with_pruning(**network):
     return plan(pruning=pruning)
 
 
+def test_training_that_pruning_waits_for_starts_earlier():
+    found = with_pruning()
+    [pruned, *others] = sorted(found.bundles(), key=lambda own: ("question", 4) not in own.conditions or own.first)
+    (_, network, _, seeds), *_ = found.pruned_chunks()
+    waiting = found.pruning_need("question", network, seeds).seconds
+    assert found.urgency_s(pruned) == found.training_need(pruned).seconds + waiting
+    spared = [own for own in others if ("question", 4) not in own.conditions]
+    assert [found.urgency_s(own) for own in spared] == [found.training_need(own).seconds for own in spared]
+
+
 def test_pruned_networks_are_fine_tuned_at_each_number_of_filters_kept_and_whole():
     found = with_pruning()
     assert found.kept_counts() == [("question", 4, 1), ("question", 4, 2), ("question", 4, 4)]

@@ -58,7 +58,8 @@ BENCHMARKS = Path("benchmarks") / DATASET
 ENVIRONMENT = str(ROOT / "environment.yml")
 CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
-# Priorities of jobs. That of a training or pruning job is its time in seconds, so that the longest start first.
+# Priorities of jobs. That of a training or pruning job is the time in seconds from its start to the end of what waits for
+# it, so that the longest way to the end is started first.
 TABLE = 10**6  # The claims wait for tables.
 ALONE = 10**8  # This job needs all cores: the earlier it comes, the fewer wait for it.
 

@@ -38,7 +38,7 @@ for bundle in plan.bundles():
             LOGS / "train_networks" / f"{bundle.name}.log",
         benchmark:
             BENCHMARKS / "train_networks" / f"{bundle.name}.tsv"
-        priority: int(plan.training_need(bundle).seconds)
+        priority: int(plan.urgency_s(bundle))
         conda:
             ENVIRONMENT
         resources:
