@@ -30,7 +30,7 @@ help: ## list the targets
 install: $(INSTALLED) ## create .venv with the locked packages
 
 .PHONY: quickstart
-quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: one to two minutes, no download
+quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: about a minute, no download
 	snakemake --cores $(CORES) --configfile config/quickstart.yaml $(OPTIONS)
 
 .PHONY: figures

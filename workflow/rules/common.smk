@@ -58,10 +58,10 @@ BENCHMARKS = Path("benchmarks") / DATASET
 ENVIRONMENT = str(ROOT / "environment.yml")
 CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
-# Priorities of jobs. That of a training or pruning job is the time in seconds from its start to the end of what waits for
-# it, so that the longest way to the end is started first.
-TABLE = 10**6  # The claims wait for tables.
-ALONE = 10**8  # This job needs all cores: the earlier it comes, the fewer wait for it.
+# A job's priority is its estimated time in seconds, and for a training job the time from its start to the end of what waits
+# for it, so that the longest way to the end is started first. One job needs all cores: the earlier it comes, the fewer
+# wait for it.
+ALONE = 10**8
 
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
 BESIDE = {table: [f"{table}_means"] for table in """
@@ -104,14 +104,14 @@ def asks(need):
     }
 
 
-def make_tables(script, name, tables, inputs, parameters, need, modules=(), **more):
+def make_tables(script, name, tables, inputs, parameters, need, modules=()):
     """Have tables made by a job of this name, which runs a script on inputs and parameters by their names."""
     JOBS[name] = dict(
         inputs=inputs,
         outputs=made(*tables),
         parameters=code_of(script, *modules) | parameters,
         resources=asks(need),
-        **more,
+        priority=int(need.seconds),
     )
 
 

@@ -55,7 +55,7 @@ for name, job in JOBS.items():
             LOGS / f"{name}.log",
         benchmark:
             BENCHMARKS / f"{name}.tsv"
-        priority: TABLE
+        priority: job["priority"]
         conda:
             ENVIRONMENT
         resources:
