@@ -9,6 +9,7 @@ CORES ?= all
 OPTIONS ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+SCHEMA := workflow/schemas/config.schema.json
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 $(INSTALLED): requirements.lock
@@ -27,7 +28,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(INSTALLED) ## create .venv with the locked packages
+install: $(INSTALLED) $(SCHEMA) ## create .venv with the locked packages
+
+# Editors complete and check the files in config/ through it.
+$(SCHEMA): src/filtertwins/settings.py $(INSTALLED)
+	mkdir -p $(@D)
+	PYTHONPATH=src python -m filtertwins.settings > $@
 
 .PHONY: quickstart
 quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: about a minute, no download
@@ -84,10 +90,6 @@ format: $(INSTALLED) ## format the code
 	ruff format
 	snakefmt Snakefile workflow
 
-.PHONY: schema
-schema: $(INSTALLED) ## write the config's JSON schema from the settings
-	PYTHONPATH=src python -m filtertwins.settings > workflow/schemas/config.schema.json
-
 .PHONY: lock
 lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
@@ -96,4 +98,4 @@ lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs 
 
 .PHONY: clean
 clean: ## remove results, logs, the figures of digits and slurm-demo; keep downloads and what git tracks
-	git clean -dfX --quiet -- results logs benchmarks figures/digits figures/bench slurm-demo .snakemake
+	git clean -dfX --quiet -- results logs benchmarks figures/digits slurm-demo .snakemake

@@ -74,6 +74,15 @@ TINY = {
     },
 }
 NOTHING: dict[str, int] = {}
+# Run a rule's script as Snakemake does, on parts of a job in JSON: lists stand for files or values without names.
+RUN_JOB = """
+import json, runpy, sys, types
+from snakemake.iocontainers import Namedlist
+script, parts = sys.argv[1], {"wildcards": []} | json.loads(sys.argv[2])
+lists = {name: Namedlist(fromdict=own) if isinstance(own, dict) else Namedlist(own) for name, own in parts.items()}
+job = types.SimpleNamespace(config={}, scriptdir=script.rpartition("/")[0], **lists)
+runpy.run_path(script, {"snakemake": job}, "__main__")
+"""
 PRUNED = "results/digits/pruning/question/filters-003_seeds-000-001.csv"
 
 
@@ -146,7 +155,7 @@ class Study:
 def run_job(script, **job):
     """Run a rule's script alone, on a job of these inputs, outputs and so on; the ended process, and the job's log."""
     log = Path(job.setdefault("log", [str(Path(next(iter(job["output"]))).with_suffix(".log"))])[0])
-    command = [sys.executable, str(ROOT / "tools" / "run_job.py"), script, json.dumps(job, default=str)]
+    command = [sys.executable, "-c", RUN_JOB, str(ROOT / "scripts" / f"{script}.py"), json.dumps(job, default=str)]
     environment = clean_environment() | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     return done, log.read_text(encoding="utf-8")

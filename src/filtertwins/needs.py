@@ -1,7 +1,7 @@
 """What jobs need of a machine: memory and time, estimated from benchmarks of the MNIST study on two cores.
 
 Memory is a quarter or more above the most that was measured. Time is about what was measured; jobs ask for three times
-as much. ``tools/check_resources.py`` compares what jobs ask for with the benchmarks of a finished study.
+as much. ``tools/show_times.py`` says what the jobs of a finished study took.
 """
 
 from __future__ import annotations

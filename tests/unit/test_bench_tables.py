@@ -38,9 +38,9 @@ def test_operations_are_those_of_the_layers_or_of_effective_weights_and_one_dens
     images, positions, filters = 128, 24 * 24, 32
     convolution = 2 * images * positions * filters * 25  # A multiplication and an addition count as two.
     dense = 2 * images * positions * filters * 10
-    assert step_flops(RELU, filters, IMAGE, collapsed=False) == 2 * convolution + 3 * dense
+    assert step_flops(RELU, filters, IMAGE) == 2 * convolution + 3 * dense
     of_images, of_weights = 2 * 512 * 784 * 10, 2 * 26 * 28 * 16 * 3 * 10
-    assert step_flops(LINEAR, 16, IMAGE, collapsed=True) == 2 * of_images + 3 * of_weights
+    assert step_flops(LINEAR, 16, IMAGE) == 2 * of_images + 3 * of_weights
 
 
 def test_the_limit_is_the_larger_of_arithmetic_and_memory():
@@ -50,14 +50,9 @@ def test_the_limit_is_the_larger_of_arithmetic_and_memory():
     slow_memory = {"operations": 1e15} | {f"copying_{size}": 1e9 for size in sizes}
     slow_arithmetic = {"operations": 1e9} | {f"copying_{size}": 1e15 for size in sizes}
     by_memory, by_arithmetic = (limits(conditions, IMAGE, machine) for machine in (slow_memory, slow_arithmetic))
-    assert by_memory["competitor"].tolist() == ["limit", "limit_layered", "limit"]
-    assert by_memory["step_ms"][0] == by_memory["step_ms"][1]  # Each form reads and writes the same weights.
+    assert by_memory["competitor"].tolist() == ["limit", "limit"]
     assert by_memory["step_ms"][0] == pytest.approx(7 * 4 * (16 * 4 + 26 * 28 * 16 * 10 + 10) / 1e6)
-    operations = [
-        step_flops(LINEAR, 16, IMAGE, collapsed=True),
-        step_flops(LINEAR, 16, IMAGE, collapsed=False),
-        step_flops(RELU, 16, IMAGE, collapsed=False),
-    ]
+    operations = [step_flops(architecture, 16, IMAGE) for architecture in conditions.values()]
     np.testing.assert_allclose(by_arithmetic["step_ms"] * 1e6, operations)
 
 
@@ -70,7 +65,7 @@ def test_ratios_are_taken_within_rounds():
     ]
     limit = limits({("question", 1): LINEAR}, IMAGE, {"operations": 1e11, f"copying_{16 * 7294}": 1e9})
     table = compare(pd.DataFrame(turns), limit).set_index("competitor")
-    assert table.index.tolist() == ["keras_fit", "jax_vmap", "project", "limit", "limit_layered"]
+    assert table.index.tolist() == ["keras_fit", "jax_vmap", "project", "limit"]
     own = table.loc["project"]
     assert [own["step_ratio_least"], own["step_ratio"], own["step_ratio_most"]] == pytest.approx([20, 20, 20])
     assert [own["step_ms_least"], own["step_ms"], own["step_ms_most"]] == pytest.approx([0.5, 0.5, 5])

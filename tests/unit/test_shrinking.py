@@ -206,7 +206,6 @@ def test_the_cost_of_a_network_is_counted_layer_by_layer(rng, filters):
     assert (cost.parameters, cost.bytes) == (draw(rng, filters, CLASSES).count, 4 * cost.parameters)
     assert cost.convolution_macs == POSITIONS * filters * KERNEL[0] * KERNEL[1]
     assert cost.dense_macs == POSITIONS * filters * CLASSES
-    assert cost.macs == cost.convolution_macs + cost.dense_macs
 
 
 def test_the_questions_network_has_ten_classes():

@@ -21,22 +21,21 @@ MATRIX, PRODUCTS = 3072, 10  # rows and columns of a large matrix; how often it 
 ADAM_TRAFFIC = 7  # Adam reads weights, gradients and two moments, and writes weights and moments.
 
 
-def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int], *, collapsed: bool) -> int:
+def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
     """Multiplications and additions of one training step of one network, forward and backward.
 
     Only products count: the convolution with its gradient by the kernels (that by the images is not needed), and the
-    dense layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser do not.
+    dense layer with its gradients by the weights and by the maps. Biases, activation, softmax and optimiser do not. The
+    products of a linear network are those that form effective weights from kernels and dense weights, and of every
+    image with the effective weights, each with its gradients.
 
     Args:
         architecture: the network; its ``filters`` are ignored.
         filters: the number of filters.
         image_shape: rows and columns.
-        collapsed: whether the network has the form that training gives to linear ones. Then the products are those that
-            form effective weights from kernels and dense weights, and of every image with the effective weights, each
-            with its gradients.
     """
     cost = network_cost(architecture.kernel, filters, image_shape)
-    if collapsed:
+    if architecture.activation == "linear":
         of_weights = cost.convolution_macs * CLASSES  # Each dense weight is spread over a kernel.
         of_image = math.prod(image_shape) * CLASSES
         return 2 * (3 * of_weights + 2 * architecture.batch * of_image)
@@ -49,7 +48,7 @@ def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[i
 
 
 def limits(conditions: Conditions, image_shape: tuple[int, int], machine: Mapping[str, float]) -> pd.DataFrame:
-    """The least time of a model-step on all cores: a row for each condition, and two for linear networks.
+    """The least time of a model-step on all cores, a row for each condition.
 
     Args:
         conditions: what is trained.
@@ -60,11 +59,8 @@ def limits(conditions: Conditions, image_shape: tuple[int, int], machine: Mappin
     for (name, filters), architecture in conditions.items():
         copying = machine[f"copying_{working_bytes(architecture, filters, image_shape)}"]
         memory_ms = 1000 * ADAM_TRAFFIC * network_cost(architecture.kernel, filters, image_shape).bytes / copying
-        linear = architecture.activation == "linear"
-        for competitor, collapsed in [("limit", linear)] + [("limit_layered", False)] * linear:
-            flops = step_flops(architecture, filters, image_shape, collapsed=collapsed)
-            arithmetic_ms = 1000 * flops / machine["operations"]
-            rows.append((name, filters, competitor, max(arithmetic_ms, memory_ms)))
+        arithmetic_ms = 1000 * step_flops(architecture, filters, image_shape) / machine["operations"]
+        rows.append((name, filters, "limit", max(arithmetic_ms, memory_ms)))
     return pd.DataFrame(rows, columns=["architecture", "filters", "competitor", "step_ms"])
 
 

@@ -1,63 +1,32 @@
-"""This project, as its workflow runs it: ``scripts/train_networks.py``, a one-thread process for every chunk of seeds.
-
-Under ``snakemake --cores N`` there are N of them side by side; here they are N chunks of one condition.
-"""
+"""This project, as its workflow trains: several seeds in a chunk, in a one-thread process."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from work import Trained, Work, side_by_side
+from work import Trained, Work
 
-from filtertwins.networks.weights import load_chunk
-from filtertwins.plan import Plan
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}  # as in the workflow
+from filtertwins import training
+from filtertwins.networks.weights import save_chunk
 
 
-def train(work: Work, plan: Plan, cores: int) -> Trained:
-    """The work's seeds in one chunk, and for each further core a chunk of as many others."""
+def train(work: Work, condition: Mapping[str, Any]) -> Trained:
+    """The networks of a condition, which says all that training depends on."""
+    training.one_thread()
+    reported_s: list[float] = []
 
-    def train_chunk(number: int) -> Trained:
-        first, seeds = number * len(work.seeds), len(work.seeds)
-        condition = plan.condition(work.name, work.filters, first, first + seeds - 1)
-        condition["model"] |= {"steps": work.architecture.steps, "epochs": None}
-        output = Path(folder) / f"{number}.npz"
-        files = {"input": {"dataset": str(work.dataset)}, "output": [str(output)]}
-        step_s = run_script("train_networks", files | {"params": {"families": [[condition]], "code": ""}})
-        chunk = load_chunk(output)
-        accuracies = chunk.scores.correct[-1] / chunk.images[-1]  # on the test images
-        return Trained(0.0, step_s, dict(zip(chunk.seeds.tolist(), accuracies.tolist(), strict=True)))
+    def report(_: str) -> None:
+        reported_s.append(time.perf_counter())
 
-    start_s = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(cores) as pool:
-        parts = list(pool.map(train_chunk, range(cores)))
-        wall_s = time.perf_counter() - start_s
-    return side_by_side(wall_s, parts)
-
-
-def run_script(name: str, job: Mapping[str, Any]) -> float:
-    """Run a script that trains, as Snakemake does: the time of a step, from the first reported one to the last."""
-    command = [sys.executable, str(ROOT / "tools" / "run_job.py"), name, json.dumps({**job, "log": ["/dev/stdout"]})]
-    printed, reports = [], []
-    with subprocess.Popen(command, env=os.environ | ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            printed.append(line)
-            # A report says ``step 100/2000``. The first comes when all is compiled.
-            if step := re.search(r"step (\d+)/", line):
-                reports.append((int(step[1]), time.perf_counter()))
-    if process.returncode:
-        sys.exit(f"error: {name} failed:\n{''.join(printed)}")
-    (first, first_s), (last, last_s) = reports[0], reports[-1]
-    return (last_s - first_s) / (last - first)
+    snapshots = training.snapshot_steps(work.architecture.steps, condition["snapshots"])
+    (chunk,) = training.train_chunks(work.data(), [condition], snapshots, report=report)
+    with tempfile.TemporaryDirectory() as folder:
+        save_chunk(chunk, Path(folder) / "chunk.npz")
+    steps = chunk.reported_steps[-1] - chunk.reported_steps[0]  # The first report comes when all is compiled.
+    accuracies = chunk.scores.correct[-1] / chunk.images[-1]  # on the test images
+    step_s = float((reported_s[-1] - reported_s[0]) / steps)
+    return Trained(0.0, step_s, dict(zip(chunk.seeds.tolist(), accuracies.tolist(), strict=True)))

@@ -13,7 +13,6 @@ COMPETITORS = {  # in the order of the tables
     "jax_vmap": "JAX, vmap over seeds",
     "project": "this project",
     "limit": "limit",
-    "limit_layered": "limit of the layered form",
 }
 
 

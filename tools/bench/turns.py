@@ -7,7 +7,7 @@
 
 In a round everybody has a turn at each condition, so that a slow spell hits all. PyTorch, JAX and the naive pipeline
 have their turn in the first round alone. Further rounds follow as long as there is time. docs/benchmark.md says what is
-compared. Tables go to ``results/bench/``, the figure ``bench_training`` to ``figures/bench/``.
+compared. Tables go to ``results/bench/``.
 """
 
 from __future__ import annotations
@@ -27,19 +27,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import naive
 import pandas as pd
-import project
 import yaml
-from figure import draw
 from limit import limits, measure_machine, working_bytes
 from tables import COMPETITORS, as_text, compare
-from work import Trained, Work, call, processes
+from work import Trained, Work, call, processes, side_by_side
 
 from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import StudyError
-from filtertwins.figures.output import save
-from filtertwins.figures.style import Look
 from filtertwins.files import write_csv
 from filtertwins.plan import Plan
 from filtertwins.provenance import code_digest
@@ -81,11 +76,18 @@ class Turns:
         faster = min(feeds, key=lambda feed: tried[feed].step_s)
         self._feeds[work.name, work.filters] = [faster]
         self._record(own, number, "keras_fit", tried[faster])
-        self._record(work, number, "project", project.train(work, self._plan, self._cores))
+        chunks = []
+        for first in range(0, self._cores * len(work.seeds), len(work.seeds)):  # one for each core, as Snakemake has it
+            condition = self._plan.condition(work.name, work.filters, first, first + len(work.seeds) - 1)
+            condition["model"] |= {"steps": work.architecture.steps, "epochs": None}
+            chunks.append((work, condition))
+        self._record(work, number, "project", side_by_side("project", chunks))
 
     def first_round(self, work: Work, few: Work) -> None:
         """The turns of the others; slow ones train few steps, and Keras as many to compare accuracies with."""
-        self._record(work, 0, "naive", naive.train(work, self._cores))
+        # The naive pipeline has a one-thread process for every network: import Keras, read the data, fit, test.
+        alone = [(replace(work, seeds=[seed]), "tf_data", 1) for seed in range(self._cores)]
+        self._record(work, 0, "naive", side_by_side("keras_fit", alone))
         weights, order = (self._call("keras_fit", what, few) for what in ("initial_weights", "batch_order"))
         own = replace(few, seeds=[0])
         self._record(own, 0, "keras_fit_few_steps", self._call("keras_fit", "train", own, "tf_data"))
@@ -183,5 +185,4 @@ def main() -> None:
     table = compare(taken, limits(conditions, image_shape, best))
     write_csv(taken, Path("results/bench/turns.csv"))
     write_csv(table, Path("results/bench/training.csv"))
-    save(draw(table, Look()), Path("figures/bench/bench_training"))
     print("", f"{cpu_name()}, {cores} cores, {best['operations'] / 1e9:.0f} GFLOP/s", as_text(table), sep="\n\n")

@@ -70,10 +70,17 @@ def timed(work: Work, run: Callable[[int, int], object]) -> tuple[float, float]:
     return end_s - start_s, (end_s - warm_s) / (work.architecture.steps - work.warm)
 
 
-def side_by_side(wall_s: float, parts: Sequence[Trained]) -> Trained:
-    """What processes trained at the same time, as one result; their rates add up."""
+def side_by_side(module: str, jobs: Sequence[tuple[Any, ...]]) -> Trained:
+    """Train at the same time, each job (the arguments of a module's ``train``) in a process of its own.
+
+    Their rates add up. The time of all is that of the processes from start to end: imports, data, compilation, testing.
+    """
+    start_s = time.perf_counter()
+    with processes(len(jobs)) as pool:
+        runs = [pool.submit(call, module, "train", *job) for job in jobs]
+        parts = [run.result() for run in runs]
     accuracies = {seed: accuracy for part in parts for seed, accuracy in part.accuracies.items()}
-    return Trained(wall_s, harmonic_mean([part.step_s for part in parts]), accuracies)
+    return Trained(time.perf_counter() - start_s, harmonic_mean([part.step_s for part in parts]), accuracies)
 
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:

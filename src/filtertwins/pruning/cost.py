@@ -18,11 +18,6 @@ class NetworkCost:
     convolution_macs: int
     dense_macs: int
 
-    @property
-    def macs(self) -> int:
-        """The multiply-accumulates of both layers together."""
-        return self.convolution_macs + self.dense_macs
-
 
 def network_cost(
     kernel: tuple[int, int], filters: int, image_shape: tuple[int, int], classes: int = CLASSES
