@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import pairwise
-from operator import mul
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -77,7 +74,7 @@ def patch_moment(images: Bytes, kernel: tuple[int, int], *, bias: bool = False) 
 
 
 def never_active_on(kernels: Numbers, biases: Numbers, images: Bytes) -> NDArray[np.bool_]:
-    """Which ReLU filters answer 0 to every patch of some images: w·x + b ≤ 0, decided without rounding.
+    """Which ReLU filters answer 0 to every patch of some images: w·x + b ≤ 0, in double precision.
 
     They get no gradient from these images, and all do the same job, which is none. Most filters are decided by the
     largest answer that any patch with pixels in [0, 1] could have, or by the first images.
@@ -100,60 +97,14 @@ def never_active_on(kernels: Numbers, biases: Numbers, images: Bytes) -> NDArray
         raise ValueError(f"kernels: {kernels.shape} do not fit biases {biases.shape} and images {images.shape}")
     weights = np.moveaxis(kernels.reshape(networks, elements, filters), 1, -1).reshape(-1, elements).astype(np.float64)
     own = biases.reshape(-1).astype(np.float64)
-    largest = _WHITE * (np.maximum(weights, 0).sum(axis=1) + own)
-    undecided = np.flatnonzero(largest > -_rounding(weights, own, np.float64))
+    undecided = np.flatnonzero(np.maximum(weights, 0).sum(axis=1) + own > 0)
     active = np.zeros(len(weights), dtype=bool)
     for block in patch_blocks(images, (height, width), _FIRST_IMAGES):
         if not len(undecided):
             break
-        patches = _distinct(block).astype(np.float32)
+        patches = block.astype(np.float64)  # Answers to bytes are 255 times as large as those to pixels in [0, 1].
         for some in np.array_split(patches, -(-len(undecided) * patches.shape[1] // _CACHED), axis=1):
-            active[undecided] |= _are_active(weights[undecided], own[undecided], some)
+            answers = weights[undecided] @ some + _WHITE * own[undecided, np.newaxis]
+            active[undecided] |= (answers > 0).any(axis=1)
         undecided = undecided[~active[undecided]]
     return ~active.reshape(networks, filters)
-
-
-def _distinct(patches: Bytes) -> Bytes:
-    """The patches without most of those that occur before: all copies of small ones, and of the black one."""
-    if len(patches) <= 8:
-        codes = np.zeros((patches.shape[1], 8), dtype=np.uint8)
-        codes[:, : len(patches)] = patches.T
-        return np.unique(codes.view(np.uint64)).view(np.uint8).reshape(-1, 8).T[: len(patches)]
-    bright = np.zeros(patches.shape[1], dtype=np.uint8)
-    for row in patches:
-        np.bitwise_or(bright, row, out=bright)
-    bright[np.argmin(bright)] = 1  # One black patch stays, if there is any.
-    return patches[:, bright > 0]
-
-
-def _are_active(weights: Floats, biases: Floats, patches: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which filters answer above 0 to any patch, (filter,): in single precision, or exactly where that is too close.
-
-    Answers are 255 times as large as those to pixels in [0, 1], since patches are bytes.
-    """
-    answers = weights.astype(np.float32) @ patches  # (filter, patch)
-    offsets = _WHITE * biases
-    highest = answers.max(axis=1) + offsets
-    doubt = _rounding(weights, biases, np.float32)
-    active = highest > doubt
-    for place in np.flatnonzero(np.abs(highest) <= doubt):
-        near = patches[:, answers[place] + offsets[place] >= -doubt[place]]
-        active[place] = _is_active(weights[place], float(biases[place]), near.astype(np.float64))
-    return np.asarray(active)
-
-
-def _is_active(weights: Floats, bias: float, patches: Floats) -> bool:
-    """Whether one filter answers above 0 to any patch, in fractions where floats are too close."""
-    answers = weights @ patches + _WHITE * bias
-    doubt = _rounding(weights[np.newaxis], np.array([bias]), np.float64)[0]
-    if answers.max() > doubt:
-        return True
-    near = np.unique(patches[:, answers >= -doubt], axis=1).T.astype(int).tolist()
-    own, offset = [Fraction(weight) for weight in weights.tolist()], _WHITE * Fraction(bias)
-    return any(sum(map(mul, own, patch), offset) > 0 for patch in near)
-
-
-def _rounding(weights: Floats, biases: Floats, precision: type[np.floating[Any]]) -> Floats:
-    """What rounding can change of filters' answers to bytes (Higham 2002, Accuracy and Stability, section 3.1)."""
-    terms = weights.shape[1] + 3
-    return np.asarray(terms * np.finfo(precision).eps * _WHITE * (np.abs(weights).sum(axis=1) + np.abs(biases)))
