@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from filtertwins.data.datasets import load_digits
 from filtertwins.networks.weights import Chunk, Parameters
 
 pytest_plugins = ["studies"]
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items):
 def root():
     """The repository."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The embedded digits."""
+    return load_digits()
 
 
 @pytest.fixture

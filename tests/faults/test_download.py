@@ -258,14 +258,6 @@ def test_a_folder_that_cannot_be_read_is_passed_over(folder, tmp_path, good_mirr
     assert_verified(folder)
 
 
-def test_a_file_put_there_by_hand_is_left_and_its_fault_told(folder, tmp_path):
-    folder.mkdir(parents=True)
-    (folder / FILE.name).write_bytes(b"<html>")
-    with pytest.raises(DownloadError, match=rf"{FILE.name} is an HTML page, not a gzip file"):
-        fetch(folder, str(tmp_path / "absent"))
-    assert (folder / FILE.name).read_bytes() == b"<html>"
-
-
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

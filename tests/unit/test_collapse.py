@@ -115,11 +115,6 @@ def test_a_class_that_is_never_seen_has_no_probability(drawn):
     np.testing.assert_allclose(chances.mean(axis=0)[[1, 5, 7]], np.bincount(labels) / len(labels), atol=1e-12)
 
 
-def test_a_negative_penalty_is_refused(drawn):
-    with pytest.raises(ValueError, match=r"penalty: -0\.1; allowed: 0 or more"):
-        fit_softmax_regression(*drawn, -0.1, 10)
-
-
 def test_a_row_says_how_far_the_fit_got_and_how_good_it_is(rng, drawn):
     dataset = as_dataset(rng, *drawn)
     row, again = (optimum_row("made up", dataset, 1e-3, 500) for _ in range(2))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from filtertwins import files
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset, decode_idx_dataset, load_digits
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset, decode_idx_dataset
 from filtertwins.data.downloads import mirrors_with_site_mirror
 from filtertwins.data.idx import IdxError, PayloadError, decode_idx, sized_payload
 from filtertwins.errors import StudyError
@@ -205,11 +205,6 @@ def test_a_dataset_refuses_arrays_that_cannot_be_one(name, array, message):
 
 
 # --- digits
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_digits()
 
 
 def test_digits_are_split_once_and_for_all_versions_of_scikit_learn(digits):

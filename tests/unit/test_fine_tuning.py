@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 
-import keras
 import numpy as np
 import pytest
+from plain_keras import fit, pixels
 
-from filtertwins.data import datasets
 from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.shrinking import remove_filters
@@ -44,11 +43,6 @@ def way(request, monkeypatch):
         monkeypatch.setattr(convolutional, name, value)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return datasets.load_digits()
-
-
 def architecture(activation="relu", **changes):
     base = {"kernel": (3, 1), "activation": activation, "learning_rate": 1e-2, "batch": 32, "steps": 9, "filters": (4,)}
     return Architecture.model_validate(base | changes)
@@ -68,14 +62,8 @@ def plainly_trained_on(dataset, setting, network, seed):
     """A Keras user's own loop from given weights; the test split's mean loss."""
     model = plain_model(setting, network.kernels.shape[-1], seed, IMAGE)
     model.set_weights([network.kernels[0][:, :, None], network.biases[0], network.head[0], network.head_bias[0]])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(setting.learning_rate), loss, run_eagerly=True)
-    order = batches(seed, len(dataset.train_labels), setting.batch, Purpose.FINE_TUNING)
-    for indices in itertools.islice(order, STEPS):
-        images = dataset.train_images[indices][..., None].astype(np.float32) / 255
-        model.train_on_batch(images, dataset.train_labels[indices])
-    images = dataset.test_images[..., None].astype(np.float32) / 255
-    return model.evaluate(images, dataset.test_labels, batch_size=500, verbose=0)
+    fit(model, dataset, setting, seed, STEPS, Purpose.FINE_TUNING)
+    return model.evaluate(pixels(dataset.test_images), dataset.test_labels, batch_size=500, verbose=0)[0]
 
 
 @pytest.mark.parametrize("activation", ["linear", "tanh"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from itertools import count
 
 import pytest
@@ -41,24 +39,6 @@ def digest(tmp_path):
     return with_changes
 
 
-@pytest.fixture
-def real(root, tmp_path):
-    """A function: the digest of a script of the real tree, in a copy with a line appended to some files."""
-    numbers = count()
-
-    def with_changed(script, *changed, modules=()):
-        folder = tmp_path / str(next(numbers))
-        for name in ("src", "scripts"):
-            shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in changed:
-            files = folder / "src" / PACKAGE / name
-            for path in files.rglob("*.py") if files.is_dir() else [files]:
-                path.write_text(path.read_text(encoding="utf-8") + "\n\nCHANGED = True\n", encoding="utf-8")
-        return code_digest(folder / "scripts" / f"{script}.py", folder / "src", modules)
-
-    return with_changed
-
-
 def test_comments_docstrings_layout_and_place_do_not_count(digest):
     reworded = (
         "'''Reworded,\n\nat length.'''\nfrom filtertwins.second import number\n\n\nvalue = (\n    number\n    + 1\n)\n"
@@ -87,32 +67,6 @@ def test_modules_that_it_does_not_run_or_whose_effect_reaches_jobs_otherwise_do_
 def test_modules_that_a_script_imports_by_name_count_where_they_are_given(digest):
     changed = {"src/filtertwins/apart.py": "number = 6\n"}
     assert digest(changed, [f"{PACKAGE}.apart"]) != digest((), [f"{PACKAGE}.apart"]) != digest()
-
-
-def test_a_figure_depends_on_its_own_module_and_on_neither_training_nor_another_figure(real, root):
-    rules = (root / "workflow" / "rules" / "figures.smk").read_text(encoding="utf-8")
-    names = re.findall(r'^        "(\w+)": \(', rules, re.MULTILINE)
-    assert len(names) >= 16
-    own, other = names[:2]
-    before = real("plot_figures", modules=[f"{PACKAGE}.figures.{own}"])
-    assert real("plot_figures", f"figures/{own}.py", modules=[f"{PACKAGE}.figures.{own}"]) != before
-    others = ("training", "claims", "tables", f"figures/{other}.py")
-    assert real("plot_figures", *others, modules=[f"{PACKAGE}.figures.{own}"]) == before
-
-
-@pytest.mark.parametrize(
-    ("script", "not_of", "of"),
-    [
-        ("train_networks", ["figures", "measures", "tables", "page", "plan.py"], ["training", "networks/weights.py"]),
-        ("fit_optimum", ["training", "figures", "claims"], ["experiments/collapse.py", "files.py"]),
-        ("check_claims", ["training", "figures", "data"], ["page/summary.py", "claims"]),
-    ],
-)
-def test_a_job_depends_on_the_rooms_that_it_uses(real, script, not_of, of):
-    before = real(script)
-    assert real(script, *not_of) == before
-    for name in of:
-        assert real(script, name) != before
 
 
 def test_every_python_reads_the_same_digest(tmp_path):

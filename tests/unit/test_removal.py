@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from small_networks import ACTIVATIONS, KERNEL, POSITIONS, TWINS, by_filter, draw, draw_images, plant_twin, stack
+from small_networks import ACTIVATIONS, TWINS, by_filter, draw, draw_images, plant_twin, stack
 
 from filtertwins.experiments.removal import removal_costs, removal_rows, stand_ins
-from filtertwins.networks import forward
 from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.pruning.shrinking import remove_filters
 
@@ -136,24 +135,6 @@ def test_float32_changes_costs_by_no_more_than_its_rounding(rng, tried, activati
     for name in COSTS:
         np.testing.assert_allclose(getattr(rounded, name), getattr(exact, name), rtol=0, atol=1e-6)
     assert (rounded.loss_increase != exact.loss_increase).all()
-
-
-@pytest.mark.parametrize("activation", ["linear", "tanh"])
-def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(rng, tried, monkeypatch, activation):
-    network, shapes = draw(rng, FILTERS, CLASSES), []
-
-    def watched(maps):
-        shapes.append(maps.shape)
-        return np.tanh(maps)
-
-    monkeypatch.setitem(forward.ACTIVATIONS, "tanh", watched)
-    whole = removal_costs(network, *tried, activation)
-    monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * POSITIONS * KERNEL[0] * KERNEL[1])
-    in_blocks = removal_costs(network, *tried, activation)
-    if activation == "tanh":
-        assert shapes == [(FILTERS, count * POSITIONS) for count in [IMAGES, 7, 7, 7, 7, 7, 5]]
-    for name in COSTS:
-        np.testing.assert_allclose(getattr(in_blocks, name), getattr(whole, name), rtol=0, atol=1e-12)
 
 
 # removal.csv: five 3x1 filters, two of one direction, one that is opposite, one across, and a zero.

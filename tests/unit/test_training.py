@@ -1,18 +1,16 @@
 """The stacked trainer against plain Keras, against itself in other chunks, and its promises."""
 
-import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from plain_keras import fit, pixels
 from small_networks import condition_of
 
-from filtertwins.data import datasets
 from filtertwins.names import SPLITS
 from filtertwins.settings import Architecture
 from filtertwins.training import DivergedError, convolutional, loop, plain_model, train_chunks
@@ -26,45 +24,14 @@ GOLDEN_ORDER = [3, 11, 9, 1, 8, 0, 2, 10, 5, 4, 6, 7]
 GOLDEN_KERNEL = [0.2402829, -0.1301422, -0.1399161]
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return datasets.load_digits()
-
-
 def architecture(**changes):
-    base = {
-        "kernel": (3, 1),
-        "activation": "linear",
-        "learning_rate": 1e-3,
-        "batch": 48,
-        "steps": 20,
-        "filters": (4,),
-    }
+    base = {"kernel": (3, 1), "activation": "linear", "learning_rate": 1e-3, "batch": 48, "steps": 20, "filters": (4,)}
     return Architecture.model_validate(base | changes)
 
 
 def train(dataset, setting, filters, seeds, steps=(0, 20), also_scored=()):
     condition = condition_of(setting, filters, seeds, also_scored=also_scored)
     return train_chunks(dataset, [condition], steps, report=lambda line: None)[0]
-
-
-def pixels(images):
-    return images[..., None].astype(np.float32) / 255
-
-
-def plain_training(dataset, setting, filters, seed, steps):
-    """A Keras user's own loop with the seed's initial weights and batches."""
-    model = plain_model(setting, filters, seed, IMAGE)
-    optimizers = {
-        "adam": lambda: keras.optimizers.Adam(setting.learning_rate),
-        "adamw": lambda: keras.optimizers.AdamW(setting.learning_rate, weight_decay=setting.weight_decay),
-        "sgd": lambda: keras.optimizers.SGD(setting.learning_rate, momentum=setting.momentum),
-    }
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizers[setting.optimizer](), loss, metrics=["accuracy"], run_eagerly=True)
-    for indices in itertools.islice(batches(seed, len(dataset.train_labels), setting.batch), steps):
-        model.train_on_batch(pixels(dataset.train_images[indices]), dataset.train_labels[indices])
-    return model
 
 
 # Values of training.convolutional: BAND_ENTRIES (all maps at once, or many bands), BLOCK_IMAGES and KEPT_BLOCK_IMAGES
@@ -97,7 +64,7 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
     chunk = train(digits, setting, filters, seeds)
     assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3  # far above the tolerance
     for index, seed in enumerate(seeds):
-        model = plain_training(digits, setting, filters, seed, steps=20)
+        model = fit(plain_model(setting, filters, seed, IMAGE), digits, setting, seed, 20)
         kernel, bias, head, head_bias = model.get_weights()
         np.testing.assert_allclose(chunk.parameters.kernels[index], kernel[:, :, 0, :], atol=2e-5)
         np.testing.assert_allclose(chunk.parameters.biases[index], bias, atol=2e-5)
@@ -121,9 +88,8 @@ def test_networks_are_scored_on_the_way_and_on_the_first_training_images_alone(d
         early, shorter = getattr(whole.scores_at(7), name), getattr(part.scores, name)
         np.testing.assert_array_equal(early[1:], shorter[1:])
         assert (early[0] != shorter[0]).all()
-    loss, accuracy = plain_training(digits, setting, 3, 5, 7).evaluate(
-        pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0
-    )
+    model = fit(plain_model(setting, 3, 5, IMAGE), digits, setting, 5, 7)
+    loss, accuracy = model.evaluate(pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0)
     assert part.scores.losses[0, 0] == pytest.approx(loss, abs=1e-4)
     assert part.scores.correct[0, 0] / 150 == pytest.approx(accuracy, abs=1.5 / 150)
     with pytest.raises(ValueError, match="8"):
@@ -274,16 +240,6 @@ def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel
     setting, seeds = architecture(activation="relu", kernel=kernel), [0]
     stack = build_stack(setting, initial_parameters(setting, filters, seeds, IMAGE), seeds, IMAGE)
     assert stack._seen.shape[:2] == (bands, slices)
-
-
-@pytest.mark.parametrize(("number", "limit", "largest"), [(728, 14, 14), (576, 14, 12), (529, 14, 1), (12, 0, 1)])
-def test_the_largest_divisor_up_to_a_limit(number, limit, largest):
-    assert convolutional.largest_divisor(number, limit) == largest
-
-
-@pytest.mark.parametrize(("number", "target", "nearest"), [(52, 6.0, 4), (52, 8.0, 13), (48, 0.1, 1), (7, 1000.0, 7)])
-def test_the_nearest_divisor_differs_by_the_smallest_factor(number, target, nearest):
-    assert convolutional.nearest_divisor(number, target) == nearest
 
 
 def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):

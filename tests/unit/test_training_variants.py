@@ -3,15 +3,14 @@
 import dataclasses
 import itertools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
+from plain_keras import fit
 from scipy.special import softmax
 from small_networks import condition_of
 
-from filtertwins.data import datasets
 from filtertwins.experiments.twins import growth_bound
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters
@@ -32,11 +31,6 @@ OPTIMIZERS = {
     "adam": {"optimizer": "adam", "learning_rate": 0.003},
     "adamw": {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.1},
 }
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return datasets.load_digits()
 
 
 def architecture(**changes):
@@ -195,16 +189,6 @@ def test_shuffled_labels_are_each_seeds_own_permutation_and_scores_stay_on_the_t
     np.testing.assert_array_equal(shuffled.parameters.kernels, expected.parameters.kernels)
     assert shuffled.scores.losses[0] != expected.scores.losses[0]  # of the training images, by their true labels
     np.testing.assert_array_equal(shuffled.scores.losses[2], expected.scores.losses[2])
-
-
-def fit(model, dataset, setting, seed, steps):
-    """Train a plain Keras model on the seed's own batches."""
-    kind = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[setting.optimizer]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(kind(setting.learning_rate), loss, run_eagerly=True)
-    for indices in itertools.islice(batches(seed, len(dataset.train_labels), setting.batch), int(steps)):
-        images = dataset.train_images[indices][..., None].astype(np.float32) / 255
-        model.train_on_batch(images, dataset.train_labels[indices])
 
 
 def outer_product_gradient(parameters, images, labels):

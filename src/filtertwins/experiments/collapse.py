@@ -72,15 +72,10 @@ def fit_softmax_regression(
     Args:
         pixels: (image, pixel) in [0, 1].
         labels: (image,), two classes or more.
-        penalty: factor of half the weights' squared length.
+        penalty: factor of half the weights' squared length, 0 or more.
         max_iterations: at most so many iterations of L-BFGS, in both types together. It ends sooner where the gradient
             is small in its coordinates, or where no step helps.
-
-    Raises:
-        ValueError: for a negative penalty.
     """
-    if not penalty >= 0:
-        raise ValueError(f"penalty: {penalty}; allowed: 0 or more")
     varying = np.flatnonzero(np.ptp(pixels, axis=0))  # The weights of constant pixels stay 0.
     features = pixels[:, varying]
     centre = features.mean(axis=0)
