@@ -111,15 +111,11 @@ class Plan:
             "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= shown.seed < first + seeds],
         }
 
-    def removal(self, architecture: str | None = None) -> Plain:
-        """The part of the study whose filters are removed one by one: the gallery's filter counts, with all seeds.
-
-        If an architecture is named, only its networks are included.
-        """
+    def removal(self) -> Plain:
+        """The part of the study whose filters are removed one by one: the gallery's filter counts, with all seeds."""
         several = {
             name: [filters for filters in counts if filters > 1]
             for name, counts in self.gallery()["architectures"].items()
-            if architecture in (None, name)
         }
         return {
             "architectures": {name: counts for name, counts in several.items() if counts},

@@ -80,7 +80,7 @@ def test_importance_belongs_to_the_filter_and_not_to_its_place(rng, activation, 
     order, network = rng.permutation(6), trained.network
     head = by_filter(network)[:, order].reshape(network.head.shape)
     shuffled = Parameters(network.kernels[..., order], network.biases[..., order], head, network.head_bias)
-    before, after = (CRITERIA[name].importance(t) for t in (trained, replace(trained, network=shuffled)))
+    before, after = (CRITERIA[name](t) for t in (trained, replace(trained, network=shuffled)))
     assert before.shape == (6,)
     np.testing.assert_allclose(after, before[order], rtol=1e-5, atol=1e-12)
 
@@ -119,24 +119,24 @@ def test_fpgm_is_the_sum_of_distances_to_the_nearer_sign_that_the_activation_all
     kernels = trained.network.kernels[0].reshape(-1, 5).T.astype(float)
     vectors = np.column_stack([kernels, bias * trained.network.biases[0].astype(float)])
     expected = [sum(min(np.linalg.norm(own - sign * other) for sign in signs) for other in vectors) for own in vectors]
-    np.testing.assert_allclose(CRITERIA["fpgm"].importance(trained), expected, rtol=1e-12)
-    np.testing.assert_allclose(CRITERIA["l1"].importance(trained), np.abs(kernels).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(CRITERIA["fpgm"](trained), expected, rtol=1e-12)
+    np.testing.assert_allclose(CRITERIA["l1"](trained), np.abs(kernels).sum(axis=1), rtol=1e-12)
 
 
 def test_by_cosine_the_smaller_of_the_most_similar_pair_goes_and_similarity_is_of_those_left(rng):
     angles, lengths = np.radians([0, 10, 25, 85]), [3, 2, 1, 4]
     vectors = np.zeros((4, 6))
     vectors[:, 0], vectors[:, 1] = lengths * np.cos(angles), lengths * np.sin(angles)
-    importance = CRITERIA["nearest_cosine"].importance(of_kernels(rng, vectors))
+    importance = CRITERIA["nearest_cosine"](of_kernels(rng, vectors))
     # 0 and 10 degrees: the second goes; 0 and 25: the third; 0 and 85: the first; and the last is like no other.
     np.testing.assert_allclose(importance, [*(1 - np.cos(np.radians([85, 10, 25]))), 1], atol=1e-6)
 
 
 def test_among_many_twins_the_order_of_going_is_the_order_of_importance_and_the_longest_stays(rng):
-    importance = CRITERIA["nearest_cosine"].importance(of_kernels(rng, np.outer([2, -1, 4, 3], np.ones(6))))
+    importance = CRITERIA["nearest_cosine"](of_kernels(rng, np.outer([2, -1, 4, 3], np.ones(6))))
     assert len(set(importance)) == 4
     np.testing.assert_allclose(importance, [0, 0, 1, 0], atol=1e-12)
-    assert CRITERIA["nearest_cosine"].importance(drawn(rng, "relu", filters=1)).tolist() == [1]
+    assert CRITERIA["nearest_cosine"](drawn(rng, "relu", filters=1)).tolist() == [1]
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -147,7 +147,7 @@ def test_obd_shares_out_all_saliency_but_that_of_the_output_biases(rng, activati
     for name, weights in vars(trained.network).items():
         expected = getattr(curvature, name) * weights.astype(float) ** 2 / 2
         np.testing.assert_allclose(getattr(per_weight, name), expected, rtol=1e-12)
-    importance = CRITERIA["obd"].importance(trained)
+    importance = CRITERIA["obd"](trained)
     second = per_weight.kernels[..., 1].sum() + per_weight.biases[0, 1] + by_filter(per_weight)[:, 1].sum()
     assert importance[1] == pytest.approx(second, rel=1e-12)
     everything = sum(part.sum() for part in vars(per_weight).values())
@@ -167,20 +167,18 @@ def test_taylor_is_the_loss_of_each_image_by_the_filters_size(rng, activation):
 
     slopes = [(losses(filter_, 1 + step) - losses(filter_, 1 - step)) / (2 * step) for filter_ in range(5)]
     expected = np.abs(np.array(slopes) / POSITIONS).mean(axis=1)
-    np.testing.assert_allclose(CRITERIA["taylor"].importance(trained), expected, rtol=1e-6)
+    np.testing.assert_allclose(CRITERIA["taylor"](trained), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_oracle_is_the_measured_increase_of_the_loss_with_its_sign(rng, activation):
     trained = drawn(rng, activation)
     expected = removal_costs(trained.network, trained.images, trained.labels, activation).loss_increase
-    np.testing.assert_allclose(CRITERIA["oracle"].importance(trained), expected, rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(CRITERIA["oracle"](trained), expected, rtol=1e-9, atol=1e-14)
 
 
 def test_chance_is_fixed_by_the_seed_and_sees_nothing_else(rng):
     trained, unlike = drawn(rng, "linear"), drawn(rng, "tanh")
-    first, again, other = (
-        CRITERIA["random"].importance(t) for t in (trained, replace(unlike, seed=0), replace(trained, seed=4))
-    )
+    first, again, other = (CRITERIA["random"](t) for t in (trained, replace(unlike, seed=0), replace(trained, seed=4)))
     assert (first == again).all()
     assert (first != other).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -216,7 +217,7 @@ def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, acti
     chunk = replace(chunk, parameters=replace(chunk.parameters, head=head))
     images = rng.integers(0, 256, (6, 4, 1), dtype=np.uint8)  # 3x1 kernels have two places on them
     labels = logits(chunk.parameters, images, activation)[1].argmax(axis=1).astype(np.uint8)
-    rows = merging_rows(chunk, images, labels)
+    rows = merging_rows(chunk, SimpleNamespace(test_images=images, test_labels=labels))
     assert [(row["filters_kept"], row["seed"]) for row in rows] == [(k, seed) for k in (1, 2, 3) for seed in (0, 1)]
     assert all(row["images"] == 6 and row["filters"] == 5 and row["activation"] == activation for row in rows)
     assert all(row["accuracy_before"] == 1.0 for row in rows if row["seed"] == 1)
@@ -232,5 +233,5 @@ def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, acti
 
 def test_a_network_is_not_merged_into_more_filters_than_it_has(make_chunk):
     chunk = make_chunk(np.random.default_rng(9).standard_normal((1, 3, 1, 2)))
-    images = np.zeros((3, 4, 1), np.uint8)
-    assert [row["filters_kept"] for row in merging_rows(chunk, images, np.zeros(3, np.uint8))] == [1, 2]
+    dark = SimpleNamespace(test_images=np.zeros((3, 4, 1), np.uint8), test_labels=np.zeros(3, np.uint8))
+    assert [row["filters_kept"] for row in merging_rows(chunk, dark)] == [1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -152,7 +153,8 @@ def rows_of(make_chunk, rng):
         )
         head = rng.normal(size=chunk.parameters.head.shape).astype(np.float32)
         chunk = replace(chunk, parameters=replace(chunk.parameters, head=head))
-        return pd.DataFrame(removal_rows(chunk, *tall, threshold, tall[0])), chunk, tall
+        dataset = SimpleNamespace(validation_images=tall[0], validation_labels=tall[1], train_images=tall[0])
+        return pd.DataFrame(removal_rows(chunk, dataset, threshold)), chunk, tall
 
     return rows_of
 

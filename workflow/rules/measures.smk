@@ -76,12 +76,12 @@ if beside:
 
 worth = []
 if "removal" in plan.experiments and plan.removal()["architectures"]:
-    function = "experiments.removal.removal_table"
-    worth += [tables_of(["removal"], plan.removal(), function, threshold=THRESHOLD)]
+    function = "experiments.removal.removal_rows"
+    worth += [rows_of("removal", plan.removal(), function, threshold=THRESHOLD)]
 # A linear network merges exactly into as few filters as its function needs; one with an activation does not.
 if "lossless_merge" in plan.experiments and plan.merging()["architectures"]:
-    function = "experiments.lossless_merge.merging_table"
-    worth += [tables_of(["merging"], plan.merging(), function)]
+    function = "experiments.lossless_merge.merging_rows"
+    worth += [rows_of("merging", plan.merging(), function)]
 if worth:
     measure("measure_filters", *worth, dataset=images)
 

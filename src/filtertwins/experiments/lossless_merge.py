@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,18 +16,13 @@ from filtertwins.networks.weights import Chunk
 TEST_IMAGES = 500  # A merge is lossless on all images or on hardly any.
 
 
-def merging_table(chunks: Iterable[Chunk], dataset: Dataset) -> list[Row]:
-    """``merging.csv`` of some chunks, on the first test images of a dataset."""
-    images, labels = dataset.test_images[:TEST_IMAGES], dataset.test_labels[:TEST_IMAGES]
-    return [row for chunk in chunks for row in merging_rows(chunk, images, labels)]
-
-
-def merging_rows(chunk: Chunk, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> list[Row]:
-    """``merging.csv``: one row a run and number of filters kept, from 1 to the kernel's length.
+def merging_rows(chunk: Chunk, dataset: Dataset) -> list[Row]:
+    """``merging.csv``, on the first test images: one row a run and number of filters kept, to the kernel's length.
 
     More filters are never needed. Networks with an activation are merged as if they had none.
     """
     model, parameters = chunk.condition["model"], chunk.parameters
+    images, labels = dataset.test_images[:TEST_IMAGES], dataset.test_labels[:TEST_IMAGES]
     image_shape: tuple[int, int] = images.shape[1:]
     before = logits(parameters, images, model["activation"])
     rows: list[Row] = []

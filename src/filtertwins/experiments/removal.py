@@ -10,7 +10,7 @@ detect differently is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,19 +124,7 @@ def removal_costs(
     )
 
 
-def removal_table(chunks: Iterable[Chunk], dataset: Dataset, threshold: float) -> list[Row]:
-    """``removal.csv`` of some chunks, on the validation images of a dataset."""
-    images, labels = dataset.validation_images, dataset.validation_labels
-    return [row for chunk in chunks for row in removal_rows(chunk, images, labels, threshold, dataset.train_images)]
-
-
-def removal_rows(
-    chunk: Chunk,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    threshold: float,
-    trained_on: NDArray[np.uint8],
-) -> list[Row]:
+def removal_rows(chunk: Chunk, dataset: Dataset, threshold: float) -> list[Row]:
     """``removal.csv``: one row a filter of each network.
 
     A filter without direction and an only filter have no ``nearest_cosine`` and no costs of merging, and are no near
@@ -147,17 +135,16 @@ def removal_rows(
 
     Args:
         chunk: trained runs.
-        images: (image, row, column), bytes, of the validation split.
-        labels: (image,).
+        dataset: the losses are of its validation images.
         threshold: τ, the least nearest cosine of a near duplicate.
-        trained_on: (image, row, column), bytes, of the training split.
     """
     activation = chunk.condition["model"]["activation"]
     equivalence = equivalence_of(activation)
+    images, labels = dataset.validation_images, dataset.validation_labels
     rows: list[Row] = []
     silent = np.zeros(chunk.parameters.biases.shape, bool)  # (network, filter)
     if activation == "relu":
-        silent = never_active_on(chunk.parameters.kernels, chunk.parameters.biases, trained_on)
+        silent = never_active_on(chunk.parameters.kernels, chunk.parameters.biases, dataset.train_images)
     for (run, network), never_active in zip(named_networks(chunk), silent, strict=True):
         vectors = filter_vectors(network.kernels[0], network.biases[0], equivalence)
         nearest_cosine = nearest_filters(vectors, equivalence)[1]

@@ -1,6 +1,6 @@
 """Criteria: one number for each filter of a trained network, the higher the more the filter matters.
 
-A criterion is a function, and the line above it says where it comes from; :data:`CRITERIA` holds them all. A network
+A criterion is a function that says which paper it comes from; :data:`CRITERIA` holds them all. A network
 has one convolutional layer here, so what some papers add to compare layers with each other is left out.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -52,45 +53,40 @@ class TrainedNetwork:
         return filter_vectors(self.network.kernels[0], self.network.biases[0], equivalence)
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """A criterion of :data:`CRITERIA`."""
-
-    paper: str | None  # Chance has none.
-    importance: Callable[[TrainedNetwork], Floats]  # Gives (filter,).
-
+Criterion: TypeAlias = Callable[[TrainedNetwork], Floats]
+"""It gives the importance of each filter, (filter,)."""
 
 CRITERIA: dict[str, Criterion] = {}
 """All criteria by name, in the order of this module."""
 
 
-def criterion(paper: str | None) -> Callable[[Callable[[TrainedNetwork], Floats]], Callable[[TrainedNetwork], Floats]]:
+def criterion(function: Criterion) -> Criterion:
     """Enter a function into :data:`CRITERIA` under its own name."""
-
-    def enter(function: Callable[[TrainedNetwork], Floats]) -> Callable[[TrainedNetwork], Floats]:
-        CRITERIA[function.__name__] = Criterion(paper, function)
-        return function
-
-    return enter
+    CRITERIA[function.__name__] = function
+    return function
 
 
-@criterion(None)
+@criterion
 def random(trained: TrainedNetwork) -> Floats:
     """Random numbers, fixed by the seed. Every other criterion has to beat them."""
     return np.random.default_rng([trained.seed, *trained.network.kernels.shape]).random(trained.filters)
 
 
-@criterion("Li et al. 2017 (ICLR; arXiv:1608.08710)")
+@criterion
 def l1(trained: TrainedNetwork) -> Floats:
-    """The sum of the kernel's absolute weights."""
+    """The sum of the kernel's absolute weights.
+
+    Li et al. 2017 (ICLR; arXiv:1608.08710).
+    """
     kernels = trained.network.kernels[0].astype(np.float64)
     return np.asarray(np.abs(kernels).sum(axis=(0, 1)))
 
 
-@criterion("He et al. 2019 (CVPR; arXiv:1811.00250)")
+@criterion
 def fpgm(trained: TrainedNetwork) -> Floats:
     """The sum of the distances to all other filters, which is smallest near the filters' geometric median.
 
+    He et al. 2019 (CVPR; arXiv:1811.00250).
     Unlike the paper's it knows about signs: where the next layer can undo a sign, the distance is that to the nearer of
     the other filter and its negative. Under ReLU and tanh a filter's bias is one more entry of its vector.
     """
@@ -100,10 +96,11 @@ def fpgm(trained: TrainedNetwork) -> Floats:
     return np.asarray(np.min(distances, axis=0).sum(axis=1))
 
 
-@criterion("RoyChowdhury et al. 2017 (NIPS workshop on deep learning: bridging theory and practice)")
+@criterion
 def nearest_cosine(trained: TrainedNetwork) -> Floats:
     """1 - similarity to the nearest filter that is left, when filters are removed one by one.
 
+    RoyChowdhury et al. 2017 (NIPS workshop on deep learning: bridging theory and practice).
     At each turn the most similar pair loses the filter with the smaller kernel. The other one stays, since only one of
     two twins is superfluous. The filters left are never more similar than before, so importances rise in the order of
     removal; equal ones are told apart by the smallest step of a float. A filter that answers the same to everything
@@ -127,10 +124,11 @@ def nearest_cosine(trained: TrainedNetwork) -> Floats:
     return importance
 
 
-@criterion("LeCun, Denker & Solla 1990 (NIPS 2)")
+@criterion
 def obd(trained: TrainedNetwork) -> Floats:
     """The saliency h w²/2, summed over the filter's kernel, bias and dense weights.
 
+    LeCun, Denker & Solla 1990 (NIPS 2).
     Here h is the exact diagonal of the Hessian; the paper neglects the cross terms between positions that share a
     weight. A filter's weights are deleted together, and the sum neglects the cross terms between them, as the paper's.
     """
@@ -138,10 +136,11 @@ def obd(trained: TrainedNetwork) -> Floats:
     return filter_sums(saliencies(trained.network, curvature))
 
 
-@criterion("Molchanov et al. 2017 (ICLR; arXiv:1611.06440)")
+@criterion
 def taylor(trained: TrainedNetwork) -> Floats:
     """The mean over images of |mean over the map's entries of activation times the loss's gradient by it|.
 
+    Molchanov et al. 2017 (ICLR; arXiv:1611.06440).
     The gradient by an entry of the map is its dense weights times p - y. So the sum over the entries is the filter's
     share of the logits times p - y.
     """
@@ -150,9 +149,12 @@ def taylor(trained: TrainedNetwork) -> Floats:
     return np.asarray(np.abs(np.einsum("fic,ic->fi", trained.shares, errors)).mean(axis=1) / positions)
 
 
-@criterion("Molchanov et al. 2017 (ICLR; arXiv:1611.06440)")
+@criterion
 def oracle(trained: TrainedNetwork) -> Floats:
-    """By how many nats the mean training loss rises when this filter alone is removed; below 0 where it falls."""
+    """By how many nats the mean training loss rises when this filter alone is removed; below 0 where it falls.
+
+    Molchanov et al. 2017 (ICLR; arXiv:1611.06440).
+    """
     loss = cross_entropies(trained.logits, trained.labels)
     # Filters are taken one by one to save memory. Losses are subtracted before they are averaged, image by image, so
     # that a filter whose share is 0 costs exactly 0.
@@ -166,7 +168,7 @@ METHODS: tuple[str, ...] = (*CRITERIA, COSINE_MERGE)
 
 def importances(trained: TrainedNetwork, names: Iterable[str]) -> dict[str, Floats]:
     """The importance of each filter, ``(filter,)``, by several criteria."""
-    return {name: CRITERIA[name].importance(trained) for name in names}
+    return {name: CRITERIA[name](trained) for name in names}
 
 
 def saliencies(network: Parameters, curvature: Parameters) -> Parameters:

@@ -13,8 +13,6 @@ from filtertwins.training.convolutional import ConvolutionalStack
 from filtertwins.training.stacks import Stack
 from filtertwins.training.streams import Purpose, initializer_seed
 
-__all__ = ["Stack", "build_stack", "initial_parameters", "plain_model"]
-
 
 def plain_model(architecture: Architecture, filters: int, seed: int, image_shape: tuple[int, int]) -> keras.Model:
     """The network as a Keras user would write it, with the initial weights of `seed`.
