@@ -16,16 +16,11 @@ def main(job: Job) -> None:
 
     chunk, dataset = load_chunk(job.input.chunk, job.params.condition), load_dataset(job.input.dataset)
     images, labels = dataset.train_images[: job.params.images], dataset.train_labels[: job.params.images]
-    rated = [
-        row
-        for run, importances in chunk_importances(chunk, images, labels, job.params.criteria)
-        for row in importance_rows(run, importances)
-    ]
-    importance = pd.DataFrame(rated, columns=list(IMPORTANCE_COLUMNS))
+    rated = list(chunk_importances(chunk, images, labels, job.params.criteria))
     training.one_thread()
     rows, steps = [], job.params.steps
     for kept in job.params.kept:
-        pruned = prune_chunk(chunk, importance, job.params.methods, kept)
+        pruned = prune_chunk(chunk, [importances for _, importances in rated], job.params.methods, kept)
         names = [name for name, _ in pruned]
         with interrupts_end_at_once():
             before, after = training.fine_tune(
@@ -38,5 +33,6 @@ def main(job: Job) -> None:
                 report=print,
             )
         rows += [*pruning_rows(names, 0, before), *pruning_rows(names, steps, after)]
-    write_csv(importance, job.output.importance)
+    importance = [row for run, importances in rated for row in importance_rows(run, importances)]
+    write_csv(pd.DataFrame(importance, columns=list(IMPORTANCE_COLUMNS)), job.output.importance)
     write_csv(pd.DataFrame(rows), job.output.pruned)

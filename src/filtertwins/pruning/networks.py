@@ -5,11 +5,8 @@ All take trained networks; images (image, row, column), bytes, of the training s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import pandas as pd
-
-from filtertwins.errors import StudyError
 from filtertwins.measures.redundancy import Floats
 from filtertwins.names import COSINE_MERGE, UNPRUNED, Row
 from filtertwins.networks.forward import Images, Labels
@@ -30,13 +27,13 @@ def chunk_importances(
 
 
 def prune_chunk(
-    chunk: Chunk, importance: pd.DataFrame, methods: Sequence[str], kept: int
+    chunk: Chunk, importances: Sequence[Mapping[str, Floats]], methods: Sequence[str], kept: int
 ) -> list[tuple[Row, Parameters]]:
     """Each network of a chunk, pruned by each method.
 
     Args:
         chunk: trained networks.
-        importance: the rows of ``importance.csv``.
+        importances: those of each network's filters by criteria, (filter,).
         methods: criteria, and ``cosine_merge``.
         kept: how many filters to keep. Where it is all, each network comes once as it is, by the method ``none``.
 
@@ -44,31 +41,19 @@ def prune_chunk(
         The name and the weights (with a seed axis of length 1) of each, network by network.
 
     Raises:
-        StudyError: for a number of filters that can't be kept, or importances of other networks.
+        StudyError: for a number of filters that can't be kept.
     """
     filters, activation = chunk.parameters.kernels.shape[-1], chunk.condition["model"]["activation"]
     pruned: list[tuple[Row, Parameters]] = []
-    for run, network in named_networks(chunk):
+    for (run, network), own in zip(named_networks(chunk), importances, strict=True):
         name = _with_activation(run, activation)
         if kept == filters:
             pruned.append((name | {"method": UNPRUNED, "kept": kept}, network))
             continue
         for method in methods:
-            own = None if method == COSINE_MERGE else _importance(importance, run, method)
-            pruned.append((name | {"method": method, "kept": kept}, prune(network, kept, activation, own)))
+            importance = None if method == COSINE_MERGE else own[method]
+            pruned.append((name | {"method": method, "kept": kept}, prune(network, kept, activation, importance)))
     return pruned
-
-
-def _importance(importance: pd.DataFrame, run: Row, criterion: str) -> Floats:
-    """The importances of one network's filters, (filter,)."""
-    wanted = run | {"criterion": criterion}
-    if missing := [name for name in (*wanted, "filter", "importance") if name not in importance]:
-        raise StudyError(f"the table of importances has no column {', '.join(missing)}")
-    own = importance[(importance[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("filter")
-    if own["filter"].tolist() != list(range(run["filters"])):
-        what = ", ".join(f"{name} = {value}" for name, value in wanted.items())
-        raise StudyError(f"the table of importances has {len(own)} rows with {what}; needed: one for each filter")
-    return own["importance"].to_numpy()
 
 
 def chunk_deletions(
