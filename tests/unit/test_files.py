@@ -236,18 +236,6 @@ def test_read_npz_names_a_missing_array_and_a_wrong_shape(path, shapes, message)
         read_npz(path, shapes)
 
 
-def test_read_npz_notices_an_array_that_the_directory_hides(path):
-    content = bytearray(path.read_bytes())
-    first_entry = content.index(b"PK\1\2")
-    second_entry = content.index(b"PK\1\2", first_entry + 1)
-    hidden_bytes = content.index(b"PK\1\2", second_entry + 1) - second_entry
-    comment_length = first_entry + 32  # With this length the second entry becomes the comment of the first.
-    content[comment_length : comment_length + 2] = hidden_bytes.to_bytes(2, "little")
-    path.write_bytes(content)
-    with pytest.raises(DamagedFile, match="2 of 3 members"):
-        read_npz(path)
-
-
 def test_read_npz_refuses_members_that_share_their_bytes(path):
     content = path.read_bytes()
     start, end = content.index(b"PK\1\2"), content.index(b"PK\5\6")
@@ -260,11 +248,7 @@ def test_read_npz_refuses_members_that_share_their_bytes(path):
         read_npz(path)
 
 
-def test_an_archive_of_nothing_or_with_more_than_the_array_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "empty.npz", "w"):
-        pass
-    with pytest.raises(DamagedFile, match="0 of 0 members"):
-        read_npz(tmp_path / "empty.npz")
+def test_a_member_with_more_than_the_array_is_refused(tmp_path):
     member = io.BytesIO()
     np.save(member, np.zeros(3))
     with zipfile.ZipFile(tmp_path / "longer.npz", "w") as archive:
