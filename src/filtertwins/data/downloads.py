@@ -72,30 +72,26 @@ def fetch_idx_files(
     for name in names:  # The names come from a config, and become a part of paths.
         if not re.fullmatch(r"[^./\\:\0][^/\\:\0]*", name) or names.count(name) > 1:
             raise DownloadError(f"name: {name!r}; allowed is a plain file name, of one file only")
-    places: set[Path] = set()
-    overwritten = False  # a file that was found under the name of another one, which was then fetched
     unreachable: dict[str, str] = {}  # each mirror that gave no connection or no answer, and the reason
     failures: list[str] = []
     for file in files:
         path, reasons = find_verified(Path(folder), file)
-        fetched = path is None
-        if path is not None and path.name != file.name:
-            print(f"{file.name}: found as {path}", file=sys.stderr)
-        for mirror in mirrors if path is None else ():
+        if path is not None:
+            if path.name != file.name:
+                print(f"{file.name}: found as {path}", file=sys.stderr)
+            continue
+        for mirror in mirrors:
             try:
                 if mirror in unreachable:
                     raise _MirrorError(f"{unreachable[mirror]} (not asked again)")
                 print(f"{file.name}: fetching from {_shown(mirror)}", file=sys.stderr)
-                path = _fetch(mirror, file, Path(folder), timeout_s, retries)
+                _fetch(mirror, file, Path(folder), timeout_s, retries)
                 break
             except _MirrorError as failure:
                 reasons.append(f"{_shown(mirror)}: {failure}")
                 print(f"{file.name}: not from {reasons[-1]}", file=sys.stderr)
                 if isinstance(failure.__cause__, requests.ConnectionError | requests.Timeout):
                     unreachable[mirror] = str(failure)
-        if path is not None:
-            overwritten |= fetched and path in places
-            places.add(path)
         else:
             failures.append("\n    ".join([f"  {file.name}", *(reasons or ["no mirror is given"])]))
     if failures:
@@ -104,25 +100,25 @@ def fetch_idx_files(
             f"\n  put the {len(files)} files into {folder}/ ({', '.join(names)}), or"
             "\n  run on the embedded data: --config dataset=digits"
         )
-    if overwritten:
+    if any(find_verified(Path(folder), file)[0] is None for file in files):  # One had the name of a fetched one.
         fetch_idx_files(files, mirrors, folder, timeout_s=timeout_s, retries=retries)
 
 
-def _fetch(mirror: str, file: IdxFile, folder: Path, timeout_s: float, retries: int) -> Path:
+def _fetch(mirror: str, file: IdxFile, folder: Path, timeout_s: float, retries: int) -> None:
     """Bring one file from one mirror, verified, to its place in the folder."""
     target = folder / file.name
     if not mirror.lower().startswith(("http://", "https://")):
         source = _find_in_folder(mirror, file)
         with atomic_write(target) as copy, source.open("rb") as content:
             shutil.copyfileobj(content, copy)
-        return target
+        return
     scratch = folder / ".download"
     shutil.rmtree(scratch, ignore_errors=True)  # A killed run may have left it.
     try:
         scratch.mkdir(parents=True)
         path = _download(f"{mirror.rstrip('/')}/{quote(file.name)}", scratch, file, timeout_s, retries)
         verified_payload(path, file)
-        return path.replace(target)
+        path.replace(target)
     except PayloadError as error:
         raise _MirrorError(f"sent {error}") from error
     except OSError as error:
