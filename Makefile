@@ -36,7 +36,7 @@ $(SCHEMA): src/filtertwins/settings.py $(INSTALLED)
 	PYTHONPATH=src python -m filtertwins.settings > $@
 
 .PHONY: quickstart
-quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: about a minute, no download
+quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: one to two minutes, no download
 	snakemake --cores $(CORES) --configfile config/quickstart.yaml $(OPTIONS)
 
 .PHONY: figures
