@@ -5,9 +5,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 PYTHON ?= python3
-CORES ?= all
+# By default as many cores as profiles/default finds.
+CORES ?=
 OPTIONS ?=
 VENV := .venv
+# Options come first: what follows --configfile would be taken for one.
+SNAKEMAKE = snakemake $(if $(CORES),--cores $(CORES)) $(OPTIONS)
 INSTALLED := $(VENV)/.installed
 SCHEMA := workflow/schemas/config.schema.json
 export PATH := $(abspath $(VENV))/bin:$(PATH)
@@ -37,15 +40,15 @@ $(SCHEMA): src/filtertwins/settings.py $(INSTALLED)
 
 .PHONY: quickstart
 quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: one to two minutes, no download
-	snakemake --cores $(CORES) --configfile config/quickstart.yaml $(OPTIONS)
+	$(SNAKEMAKE) --configfile config/quickstart.yaml
 
 .PHONY: figures
 figures: $(INSTALLED) ## the MNIST study, from download to figures (CORES=4 to limit it)
-	snakemake --cores $(CORES) $(OPTIONS)
+	$(SNAKEMAKE)
 
 .PHONY: report
 report: $(INSTALLED) figures ## the MNIST study as one HTML page: results/mnist/report.html
-	snakemake --cores $(CORES) --report results/mnist/report.html
+	snakemake --report results/mnist/report.html
 
 .PHONY: answer
 answer: $(INSTALLED) figures ## the MNIST verdicts, into README.md and docs/claims.md
@@ -61,8 +64,8 @@ times: $(INSTALLED) ## where the time of the finished MNIST study went
 
 .PHONY: slurm-demo
 slurm-demo: $(INSTALLED) ## the quickstart on a Slurm of one node, started for it: a submission, seen without a cluster
-	tools/one_node_slurm.sh snakemake --workflow-profile profiles/slurm --configfile config/quickstart.yaml \
-	  --slurm-init-seconds-before-status-checks 5 --directory slurm-demo --forceall $(OPTIONS)
+	tools/one_node_slurm.sh snakemake $(OPTIONS) --workflow-profile profiles/slurm \
+	  --slurm-init-seconds-before-status-checks 5 --directory slurm-demo --forceall --configfile config/quickstart.yaml
 
 .PHONY: test
 test: $(INSTALLED) ## the tests that a change is checked by: some minutes
@@ -94,7 +97,8 @@ format: $(INSTALLED) ## format the code
 lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --group dev pyproject.toml --output-file requirements.lock --upgrade
-	python tools/write_environment.py
+	$(MAKE) install
+	$(VENV)/bin/python tools/write_environment.py
 
 .PHONY: clean
 clean: ## remove results, logs, the figures of digits and slurm-demo; keep downloads and what git tracks

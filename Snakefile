@@ -1,8 +1,8 @@
 """filter-twins: does anything guarantee that convolutional filters don't end up the same?
 
-    snakemake --cores all                                        the MNIST study of config/config.yaml
-    snakemake --cores all --configfile config/quickstart.yaml    a small one, without a download
-    snakemake --cores all figures                                only (re)draw the figures
+    snakemake                                        the MNIST study of config/config.yaml, on all cores
+    snakemake --configfile config/quickstart.yaml    a small one, without a download
+    snakemake figures                                only (re)draw the figures
 
 Data flows one way: data -> training -> measures -> tables -> figures and claims.
 """
@@ -70,6 +70,10 @@ onstart:
         Path(file) for job in workflow.dag.needrun_jobs() for file in job.products()
     ]
     or_end(require_writable, {path.parent for path in products})
+    if CLAIMS:
+        from filtertwins.claims import read_claims  # slow to import
+
+        or_end(read_claims, CLAIMS)
 
 
 onsuccess:

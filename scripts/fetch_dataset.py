@@ -6,7 +6,7 @@ from functools import partial
 from filtertwins.data import datasets, downloads
 from filtertwins.errors import Job, run_job
 from filtertwins.files import write_npz
-from filtertwins.settings import IdxDataset
+from filtertwins.sources import IdxDataset
 
 
 @partial(run_job, show=True)
@@ -14,8 +14,9 @@ def main(job: Job) -> None:
     if job.params.dataset["kind"] == "embedded":
         dataset = datasets.load_digits()
     else:
-        settings = IdxDataset.model_validate(job.config["datasets"][job.config["dataset"]])
-        mirrors = downloads.mirrors_with_site_mirror(settings.mirrors, os.environ)
+        name = job.config["dataset"]
+        settings = IdxDataset.model_validate(job.config["datasets"][name])
+        mirrors = downloads.mirrors_with_site_mirror(settings.mirrors, name, os.environ)
         files = [file for _, file in settings.files]
         downloads.fetch_idx_files(files, mirrors, job.params.raw)
         dataset = datasets.decode_idx_dataset(job.params.raw, files, validation_images=settings.validation_images)

@@ -24,6 +24,7 @@ Shape: TypeAlias = tuple[int | str | None, ...]
 TEMPORARY_SUFFIX = ".filtertwins-tmp"
 """How the hidden temporary files of :func:`atomic_write` end; one that a kill left behind may be deleted."""
 _REMEDY = "delete it and run again"
+_ASCII = str.maketrans({"\N{MULTIPLICATION SIGN}": "x", "\N{EN DASH}": "-", "\N{MINUS SIGN}": "-"})
 
 
 class DamagedFile(StudyError, ValueError):  # noqa: N818 - the name says what is wrong, and where
@@ -77,11 +78,16 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     r"""Write a tidy table atomically; every float reads back exactly, a missing value is an empty field.
 
-    Floats narrower than 64 bits are widened first, since a reader sees 64 bits. Lines end with ``"\n"`` on every
-    platform. The index is not written.
+    Floats narrower than 64 bits are widened first, since a reader sees 64 bits. Truth values are written ``TRUE`` and
+    ``FALSE``, which pandas, R and spreadsheets understand. The signs beyond ASCII in the study's own words are spelled
+    in ASCII, since a spreadsheet misreads them. Lines end with ``"\n"`` on every platform. The index is not written.
     """
     narrow = [name for name in table if table[name].dtype in (np.float16, np.float32)]
-    write_text(path, table.astype(dict.fromkeys(narrow, np.float64)).to_csv(index=False, lineterminator="\n"))
+    table = table.astype(dict.fromkeys(narrow, np.float64))
+    for name in [name for name in table if table[name].dtype.kind in "bO"]:
+        truths_or_texts = table[name].astype(object)
+        table[name] = truths_or_texts.map(lambda it: str(it).upper() if isinstance(it, bool | np.bool_) else it)
+    write_text(path, table.to_csv(index=False, lineterminator="\n").translate(_ASCII))
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -1,15 +1,28 @@
-"""What is checked before Snakemake makes anything: that it may write, and has room."""
+"""What is checked before Snakemake makes anything: how it was called, that it may write, and has room."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from filtertwins.errors import StudyError
 
 LEAST_FREE_BYTES = 2**20  # Snakemake's own notes and logs need less.
+
+
+def refuse_repeated_options(command: Sequence[str]) -> None:
+    """Check that options that take several values stand once, since Snakemake sees the last one only.
+
+    Raises:
+        StudyError: names an option that stands twice, and how its values are given together.
+    """
+    words = [word.partition("=")[0] for word in command]
+    for spellings in (("--configfile", "--configfiles"), ("--config", "-C")):
+        if sum(map(words.count, spellings)) > 1:
+            name = spellings[0]
+            raise StudyError(f"{name} stands twice, and the last one would hide the first; use {name} first second")
 
 
 def require_writable(folders: Iterable[Path]) -> None:

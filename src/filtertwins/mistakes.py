@@ -1,4 +1,4 @@
-"""Mistakes in a YAML file, found and told: the key, its value, what is allowed, the nearest name."""
+"""What the writer of a YAML file meant; and its mistakes: the key, its value, what is allowed, the nearest name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import difflib
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -14,6 +15,18 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from filtertwins.errors import StudyError
+
+NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+SHA256 = r"^[0-9a-f]{64}$"
+PATTERNS = {
+    NAME: "a name begins with a letter, and has letters, digits and underscores",
+    SHA256: "must be 64 hexadecimal digits, with small letters",
+}
+TRUTH = "to YAML, yes, no, on, off, true and false are truth values; write a number, or put a text in quotes"
+
+# What `only: true` switches off where nobody names it: whole sections, and each name in some.
+SECTIONS = ("experiments", "pruning", "weight_deletion", "claims")
+GROUPS = ("architectures", "experiments", "networks")
 
 NULLS = ("null", "Null", "NULL", "~", "", "None")
 """How null arrives as text: as YAML spells it, and as Snakemake hands it on to its jobs."""
@@ -23,7 +36,33 @@ class Section(BaseModel):
     """A section of a YAML file: frozen, without unknown keys, infinities and NaN."""
 
     # Defaults are validated too, because some checks compare a key with the ones above it.
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        """What is clear is understood: one value for a list of one, and ``1e3``, which is text to YAML."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        types = list(_types_in(annotation))
+        items = list(value) if isinstance(value, list | tuple) else [value]
+        if bool not in types and any(isinstance(item, bool) for item in items):
+            raise ValueError(TRUTH)
+        if str not in types and (int in types or float in types):
+            for place, item in enumerate(items):
+                with suppress(ValueError):
+                    items[place] = float(item) if isinstance(item, str) else item
+        several = get_origin(annotation) is tuple
+        if several and Ellipsis not in types and not isinstance(value, list | tuple):
+            raise ValueError("give height and width, such as [3, 1]")
+        return items if isinstance(value, list | tuple) or (several and value is not None) else items[0]
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for member in get_args(annotation):
+        yield from _types_in(member)
 
 
 def refuse(mistake: str, when: Callable[..., object]) -> Callable[[Any, ValidationInfo], Any]:
@@ -62,11 +101,33 @@ def among(names: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
-def with_nulls(plain: Any) -> Any:
-    """Plain data with null for each text that means it: Snakemake reads the values of ``--config`` as text."""
+def meant(config: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with null for each text that means it, and, if it says so, ``only`` with what is named.
+
+    Args:
+        config: the default study with everything that is laid over it. Snakemake reads values of ``--config`` as text.
+        named: what is laid over it.
+    """
+    whole: dict[str, Any] = _with_nulls(config)
+    return _only(whole, {"architectures": {}} | dict(named)) if whole.get("only") is True else whole
+
+
+def _with_nulls(plain: Any) -> Any:
     if isinstance(plain, Mapping):
-        return {key: with_nulls(value) for key, value in plain.items()}
+        return {key: _with_nulls(value) for key, value in plain.items()}
     return None if isinstance(plain, str) and plain in NULLS else plain
+
+
+def _only(config: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """What is named of a section. What is named without its groups keeps these."""
+    kept: dict[str, Any] = {}
+    for key, value in config.items():
+        own = named.get(key)
+        kept[key] = None if key in SECTIONS and key not in named else value
+        if isinstance(value, Mapping) and isinstance(own, Mapping):
+            inner = _only(value, own)
+            kept[key] = {name: inner[name] if name in own else None for name in value} if key in GROUPS else inner
+    return kept
 
 
 def duplicate_keys(path: Path) -> list[str]:
@@ -143,6 +204,8 @@ def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     if parts[:1] == ["datasets"] and parts[2:3] in (["idx"], ["embedded"]):
         del parts[2]  # Pydantic adds a dataset's kind after its name.
     key = ".".join(map(str, parts))
+    if last == "[key]" and isinstance(value, bool):
+        return f"{'.'.join(map(str, parts[:-1]))}: {value} is no name; {TRUTH}"
     if kind == "extra_forbidden":
         return f"{key}: unknown key; {allowed_names(last, _known_keys(whole, above))}"
     if kind == "missing":
@@ -153,8 +216,12 @@ def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     if kind == "literal_error":
         names = re.findall(r"'(\w+)'", context["expected"])
         message = f"allowed: {context['expected']}{did_you_mean(str(value), names)}"
+    elif kind == "string_pattern_mismatch":
+        message = PATTERNS[context["pattern"]]
     elif kind in ("model_type", "dict_type"):
         message = "must be a section with keys of its own"
+    elif kind == "tuple_type":
+        message = "must be a list, such as [1, 2]"
     elif isinstance(value, float) and not math.isfinite(value):
         message = "must be a finite number"
     elif isinstance(value, dict | BaseModel) or last == "[key]":  # The message or the key tells all.

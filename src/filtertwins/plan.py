@@ -246,11 +246,11 @@ class Plan:
         return [folder / name / chunk_name(filters, first, seeds) for name, filters, first, seeds in _chunks_of(study)]
 
     def condition(self, architecture: str, filters: int, first: int, last: int) -> Plain:
-        """Everything that a chunk's result depends on, except the code. It is stored in the chunk's file too.
+        """Everything that a chunk's result depends on, except the code. It is stored in the chunk's file too."""
+        return self.common_condition(architecture) | {"filters": filters, "seeds": list(range(first, last + 1))}
 
-        The architecture's list of filter counts is left out, since adding one must not touch the others' runs; so is
-        its label, which only figures use.
-        """
+    def common_condition(self, architecture: str) -> Plain:
+        """What its chunks' conditions have in common; the other filter counts and the label must not touch a run."""
         model, _, starts, also_scored = self._trained[architecture]
         return {
             "dataset": self.settings.dataset,
@@ -258,8 +258,6 @@ class Plan:
             "architecture": architecture.rpartition("/")[2],
             "model": model.model_dump(mode="json", exclude={"filters", "label"}),
             "starts": [start.model_dump(mode="json") for start in starts],
-            "filters": filters,
-            "seeds": list(range(first, last + 1)),
             "snapshots": self.settings.snapshots,
             "also_scored": list(also_scored),
         }

@@ -17,7 +17,8 @@ from typing import Any
 PACKAGE = "filtertwins"
 NOT_FOLLOWED = frozenset(
     {
-        f"{PACKAGE}.settings",  # what it decides reaches a job as values, in its parameters
+        f"{PACKAGE}.settings",  # what these decide reaches a job as values, in its parameters
+        f"{PACKAGE}.sources",
         f"{PACKAGE}.data.downloads",  # what it fetches is verified by checksums, which are parameters too
     }
 )

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
 
 from filtertwins.errors import StudyError
-from filtertwins.mistakes import Section, allowed_names, among, check, list_mistakes, mistakes_of, refuse, with_nulls
+from filtertwins.mistakes import NAME, Section, allowed_names, among, check, list_mistakes, meant, mistakes_of, refuse
+from filtertwins.sources import AnyDataset, EmbeddedDataset, IdxDataset, misfits
 
 
 class SettingsError(StudyError):
@@ -23,10 +24,12 @@ OFF = "null switches off what an earlier config file defines"
 T = TypeVar("T")
 INCREASING = AfterValidator(refuse("must increase, each value once", lambda it: list(it) != sorted(set(it))))
 SOME_LEFT = AfterValidator(refuse("all null; keep one, or switch it all off", lambda it: it and not _switched_on(it)))
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=NAME)]
 """A name that becomes part of file names: letters, digits and underscores."""
 
-Activation = Literal["linear", "relu", "tanh"]
+LATER = ("celu", "elu", "gelu", "hard_tanh", "leaky_relu", "relu6", "selu", "sigmoid", "silu", "softplus", "swish")
+NOT_YET = "not among the activations so far: linear, relu, tanh; others come with deeper networks"
+Activation = Annotated[Literal["linear", "relu", "tanh"], BeforeValidator(refuse(NOT_YET, lambda it: it in LATER))]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 SecondFilter = Literal["own", "twin", "half_twin", "silent"]
 Pixels = Annotated[int, Field(ge=1, le=28)]
@@ -34,38 +37,6 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Shares = Annotated[tuple[Share, ...], Field(min_length=1), INCREASING]
 Counts = Annotated[tuple[PositiveInt, ...], INCREASING]
 Switched = Annotated[dict[Name, T | None], SOME_LEFT, Field(description=OFF)]
-
-
-class IdxFile(Section):
-    """One file of an IDX dataset, known by its decompressed payload (mirrors recompress)."""
-
-    name: str = Field(description="file name on the mirrors")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the decompressed payload, in hexadecimal")
-    size: PositiveInt = Field(description="bytes of the decompressed payload")
-
-
-class IdxFiles(Section):
-    """The four files of an IDX dataset."""
-
-    train_images: IdxFile
-    train_labels: IdxFile
-    test_images: IdxFile
-    test_labels: IdxFile
-
-
-class IdxDataset(Section):
-    """Images and labels in four IDX files, fetched from the first mirror that serves them intact."""
-
-    kind: Literal["idx"]
-    mirrors: tuple[str, ...] = Field(min_length=1, description="folders, file:// or http(s):// addresses, in order")
-    files: IdxFiles
-    validation_images: PositiveInt = Field(description="so many training images, the last ones, are for selection")
-
-
-class EmbeddedDataset(Section):
-    """scikit-learn's bundled 8x8 digits, enlarged to 28x28. No download."""
-
-    kind: Literal["embedded"]
 
 
 class Architecture(Section):
@@ -198,8 +169,12 @@ NONE_IF_NULL = BeforeValidator(lambda it: {} if it is None else it, json_schema_
 class Settings(Section):
     """A whole study."""
 
-    datasets: dict[Name, Annotated[IdxDataset | EmbeddedDataset, Field(discriminator="kind")]] = Field(min_length=1)
+    datasets: dict[Name, AnyDataset] = Field(min_length=1)
     dataset: Annotated[str, among("datasets")] = Field(description="a name under `datasets`")
+    only: bool = Field(default=False, description="true: what no file laid over the default study names is off")
+    claims: str | None = Field(
+        default="config/claims.yaml", description="the file of claims, absolute or from the repository; null: no claims"
+    )
     seeds: PositiveInt = Field(description="runs of each condition: seeds 0, 1, ..., seeds - 1")
     seeds_per_chunk: PositiveInt = Field(default=5, description="seeds trained together in one process")
     snapshots: int = Field(default=12, ge=2, description="log-spaced steps whose kernels are kept, beside step 0")
@@ -252,6 +227,18 @@ def _counts(architectures: Mapping[str, Architecture | None]) -> set[int]:
     return {filters for item in _switched_on(architectures).values() for filters in item.filters}
 
 
+def _misfits(settings: Settings) -> Iterator[str]:
+    """What of the architectures does not fit the dataset's images, as far as the config tells."""
+    sections = {"architectures": settings.studied}
+    sections |= {
+        f"experiments.{key}.architectures": own.studied for key, own in _switched_on(settings.experiments).items()
+    }
+    dataset = settings.dataset_settings
+    for above, architectures in sections.items():
+        for name, item in architectures.items():
+            yield from (f"{above}.{name}.{found}" for found in misfits(item, dataset.training_images, dataset.sizes))
+
+
 def _not_trained(pruning: Pruning, architectures: Mapping[str, Architecture | None]) -> Iterator[str]:
     """What is wrong with the networks that are pruned, of which the study must train each, and by steps."""
     wanted = {f"networks.{name}": (name, item.filters) for name, item in _switched_on(pruning.networks).items()}
@@ -271,20 +258,28 @@ def _not_trained(pruning: Pruning, architectures: Mapping[str, Architecture | No
 
 
 def load_settings(
-    config: Mapping[str, Any], experiments: Iterable[str] | None = None, methods: Iterable[str] | None = None
+    config: Mapping[str, Any],
+    experiments: Iterable[str] | None = None,
+    methods: Iterable[str] | None = None,
+    named: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Validate a configuration, the merged YAML files and command-line overrides as plain data.
 
     Where it is told which experiments and which methods of pruning there are, the configuration may name no other.
+    ``named`` is what is laid over the default study; with ``only: true`` the rest of that is switched off.
 
     Raises:
         SettingsError: lists every mistake: key, value, what is allowed, and the nearest known name.
     """
     known = {"experiments": experiments and sorted(experiments), "methods": methods and list(methods)}
     try:
-        return Settings.model_validate(with_nulls(config), context=known)
+        settings = Settings.model_validate(meant(config, named or {}), context=known)
+        mistakes = list(_misfits(settings))
     except ValidationError as error:
-        raise SettingsError(list_mistakes("the configuration", mistakes_of(error, Settings))) from None
+        mistakes = mistakes_of(error, Settings)
+    if mistakes:
+        raise SettingsError(list_mistakes("the configuration", mistakes))
+    return settings
 
 
 def json_schema() -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import yaml
 
 from filtertwins.mistakes import duplicate_keys
 
@@ -67,3 +70,59 @@ def test_the_command_line_switches_off_by_null(new_tree, option, rule):
     jobs = new_tree.stale("--config", "dataset=digits", option)
     assert jobs
     assert not [job for job in jobs if rule in job]
+
+
+OF_ONES_OWN = """\
+only: true
+dataset: digits
+seeds: 1
+architectures:
+  mine: {kernel: [3, 1], activation: relu, learning_rate: 1e-3, batch: 1e2, steps: 5, filters: [1, 2]}
+  question: {batch: 100, steps: 5, filters: 2}
+"""
+
+
+def test_a_study_of_ones_own_is_a_file_of_ten_lines_and_prints_what_was_judged_only(new_tree):
+    new_tree.configure("mine.yaml", {})
+    (new_tree.folder / "config" / "mine.yaml").write_text(OF_ONES_OWN, encoding="utf-8")
+    output = new_tree.snakemake("--cores", "2")
+    weights = new_tree.folder / "results" / "digits" / "weights"
+    assert {path.name for path in weights.iterdir()} == {"mine", "question"}
+    assert "3 networks, 1 seed of each condition" in output
+    assert "Claims: this study judges none" in output
+    claims = yaml.safe_load((new_tree.folder / "config" / "claims.yaml").read_text(encoding="utf-8"))
+    claims["claims"] = {name: claims["claims"][name] for name in ("exact_duplicates", "nothing_prevents_it")}
+    new_tree.configure("claims of mine.yaml", claims | {"fewest_seeds": 1})
+    new_tree.overlays = ("config/mine.yaml",)
+    output = new_tree.snakemake("--cores", "2", "--config", "claims=config/claims of mine.yaml")
+    assert "Claims: 0 supported, 0 refuted, 1 inconclusive" in output
+    assert "   1 of 2 claims are not about this study" in output
+    new_tree.append("config/claims of mine.yaml", "clams: {}\n")
+    output = new_tree.snakemake("--cores", "1", "--config", "claims=config/claims of mine.yaml", exit_code=1)
+    assert "clams: unknown key" in output
+
+
+def test_a_second_configfile_that_would_hide_the_first_is_refused(new_tree):
+    files = ("--configfile", "config/quickstart.yaml", "--cores", "1", "--configfile", "config/paper.yaml")
+    output = new_tree.snakemake(*files, exit_code=1)
+    assert output.strip().splitlines()[-1].startswith("error: --configfile stands twice")
+
+
+def test_jobs_ask_for_the_memory_that_they_need_in_the_unit_of_the_site(new_tree):
+    new_tree.append("Snakefile", "\nprint({unit: own(None, 2) for unit, own in asks(Need(2400, 60)).items()})\n")
+    run = ("--list-rules", "--default-resources", "mem_mb=2000*attempt")
+    assert "{'mem_mb': 5000, 'runtime': 30}" in new_tree.snakemake(*run)
+    assert "{'mem_mb_per_cpu': 5000, 'runtime': 30}" in new_tree.snakemake(*run, "mem_mb_per_cpu=1000")
+
+
+def test_documented_commands_can_be_combined_as_they_stand(root):
+    """Targets come before options, and nothing follows the files of --configfile."""
+    pages = ("README.md", "CONTRIBUTING.md", "Snakefile", "Makefile", "config/config.yaml", "config/paper.yaml")
+    texts = [(root / page).read_text(encoding="utf-8") for page in (*pages, "docs/config.md", "docs/cluster.md")]
+    lines = [
+        line for text in texts for line in re.findall(r"(?<![\w/-])snakemake (.*?)(?: {2,}|`|$)", text, re.MULTILINE)
+    ]
+    assert len(lines) > 15
+    for line in lines:
+        assert not re.search(r" -.*\b(all|figures|tables)\b(?!/)", f" {line}"), line
+        assert re.fullmatch(r"[^ ]+\.yaml( [^ ]+\.yaml)*|\.\.\.", line.partition("--configfile ")[2] or "..."), line

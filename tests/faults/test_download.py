@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from filtertwins.data import downloads
 from filtertwins.data.downloads import DownloadError, fetch_idx_files
 from filtertwins.data.idx import verified_payload
-from filtertwins.settings import IdxFile
+from filtertwins.sources import IdxFile
 
 PAYLOAD = bytes(range(256)) * 40
 OTHER_CONTENT = PAYLOAD[::-1]

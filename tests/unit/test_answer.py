@@ -30,10 +30,12 @@ def claims():
 
 
 def test_the_readme_gets_the_headlines_that_were_judged(claims):
+    claims.loc[0, "finding"] = "Not 5x5."  # Tables are in ASCII.
     lines = answer_section(claims).splitlines()
     assert lines[0] == "On MNIST, with the verdict on each claim:"
     assert [line for line in lines if line.startswith("- ")] == [
-        "- **Does anything?** No. *[The answer's claim: supported.](figures/mnist/twins.png)*"
+        "- **Does anything?** Not 5\N{MULTIPLICATION SIGN}5. *[The answer's claim: supported.]"
+        "(figures/mnist/twins.png)*"
     ]
     assert lines[-1] == "All claims: 1 supported, 1 refuted, 1 inconclusive."
 
@@ -51,10 +53,11 @@ def test_the_page_has_every_claim_with_its_numbers(claims):
 def test_the_terminal_gets_one_short_line_a_claim(claims):
     claims.loc[1, "statement"] = "many words " * 30
     first, *lines = as_text(claims).splitlines()
-    assert first == "Claims: 1 supported, 1 refuted, 1 inconclusive"
+    assert first == "Claims: 1 supported, 1 refuted, 0 inconclusive"
     assert lines[0] == "   supported     Nothing | does"
     assert re.fullmatch(r"   refuted       many words many.* \.\.\.", lines[1])
-    assert len(lines) == 3
+    assert lines[2:] == ["   1 of 3 claims are not about this study, or need more seeds; claims.csv says why"]
+    assert as_text(claims[:0]) == "Claims: this study judges none (its config says claims: null)\n"
     assert max(map(len, lines)) <= 112
 
 

@@ -351,7 +351,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("fewest_sedes: unknown key", "did you mean 'fewest_seeds'?"),
         (f"claims.{first}.test = 'accuracy_in_rage'", "did you mean 'accuracy_in_range'?"),
         (f"claims.{first}.said_by = 'qestion'", "'question', 'answer' or 'ours'", "did you mean 'question'?"),
-        (f"claims.{first}.figure = '../figure'", "pattern"),
+        (f"claims.{first}.figure = '../figure'", "a name begins with a letter"),
         (f"claims.{second}.parameters.filters: missing",),
         (f"claims.{second}.parameters.filter: unknown key", "did you mean 'filters'?"),
         (f"claims.{second}.parameters.lowest = 2.0", "less than or equal to 1"),
@@ -360,7 +360,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("claims.nothing_prevents_it.answers.supported: braces that can't be filled",),
         (f"claims.{second}.answers.inconclusive = ''", "at least 1"),
         (f"claims.{third}.statement: missing",),
-        ("claims.3rd: String should match pattern",),
+        ("claims.3rd = '3rd'; a name begins with a letter",),
         ("claims.3rd = 5", "must be a section"),
     ]
     for key, *parts in expected:

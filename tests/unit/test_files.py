@@ -140,6 +140,24 @@ def test_csv_keeps_missing_values_and_words_that_pandas_takes_for_missing(tmp_pa
     assert names.isna().tolist() == [False, False, False, True]
 
 
+def test_csv_means_the_same_to_pandas_r_and_spreadsheets(tmp_path):
+    """By these fields R takes a column for logical or numeric; a spreadsheet expects ASCII."""
+    table = pd.DataFrame({"equal": [True, False], "told": [None, True], "filters": [1, None], "cosine": [np.inf, 0.5]})
+    write_csv(
+        table.assign(finding=["3\N{MULTIPLICATION SIGN}1, ReLU \N{EN DASH} 5\N{MULTIPLICATION SIGN}5", None]),
+        tmp_path / "table.csv",
+    )
+    content = (tmp_path / "table.csv").read_bytes()
+    assert content == b'equal,told,filters,cosine,finding\nTRUE,,1.0,inf,"3x1, ReLU - 5x5"\nFALSE,TRUE,,0.5,\n'
+    by_pandas = pd.read_csv(tmp_path / "table.csv")
+    assert by_pandas["equal"].tolist() == table["equal"].tolist()
+    assert by_pandas["told"].tolist()[1] is True
+    assert by_pandas.isna().to_numpy().tolist() == [
+        [False, True, False, False, False],
+        [False, False, True, False, True],
+    ]
+
+
 def test_csv_without_rows_keeps_its_columns(tmp_path):
     write_csv(pd.DataFrame(columns=["seed", "loss"]), tmp_path / "table.csv")
     assert list(read_csv(tmp_path / "table.csv").columns) == ["seed", "loss"]

@@ -9,7 +9,25 @@ from contextlib import nullcontext
 import pytest
 
 from filtertwins.errors import StudyError
-from filtertwins.guards import require_writable
+from filtertwins.guards import refuse_repeated_options, require_writable
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        ("snakemake figures --configfile a.yaml b.yaml --config seeds=2 dataset=digits", None),
+        ("snakemake --configfile a.yaml --configfile b.yaml", "--configfile"),
+        ("snakemake --configfiles=a.yaml --cores 1 --configfile b.yaml", "--configfile"),
+        ("snakemake -C seeds=2 --config dataset=digits", "--config"),
+    ],
+)
+def test_an_option_whose_earlier_values_would_be_lost_stands_once(command, refused):
+    with (
+        pytest.raises(StudyError, match=f"^{refused} stands twice.* use {refused} first second")
+        if refused
+        else nullcontext()
+    ):
+        refuse_repeated_options(command.split())
 
 
 def test_every_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):

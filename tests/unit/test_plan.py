@@ -27,8 +27,13 @@ MNIST = {
     "mirrors": ["https://one.example/", "https://two.example/"],
     "validation_images": 5000,
     "files": {
-        name: {"name": f"{name}.gz", "sha256": "ab" * 32, "size": 100}
-        for name in ("train_images", "train_labels", "test_images", "test_labels")
+        name: {"name": f"{name}.gz", "sha256": "ab" * 32, "size": size}
+        for name, size in {
+            "train_images": 47040016,
+            "train_labels": 60008,
+            "test_images": 800,
+            "test_labels": 9,
+        }.items()
     },
 }
 

@@ -110,13 +110,13 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("dataset = 'digit'", "allowed: digits", "did you mean 'digits'?"),
         ("seeds = 0", "greater than 0"),
         ("seeds_per_chunk = 'many'", "valid integer"),
-        ("gallary: unknown key", "allowed: datasets, dataset, seeds,", "did you mean 'gallery'?"),
+        ("gallary: unknown key", "allowed: datasets, dataset, only, claims,", "did you mean 'gallery'?"),
         ("measures.threshold_curve = [0.9, 0.8]", "must increase"),
         ("measures.sed: unknown key", "did you mean 'seed'?"),
         ("architectures.question.kernel.1 = 99", "less than or equal to 28"),
         ("architectures.question.activation = 'rleu'", "allowed: 'linear', 'relu' or 'tanh'", "did you mean 'relu'?"),
         ("architectures.question.filters = [4, 2]", "must increase, each value once"),
-        ("architectures.3x1",),
+        ("architectures.3x1", "a name begins with a letter"),
     ]
     assert_mistakes(message, expected)
 
@@ -130,6 +130,15 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ({"optimizer": "adamw", "momentum": 0.9}, "momentum = 0.9", "needs optimizer: sgd"),
         ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay = 0.1", "needs optimizer: adamw or sgd"),
         ({"optimizer": "sgdd", "weight_decay": 0.1}, "optimizer = 'sgdd'", "did you mean 'sgd'?"),
+        ({"activation": "gelu"}, "activation = 'gelu'", "so far: linear, relu, tanh; others come with deeper networks"),
+        ({"filters": 0}, "filters.0 = 0", "greater than 0"),
+        ({"filters": [1, True]}, "filters = [1, True]", "to YAML, yes, no, on, off,"),
+        ({"learning_rate": True}, "learning_rate = True", "write a number, or put a text in quotes"),
+        ({"label": False}, "label = False", "write a number, or put a text in quotes"),
+        ({"steps": "1e3x"}, "steps = '1e3x'", "valid integer"),
+        ({"steps": "1e-3"}, "steps = 0.001", "valid integer, got a number with a fractional part"),
+        ({"kernel": 3}, "kernel = 3", "give height and width, such as [3, 1]"),
+        ({"kernel": "3x1"}, "kernel = '3x1'", "give height and width, such as [3, 1]"),
     ],
 )
 def test_a_mistaken_architecture_is_answered_with_what_is_allowed(changes, mistake, allowed):
@@ -140,6 +149,82 @@ def test_options_that_fit_together_are_accepted():
     changes = {"steps": None, "epochs": 5, "optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1, "label": "words"}
     item = load_settings(with_architecture(**changes)).studied["question"]
     assert {key: getattr(item, key) for key in changes} == changes
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("{steps: 1e3}", 1000),
+        ("{batch: 1.e+2}", 100),
+        ("{learning_rate: 1e-3}", 0.001),
+        ("{filters: 16}", (16,)),
+        ("{filters: [1e0, 16]}", (1, 16)),
+        ("{kernel: [1e0, '3']}", (1, 3)),
+        ("{label: 16}", "16"),
+        ("{freeze_kernels: on}", True),
+    ],
+)
+def test_what_is_clear_is_understood_however_yaml_reads_it(text, meant):
+    ((key, _),) = yaml.safe_load(text).items()
+    found = getattr(load_settings(with_architecture(**yaml.safe_load(text))).studied["question"], key)
+    assert (found, type(found)) == (meant, type(meant))
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("on", "architectures: True is no name; to YAML, yes, no, on, off,"),
+        ("my-net", "architectures.my-net = 'my-net'; a name begins with a letter, and has letters, digits and"),
+        ("2", "architectures.2 = 2; a name begins with a letter"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused_in_yamls_words(name, mistake):
+    assert mistake in message_of(small_config(architectures={yaml.safe_load(name): ARCHITECTURE}))
+
+
+SIZES = {"train_labels": 8 + 60, "train_images": 16 + 60 * 256, "test_labels": 8 + 10, "test_images": 16 + 10 * 256}
+
+
+def with_files(validation_images=10, architecture=(), **sizes):
+    """A configuration of a dataset of 16x16 images, by its files' sizes."""
+    files = {name: {"name": name, "sha256": "a" * 64, "size": size} for name, size in (SIZES | sizes).items()}
+    own = {"kind": "idx", "mirrors": "/folder", "validation_images": validation_images, "files": files}
+    model = ARCHITECTURE | {"batch": 32} | dict(architecture)
+    return small_config(architectures={"question": model, "off": None}, dataset="own", datasets={"own": own})
+
+
+@pytest.mark.parametrize(
+    ("config", "mistake"),
+    [
+        (
+            with_files(architecture={"kernel": [20, 20]}),
+            "question.kernel = [20, 20] is larger than the images, which have",
+        ),
+        (with_files(architecture={"kernel": [17, 16]}), "question.kernel = [17, 16] is larger"),
+        (
+            with_files(architecture={"batch": 51}),
+            "architectures.question.batch = 51 is more than the 50 training images",
+        ),
+        (with_files(validation_images=60), "own.validation_images = 60; allowed: below 60"),
+        (
+            with_files(train_images=20 + 60 * 3 * 256),
+            "train_images: the size is not that of 60 grey images, as many as labels; it is that of colour images",
+        ),
+        (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 grey images, as many as labels"),
+        (with_files(test_labels=8), "files.test_labels.size = 8; input should be greater than 8"),
+        (with_architecture(batch=1258), "question.batch = 1258 is more than the 1,257 training images"),
+        (with_architecture(kernel=[29, 1]), "less than or equal to 28"),
+        (with_experiment(architecture={"batch": 2000}), "experiments.twins.architectures.linear.batch = 2000 is"),
+    ],
+)
+def test_what_does_not_fit_the_images_is_refused_before_they_are_there(config, mistake):
+    assert mistake in message_of(config)
+
+
+def test_what_may_fit_the_images_is_accepted():
+    for kernel in ([16, 16], [28, 8], [1, 28]):  # on images of 16x16 or, for all that the config tells, 32x8 pixels
+        assert load_settings(with_files(architecture={"kernel": kernel, "batch": 50}))
+    assert load_settings(with_architecture(kernel=[28, 28], batch=1257))
 
 
 @pytest.mark.parametrize(
@@ -336,6 +421,44 @@ UNKNOWN_NETWORK = {"questoin": {"filters": 16, "kept": [2]}}
 )
 def test_a_mistake_in_pruning_is_named_before_anything_is_trained(changes, mistake, allowed):
     assert_mistakes(message_of(with_pruning(**changes), methods=METHODS), [("pruning", mistake, allowed)])
+
+
+def overlaid(whole_config, named):
+    """The settings of the default study with something laid over it, as Snakemake does."""
+    config = copy.deepcopy(whole_config)
+    update_config(config, named)
+    return load_settings(config, named=named)
+
+
+def test_only_what_is_named_is_left_of_the_default_study(whole_config):
+    kept = {"pruning": {"networks": {"question": {"filters": 8, "kept": 2, "from_scratch": []}}}}
+    twins = {"twins": {"architectures": {"relu_sgd": {"steps": 7}}}, "collapse": {}, "condensation": {"seeds": 2}}
+    named = {"only": True, "architectures": {"question": {"filters": 8}}}
+    settings = overlaid(whole_config, named)
+    assert list(settings.studied) == ["question"]
+    assert settings.studied["question"].learning_rate == 1e-4  # the default study's
+    assert (settings.experiments, settings.pruning, settings.claims) == ({}, None, None)
+    settings = overlaid(whole_config, named | kept | {"experiments": twins, "claims": "mine.yaml"})
+    assert {name for name, item in settings.experiments.items() if item} == set(twins)
+    assert list(settings.experiments["twins"].studied) == ["relu_sgd"]
+    assert len(settings.experiments["condensation"].studied) == 3  # It is named without architectures.
+    assert (list(settings.pruned), settings.weight_deletion, settings.claims) == (["question"], None, "mine.yaml")
+    assert len(settings.pruning.methods) > 5
+    with pytest.raises(SettingsError, match="architectures: all null"):
+        overlaid(whole_config, {"only": True})
+    assert len(overlaid(whole_config, {"only": False, "seeds": 5}).studied) > 1
+
+
+@pytest.mark.parametrize(("page", "blocks"), [("README.md", 1), ("docs/config.md", 2)])
+def test_the_documented_configs_are_accepted(root, whole_config, page, blocks):
+    found = re.findall(
+        r"^( *)```yaml\n(.*?)^\1```", (root / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert len(found) == blocks
+    for _, text in found:
+        named = yaml.safe_load(text)
+        if named.pop("datasets", None) is None:  # That one leaves out three files.
+            assert overlaid(whole_config, named).studied
 
 
 def test_an_overlay_switches_off_what_it_names_and_nothing_else(whole_config):

@@ -1,5 +1,6 @@
 """The stacked trainer against plain Keras, against itself in other chunks, and its promises."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tensorflow as tf
 from plain_keras import fit, pixels
 from small_networks import condition_of
 
+from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
 from filtertwins.settings import Architecture
 from filtertwins.training import DivergedError, convolutional, loop, plain_model, train_chunks
@@ -203,9 +205,17 @@ def test_every_epoch_shows_every_image_once_and_drops_the_incomplete_batch():
     assert not np.array_equal(epoch_order(3, 0, 100), epoch_order(4, 0, 100))
 
 
-def test_a_batch_larger_than_the_training_split_is_refused():
-    with pytest.raises(ValueError, match="batch = 11 is larger than the training split; allowed: 1 to 10"):
-        next(batches(0, images=10, batch=11))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 1258}, "batch = 1258 is more than the 1,257 training images"),
+        ({"kernel": (20, 28)}, r"kernel = \[20, 28\] is larger than the images, which have 448 pixels"),
+    ],
+)
+def test_what_does_not_fit_the_images_is_refused_in_a_line_before_anything_is_trained(digits, changes, message):
+    wide = {f"{split}_images": getattr(digits, f"{split}_images")[:, :16] for split in SPLITS}  # 16x28 pixels
+    with pytest.raises(StudyError, match=f"filters=4: {message}$"):
+        train(dataclasses.replace(digits, **wide), architecture(**changes), 4, [0])
 
 
 def test_the_numbers_a_seed_fixes_never_change():

@@ -158,6 +158,7 @@ def test_chunk_names_sort_by_filters_and_seeds():
 
 def test_a_study_is_read_in_its_own_order(make_chunk, tmp_path):
     study = {"architectures": {"relu": [4, 2], "linear": [1]}, "chunks": [[2, 2], [0, 2]]}
+    study["conditions"] = {name: {"architecture": name, "dataset": "mnist"} for name in study["architectures"]}
     for name, counts in study["architectures"].items():
         for filters in counts:
             for first, seeds in study["chunks"]:
@@ -174,6 +175,9 @@ def test_a_study_is_read_in_its_own_order(make_chunk, tmp_path):
         ("linear", 1, [2, 3]),
         ("linear", 1, [0, 1]),
     ]
+    study["conditions"]["linear"]["model"] = {"learning_rate": 0.5}
+    with pytest.raises(WrongCondition, match=r"model.learning_rate = 0.001, expected 0.5; delete the file"):
+        list(study_chunks(tmp_path, study))
 
 
 def test_parameters_count_those_of_one_network():

@@ -11,6 +11,7 @@ import tomllib
 from collections import defaultdict
 
 import pytest
+import write_environment
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -81,8 +82,17 @@ def test_the_pins_of_the_environment_install_by_pip_as_conda_does_it(clean_envir
     assert imported.returncode == 0, imported.stdout
 
 
-def test_the_environment_repeats_the_lock_and_allows_the_same_pythons(environment, pip_list, pins, project):
-    assert pip_list == pins, "run `make lock`"
+def test_the_environment_has_of_the_lock_what_the_study_needs_and_allows_the_same_pythons(
+    root, environment, pip_list, pins, project
+):
+    """That nothing is missing, `pip check` tells after an installation."""
+    texts = [(root / name).read_text(encoding="utf-8") for name in ("environment.yml", "requirements.lock")]
+    needed = project["project"]["dependencies"]
+    assert texts[0] == write_environment.environment(texts[1], needed), "run `make lock`"
+    assert set(pip_list) < set(pins)
+    names = {canonicalize_name(Requirement(pin).name) for pin in pip_list}
+    assert {canonicalize_name(Requirement(text).name) for text in needed} <= names
+    assert not {"hypothesis", "mypy", "pip-audit", "pre-commit", "pytest", "ruff", "snakefmt", "pandas-stubs"} & names
     python = next(item for item in environment["dependencies"] if str(item).startswith("python"))
     assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(project["project"]["requires-python"])
 

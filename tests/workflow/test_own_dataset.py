@@ -30,17 +30,20 @@ def own_dataset(folder):
         "test_labels": rng.integers(0, 10, 10, dtype=np.uint8),
     }
     entries = {role: write_idx(folder, f"{role}-idx.gz", array) for role, array in arrays.items()}
-    return arrays, {
+    own = {
         "kind": "idx",
         "mirrors": [str(folder.parent / "no such mirror"), str(folder)],
         "validation_images": 5,
         "files": entries,
     }
+    model = {"kernel": [3, 1], "activation": "relu", "learning_rate": 0.1, "batch": 5, "steps": 2, "filters": 2}
+    study = {"only": True, "seeds": 1, "architectures": {"mine": model}, "dataset": "own", "datasets": {"own": own}}
+    return arrays, study
 
 
 def test_a_dataset_of_ones_own_needs_a_config_file_and_nothing_else(new_tree, tmp_path):
-    arrays, settings = own_dataset(tmp_path / "a mirror")
-    new_tree.configure("own.yaml", {"dataset": "own", "datasets": {"own": settings}})
+    arrays, study = own_dataset(tmp_path / "a mirror")
+    new_tree.configure("own.yaml", study)
     new_tree.snakemake("--cores", "1", "--until", "fetch_dataset")
     (path,) = (new_tree.folder / "data" / "own").glob("dataset-*.npz")
     stored = read_npz(path, DATASET_SHAPES)
@@ -56,9 +59,9 @@ def test_a_dataset_of_ones_own_needs_a_config_file_and_nothing_else(new_tree, tm
 
 
 def test_a_wrong_checksum_ends_with_every_mirror_and_the_ways_out_and_leaves_nothing(new_tree, tmp_path):
-    _, settings = own_dataset(tmp_path / "a mirror")
-    settings["files"]["test_labels"]["sha256"] = "0" * 64
-    new_tree.configure("own.yaml", {"dataset": "own", "datasets": {"own": settings}})
+    _, study = own_dataset(tmp_path / "a mirror")
+    study["datasets"]["own"]["files"]["test_labels"]["sha256"] = "0" * 64
+    new_tree.configure("own.yaml", study)
     output = new_tree.snakemake("--cores", "1", "--until", "fetch_dataset", exit_code=1)
     assert "Traceback" not in output
     for words in ("no such mirror", "a mirror", "sha256", "data/raw/own", "dataset=digits"):

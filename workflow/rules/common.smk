@@ -10,7 +10,7 @@ sys.path.insert(0, str(SOURCE))
 sys.dont_write_bytecode = True
 
 from filtertwins.errors import StudyError
-from filtertwins.guards import require_writable
+from filtertwins.guards import refuse_repeated_options, require_writable
 from filtertwins.labels import labels
 from filtertwins.mistakes import refuse_duplicate_keys
 from filtertwins.names import chunk_name
@@ -18,7 +18,7 @@ from filtertwins.needs import Need, asked_mem_mb, asked_minutes, deletion_need
 from filtertwins.plan import Plan
 from filtertwins.provenance import code_digest, digest
 from filtertwins.pruning import criteria
-from filtertwins.settings import SettingsError, load_settings
+from filtertwins.settings import load_settings
 
 EXPERIMENTS = set("""
     collapse condensation controls kernel_shapes lossless_merge one_fewer removal twins
@@ -29,7 +29,7 @@ def or_end(check, *arguments, **options):
     """The result of a check; if it fails, Snakemake ends with the message alone."""
     try:
         return check(*arguments, **options)
-    except (StudyError, SettingsError) as error:
+    except StudyError as error:
         sys.exit(f"error: {error}")
 
 
@@ -40,11 +40,16 @@ def code_of(script, *modules):
 
 
 or_end(require_writable, [Path(".snakemake")])  # Snakemake notes there what it did.
-CLAIMS = ROOT / "config" / "claims.yaml"
-or_end(refuse_duplicate_keys, [*workflow.configfiles, CLAIMS])
+or_end(refuse_repeated_options, sys.argv)
+or_end(refuse_duplicate_keys, [*workflow.configfiles, ROOT / str(config.get("claims"))])
 settings = or_end(
-    load_settings, config, experiments=EXPERIMENTS, methods=criteria.METHODS
+    load_settings,
+    config,
+    experiments=EXPERIMENTS,
+    methods=criteria.METHODS,
+    named=workflow.config_settings.overwrite_config,
 )
+CLAIMS = ROOT / settings.claims if settings.claims else None
 plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset
@@ -73,12 +78,13 @@ TABLES = []  # the tables that the study makes, in RESULTS; `made` adds to them
 JOBS = {}  # what makes whole tables, by its name; `make_table` adds to them
 
 
-# Every job is a Python script, run in one thread with the library on its path. None of this is a parameter of a job, so
-# another folder or another Python makes nothing stale. Snakemake formats the prefix, hence the doubled braces.
+# Every job is a Python script, run in one thread with the library on its path, and without what a user has set up for
+# matplotlib, as notebooks do. None of this is a parameter of a job, so another folder or another Python makes nothing
+# stale. Snakemake formats the prefix, hence the doubled braces.
 library = quote(str(SOURCE)).replace("{", "{{").replace("}", "}}")
 shell.prefix(
     f"export PYTHONPATH={library} PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1"
-    " OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1; "
+    " OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MPLBACKEND=agg MATPLOTLIBRC=/dev/null; "
 )
 
 
@@ -96,10 +102,17 @@ def made(*names):
     }
 
 
+# Some sites want memory per core. Then it is so among the profile's default resources, and what jobs ask is that too: all
+# of them ask for one core.
+MEMORY = "mem_mb_per_cpu"
+if MEMORY not in (workflow.resource_settings.default_resources or {}):
+    MEMORY = "mem_mb"
+
+
 def asks(need):
     """What a job asks a cluster for: what it needs, and twice as much at each further attempt."""
     return {
-        "mem_mb": lambda wildcards, attempt: asked_mem_mb(need, attempt),
+        MEMORY: lambda wildcards, attempt: asked_mem_mb(need, attempt),
         "runtime": lambda wildcards, attempt: asked_minutes(need, attempt),
     }
 
@@ -124,6 +137,12 @@ def function_of(name, **options):
 def measure(name, *made_tables, **more):
     """Have tables made of networks by one job. Each of `made_tables` has ``tables``, ``study`` and a function."""
     studies = [own["study"] for own in made_tables]
+    code = {"code": code_of("train_networks")["code"]}
+    for study in studies:
+        conditions = {
+            name: plan.common_condition(name) for name in study["architectures"]
+        }
+        study["conditions"] = {name: own | code for name, own in conditions.items()}
     need = plan.measuring_need(studies)
     chunks = {path for study in studies for path in plan.chunk_files(WEIGHTS, study)}
     make_tables(

@@ -28,7 +28,8 @@ rule check_claims:
         ENVIRONMENT
     params:
         **code_of("check_claims"),
-        declared=digest(CLAIMS.read_text(encoding="utf-8")),
+        claims=settings.claims,
+        declared=digest(CLAIMS.read_text(encoding="utf-8") if CLAIMS else None),
         texts=digest(
             [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in DRAWN]
         ),

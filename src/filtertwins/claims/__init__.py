@@ -6,11 +6,12 @@ the two together. A verdict depends on the tables and that file, and on nothing 
 """
 
 from filtertwins.claims.check import check_claims, judged, tables_needed
-from filtertwins.claims.declared import ClaimsError, load_claims, read_claims
+from filtertwins.claims.declared import Claims, ClaimsError, load_claims, read_claims
 from filtertwins.claims.judging import VERDICTS, in_words
 
 __all__ = [
     "VERDICTS",
+    "Claims",
     "ClaimsError",
     "check_claims",
     "in_words",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from filtertwins.files import Shape, read_npz
 from filtertwins.names import CLASSES
 
 if TYPE_CHECKING:
-    from filtertwins.settings import IdxFile
+    from filtertwins.sources import IdxFile
 
 
 class DatasetError(StudyError, ValueError):
@@ -58,7 +58,10 @@ class Dataset:
             if len(images) != len(labels):
                 raise DatasetError(f"{split}: {len(images)} images but {len(labels)} labels; allowed is one each")
             if labels.max() >= CLASSES:
-                raise DatasetError(f"{split}_labels: label {labels.max()}; allowed are 0 to {CLASSES - 1}")
+                raise DatasetError(
+                    f"{split}_labels: the labels go from {labels.min()} to {labels.max()}; so far there must be at most"
+                    f" {CLASSES} classes, counted from 0: labels 0 to {CLASSES - 1}"
+                )
             if images.shape[1:] != self.train_images.shape[1:]:
                 raise DatasetError(
                     f"{split}_images: images of {_size_text(images)} pixels; allowed is one size, that of "
@@ -69,17 +72,6 @@ class Dataset:
         """Return the six arrays by name, for :func:`filtertwins.files.write_npz`."""
         return {name: getattr(self, name) for name in DATASET_SHAPES}
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Dataset:
-        """Build a dataset from the arrays of :meth:`to_arrays`; others are left aside.
-
-        Raises:
-            DatasetError: When an array is missing, or as the class says.
-        """
-        if missing := [name for name in DATASET_SHAPES if name not in arrays]:
-            raise DatasetError(f"arrays missing: {', '.join(missing)}; found: {', '.join(sorted(arrays)) or 'none'}")
-        return cls(**{name: arrays[name] for name in DATASET_SHAPES})
-
 
 def load_dataset(path: Path) -> Dataset:
     """Read the file of arrays that ``fetch_dataset`` makes.
@@ -88,7 +80,8 @@ def load_dataset(path: Path) -> Dataset:
         DamagedFile: the file is not whole, or its arrays do not fit each other.
         DatasetError: the arrays make no dataset.
     """
-    return Dataset.from_arrays(read_npz(path, DATASET_SHAPES))
+    arrays = read_npz(path, DATASET_SHAPES)
+    return Dataset(**{name: arrays[name] for name in DATASET_SHAPES})
 
 
 def _check_array(name: str, array: np.ndarray, axes: tuple[str, ...]) -> None:
@@ -108,20 +101,16 @@ def decode_idx_dataset(folder: Path, files: Sequence[IdxFile], *, validation_ima
     Args:
         folder: where :func:`~filtertwins.data.downloads.fetch_idx_files` put them.
         files: training images, training labels, test images and test labels.
-        validation_images: how many of the training images, the last ones, become the validation split.
+        validation_images: how many of the training images, the last ones, become the validation split; fewer than all.
 
     Raises:
         PayloadError: when a file is not there, or is not the verified one.
         IdxError: when a file is no IDX array, or of another rank than its role has.
-        DatasetError: when images and labels do not agree, or the validation split would leave no training image.
+        DatasetError: when images and labels do not agree.
     """
-    train_images, train_labels = _decode_pair(folder, *files[:2])
-    test_images, test_labels = _decode_pair(folder, *files[2:])
-    if not 1 <= validation_images < len(train_images):
-        raise DatasetError(
-            f"validation_images: {validation_images}; allowed is 1 to {len(train_images) - 1}, fewer than "
-            f"the images in {files[0].name}"
-        )
+    train_images, train_labels, test_images, test_labels = (
+        _decode_file(folder, file, rank=rank) for file, rank in zip(files, (3, 1, 3, 1), strict=True)
+    )
     split = len(train_images) - validation_images
     return Dataset(
         train_images=train_images[:split],
@@ -133,24 +122,14 @@ def decode_idx_dataset(folder: Path, files: Sequence[IdxFile], *, validation_ima
     )
 
 
-def _decode_pair(folder: Path, images_file: IdxFile, labels_file: IdxFile) -> tuple[np.ndarray, np.ndarray]:
-    """Images (image, row, column) and their labels (image,)."""
-    images, labels = _decode_file(folder, images_file, rank=3), _decode_file(folder, labels_file, rank=1)
-    if len(images) != len(labels):
-        raise DatasetError(
-            f"{images_file.name} has {len(images):,} images but {labels_file.name} {len(labels):,} labels; "
-            "allowed is one label for each image"
-        )
-    return images, labels
-
-
 def _decode_file(folder: Path, file: IdxFile, *, rank: int) -> np.ndarray:
     path, reasons = find_verified(Path(folder), file)
     if path is None:
         raise PayloadError("; ".join(reasons) or f"{Path(folder) / file.name}: no such file; fetch it first")
     array = decode_idx(verified_payload(path, file), file.name)
     if array.ndim != rank:
-        raise IdxError(f"{file.name}: rank is {array.ndim}; allowed is {rank} in this role")
+        axes = {1: "labels have one axis", 3: "grey images have three axes; colour images can't be read so far"}[rank]
+        raise IdxError(f"{file.name}: an array of {array.ndim} axes; {axes}")
     return array
 
 

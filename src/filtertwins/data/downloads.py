@@ -25,7 +25,7 @@ from filtertwins.errors import StudyError
 from filtertwins.files import atomic_write
 
 if TYPE_CHECKING:
-    from filtertwins.settings import IdxFile
+    from filtertwins.sources import IdxFile
 
 _MAX_COMPRESSION_OVERHEAD = 2**20  # A compressed file is never much longer than its content.
 _HEADERS = {"User-Agent": f"filter-twins/{__version__}", "Accept-Encoding": "identity"}
@@ -43,10 +43,16 @@ class _PassingError(_MirrorError, ValueError):
     """Another try may help; pooch tries again after any ValueError."""
 
 
-def mirrors_with_site_mirror(mirrors: Sequence[str], environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The mirrors in their order, after the one that ``FILTERTWINS_MIRROR`` names, if it names one."""
+def mirrors_with_site_mirror(mirrors: Sequence[str], dataset: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The mirrors in their order, after the one that ``FILTERTWINS_MIRROR`` names, if it names one.
+
+    That one may serve several datasets, whose files often have the same names. So it is asked for a folder of the
+    dataset's name first.
+    """
     site_mirror = environment.get("FILTERTWINS_MIRROR", "").strip()
-    return tuple(dict.fromkeys([site_mirror, *mirrors] if site_mirror else mirrors))
+    return tuple(
+        dict.fromkeys([f"{site_mirror.rstrip('/')}/{dataset}", site_mirror, *mirrors] if site_mirror else mirrors)
+    )
 
 
 def fetch_idx_files(
@@ -72,7 +78,7 @@ def fetch_idx_files(
     for name in names:  # The names come from a config, and become a part of paths.
         if not re.fullmatch(r"[^./\\:\0][^/\\:\0]*", name) or names.count(name) > 1:
             raise DownloadError(f"name: {name!r}; allowed is a plain file name, of one file only")
-    unreachable: dict[str, str] = {}  # each mirror that gave no connection or no answer, and the reason
+    unreachable: dict[str, str] = {}  # each machine that gave no connection or no answer, and the reason
     failures: list[str] = []
     for file in files:
         path, reasons = find_verified(Path(folder), file)
@@ -81,9 +87,10 @@ def fetch_idx_files(
                 print(f"{file.name}: found as {path}", file=sys.stderr)
             continue
         for mirror in mirrors:
+            machine = urlsplit(mirror).netloc or mirror
             try:
-                if mirror in unreachable:
-                    raise _MirrorError(f"{unreachable[mirror]} (not asked again)")
+                if machine in unreachable:
+                    raise _MirrorError(f"{unreachable[machine]} (not asked again)")
                 print(f"{file.name}: fetching from {_shown(mirror)}", file=sys.stderr)
                 _fetch(mirror, file, Path(folder), timeout_s, retries)
                 break
@@ -91,7 +98,7 @@ def fetch_idx_files(
                 reasons.append(f"{_shown(mirror)}: {failure}")
                 print(f"{file.name}: not from {reasons[-1]}", file=sys.stderr)
                 if isinstance(failure.__cause__, requests.ConnectionError | requests.Timeout):
-                    unreachable[mirror] = str(failure)
+                    unreachable[machine] = str(failure)
         else:
             failures.append("\n    ".join([f"  {file.name}", *(reasons or ["no mirror is given"])]))
     if failures:

@@ -18,7 +18,7 @@ import numpy as np
 from filtertwins.errors import StudyError
 
 if TYPE_CHECKING:  # The config's models are slow to import, and only their attributes are needed here.
-    from filtertwins.settings import IdxFile
+    from filtertwins.sources import IdxFile
 
 
 class PayloadError(StudyError, ValueError):

@@ -194,18 +194,16 @@ def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
 
     Args:
         folder: holds a folder for each architecture.
-        study: ``architectures``, name to filter counts, and ``chunks``, pairs of first seed and number of seeds.
+        study: ``architectures``, name to filter counts; ``chunks``, pairs of first seed and number of seeds; and
+            ``conditions``, by architecture what its chunks' conditions have in common.
 
     Raises:
         DamagedFile: a file can't be read.
-        WrongCondition: a file holds other networks than its name says.
+        WrongCondition: a file holds networks that were trained otherwise.
     """
     for architecture, counts in study["architectures"].items():
         for filters in counts:
             for first, seeds in study["chunks"]:
-                expected = {
-                    "architecture": architecture.rpartition("/")[2],
-                    "filters": filters,
-                    "seeds": list(range(first, first + seeds)),
-                }
+                own = {"filters": filters, "seeds": list(range(first, first + seeds))}
+                expected = study["conditions"][architecture] | own
                 yield load_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
@@ -24,7 +25,10 @@ def answer_section(claims: pd.DataFrame) -> str:
     """
     headlines = judged(claims[claims["headline"].notna()])
     lines = [f"On {_dataset(claims)}, with the verdict on each claim:", ""]
-    lines += [f"- **{row['headline']}** {row['finding']} *{_verdict(row)}*" for _, row in headlines.iterrows()]
+    lines += [
+        f"- **{_typeset(row['headline'])}** {_typeset(row['finding'])} *{_verdict(row)}*"
+        for _, row in headlines.iterrows()
+    ]
     return "\n".join([*lines, "", f"All claims: {_counts(claims)}."]) + "\n"
 
 
@@ -53,6 +57,11 @@ def claims_page(claims: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _typeset(text: str) -> str:
+    """Sizes of kernels as in print; tables are in ASCII."""
+    return re.sub(r"(\d)x(\d)", "\\1\N{MULTIPLICATION SIGN}\\2", text)
+
+
 def _dataset(claims: pd.DataFrame) -> str:
     name = str(claims["dataset"].iloc[0])
     return _DATASETS.get(name, name)
@@ -72,18 +81,25 @@ def replace_section(readme: str, section: str) -> str:
 
 
 def as_text(claims: pd.DataFrame) -> str:
-    """How many claims got which verdict, and a short line for each.
+    """How many claims were judged, with which verdicts, and a short line for each; how many were not, and why.
 
     Args:
         claims: ``claims.csv``.
     """
+    if claims.empty:
+        return "Claims: this study judges none (its config says claims: null)\n"
+    shown = judged(claims)
     width = max(map(len, VERDICTS))
     room = _WIDTH - width - 5
     lines = [
         f"   {row['verdict']:<{width}}  {textwrap.shorten(row['statement'], room, placeholder=' ...')}"
-        for _, row in claims.iterrows()
+        for _, row in shown.iterrows()
     ]
-    return "\n".join([f"Claims: {_counts(claims)}", *lines]) + "\n"
+    if left := len(claims) - len(shown):
+        lines += [
+            f"   {left} of {len(claims)} claims are not about this study, or need more seeds; claims.csv says why"
+        ]
+    return "\n".join([f"Claims: {_counts(shown)}", *lines]) + "\n"
 
 
 def _counts(claims: pd.DataFrame) -> str:
@@ -101,7 +117,7 @@ def _figure(row: pd.Series[Any]) -> str:
 
 
 def _table_row(row: pd.Series[Any]) -> str:
-    found = f"{row['finding']} {_numbers(row)}".strip()
+    found = f"{_typeset(row['finding'])} {_numbers(row)}".strip()
     said_by = row["said_by"].replace("ours", "this study")
     cells = [said_by, row["statement"], f"**{row['verdict']}**", found, f"[figure](../{_figure(row)})"]
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"

@@ -99,11 +99,15 @@ def redundancy_tables(
     nulls = Nulls(Measures.model_validate(measures))
     measured = [redundancy_rows(chunk, nulls, dataset.train_images) for chunk in chunks]
     return tuple(
-        pd.DataFrame([row for rows in measured for row in getattr(rows, field.name)]).convert_dtypes(
-            convert_floating=False
-        )
+        _with_whole_numbers(pd.DataFrame([row for rows in measured for row in getattr(rows, field.name)]))
         for field in fields(RedundancyRows)
     )
+
+
+def _with_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with counts as integers; where some were missing, pandas has made them floats."""
+    floats = table.select_dtypes("float")
+    return table.astype(dict.fromkeys(floats.columns[(floats.isna() | (floats % 1 == 0)).all()], "Int64"))
 
 
 def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None = None) -> RedundancyRows:

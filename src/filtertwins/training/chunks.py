@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from filtertwins.data.datasets import Dataset
+from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
 from filtertwins.networks.weights import Chunk, Parameters, Scores, stacked
 from filtertwins.settings import Architecture, Start
+from filtertwins.sources import misfits
 from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.scoring import Scorer, check_finite
@@ -53,6 +55,8 @@ def train_chunks(
     seed_of_network = np.repeat(first["seeds"], len(conditions) * len(starts)).tolist()
     names = dict.fromkeys(f"{own.get('architecture', '')} filters={own['filters']}" for own in conditions)
     what = ", ".join(names)
+    for misfit in (found for own in models for found in misfits(own, len(dataset.train_images), [image_shape])):
+        raise StudyError(f"{what}: {misfit}")
     scored: dict[int, list[Scores]] = {}  # by step, for each condition
 
     def score_at(scorers: Sequence[Scorer], step: int) -> None:

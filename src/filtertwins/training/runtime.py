@@ -5,7 +5,16 @@ from __future__ import annotations
 import gc
 import os
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user works with otherwise
+# A user's own settings for TensorFlow and Keras change results or break jobs. They are made in variables and in a file.
+for name in [
+    name for name in os.environ if name.startswith(("KERAS_", "TF_", "XLA_")) and name != "TF_CPP_MIN_LOG_LEVEL"
+]:
+    del os.environ[name]
+os.environ |= {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,  # So Keras reads no keras.json, and writes none.
+    "CUDA_VISIBLE_DEVICES": "-1",  # Results are those of a processor, on machines with graphics cards too.
+}
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # This hides start-up banners. Failures are exceptions.
 gc.disable()  # A fifth of the time of importing TensorFlow would go to the garbage collector, which finds nothing.
 import tensorflow as tf  # noqa: E402

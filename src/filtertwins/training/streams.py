@@ -13,12 +13,6 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.errors import StudyError
-
-
-class BatchError(StudyError, ValueError):
-    """A batch is larger than the training split."""
-
 
 class Purpose(IntEnum):
     """What a stream of random numbers is for. The values are part of every result: never renumber them."""
@@ -55,13 +49,8 @@ def batches(seed: int, images: int, batch: int, order: Purpose = Purpose.BATCHES
     """The image indices of every batch, without end. Each epoch is shuffled anew, and an incomplete batch is dropped.
 
     Yields:
-        (batch,) indices into the training images.
-
-    Raises:
-        BatchError: the batch is larger than the training split.
+        (batch,) indices into the training images, of which there must be as many as a batch has.
     """
-    if batch > images:
-        raise BatchError(f"batch = {batch} is larger than the training split; allowed: 1 to {images}")
     epoch = 0
     while True:
         shuffled = epoch_order(seed, epoch, images, order)
