@@ -3,9 +3,10 @@
 from filtertwins.claims import Claims, check_claims, read_claims, tables_needed
 from filtertwins.errors import Job, run_job
 from filtertwins.files import read_csv, write_csv, write_text
-from filtertwins.page.answer import as_text
+from filtertwins.page.answer import as_text, status_in_words
 from filtertwins.page.captions import fill_caption, findings_of
 from filtertwins.page.summary import summarise
+from filtertwins.settings import Margins
 
 
 @run_job
@@ -17,7 +18,7 @@ def main(job: Job) -> None:
     )
     needed = {*tables_needed(declared), "runs", "redundancy"}
     tables = {path.stem: read_csv(path) for path in job.input if path.stem in needed}
-    claims = check_claims(declared, tables, job.params.labels)
+    claims = check_claims(declared, tables, Margins.model_validate(job.params.margins), job.params.labels)
     write_csv(claims, job.output.claims)
     write_text(job.output.text, as_text(claims))
     findings = findings_of(claims)
@@ -26,4 +27,5 @@ def main(job: Job) -> None:
         write_text(caption, fill_caption(text, findings))
     summary = summarise(tables["runs"], tables["redundancy"], job.params.threshold, job.params.labels)
     places = f"Figures: {job.params.figures}/   Tables: {job.output.summary.parent}/"
-    write_text(job.output.summary, f"{summary}\n{places}\n")
+    status = f"{status_in_words(claims)}\n" if len(claims) else ""
+    write_text(job.output.summary, f"{summary}\n{status}{places}\n")

@@ -32,7 +32,7 @@ def main(job: Job) -> None:
                 f"{chunk.condition['architecture']} filters={chunk.condition['filters']} kept={kept}",
                 report=print,
             )
-        rows += [*pruning_rows(names, 0, before), *pruning_rows(names, steps, after)]
+        rows += [pruning_rows(names, 0, before), pruning_rows(names, steps, after)]
     importance = [row for run, importances in rated for row in importance_rows(run, importances)]
     write_csv(pd.DataFrame(importance, columns=list(IMPORTANCE_COLUMNS)), job.output.importance)
-    write_csv(pd.DataFrame(rows), job.output.pruned)
+    write_csv(pd.concat(rows), job.output.pruned)

@@ -25,6 +25,7 @@ FOLDER = "it's 100% a study, für Zwillinge"  # braces in a path are beyond Snak
 SHORT = {"batch": 64, "steps": 6}
 TINY = {
     "dataset": "digits",
+    "first_seed": 0,
     "seeds": 2,
     "seeds_per_chunk": 2,
     "architectures": {

@@ -17,11 +17,20 @@ CONDITION = ("dataset", "architecture", "filters")
 RUN = (*CONDITION, "seed")
 """The columns that name a run."""
 
+RANDOM = "random"
+"""The criterion that the others have to beat."""
+
+RANDOM_DRAWS = 5
+"""How often it chooses filters of one network; what is shown is the mean."""
+
 UNPRUNED = "none"
 """The method of a whole network, which is trained on for as long as the pruned ones."""
 
 COSINE_MERGE = "cosine_merge"
 """The method that merges similar filters instead of removing some."""
+
+SELECTED = "selected"
+"""The method that stands for the criterion which is best on the validation images of all other seeds."""
 
 
 def seeds_name(first_seed: int, seeds: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from filtertwins.bundles import SIDE_BY_SIDE, Bundle, Family, divide
-from filtertwins.names import chunk_name
+from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import Need, Networks, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
 from filtertwins.settings import Architecture, Experiment, PrunedNetwork, Settings, Start
@@ -102,13 +102,13 @@ class Plan:
 
         An architecture that trained none of those filter counts shows its largest one.
         """
-        shown, whole = self.settings.gallery, self.study()
+        shown, seed, whole = self.settings.gallery, self.settings.gallery_seed, self.study()
         return {
             "architectures": {
                 name: [filters for filters in counts if filters in shown.filters] or counts[-1:]
                 for name, counts in whole["architectures"].items()
             },
-            "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= shown.seed < first + seeds],
+            "chunks": [(first, seeds) for first, seeds in whole["chunks"] if first <= seed < first + seeds],
         }
 
     def removal(self) -> Plain:
@@ -279,6 +279,8 @@ class Plan:
         """What pruning a chunk and fine-tuning need."""
         [whole], pruning = self._networks([(name, network.filters)], seeds), self.settings.pruning
         methods, steps = (len(pruning.methods), pruning.fine_tuning_steps) if pruning else (0, 0)
+        if pruning and RANDOM in pruning.methods:
+            methods += RANDOM_DRAWS - 1
         return pruning_need(whole, methods, network.kept, steps)
 
     def measuring_need(self, studies: Sequence[Plain]) -> Need:

@@ -104,10 +104,14 @@ class Experiment(Section):
 
 
 class Margins(Section):
-    """Decided before the run: smaller differences do not matter."""
+    """The smallest effects of interest, one a unit, decided before the run: smaller ones do not matter on any side."""
 
-    accuracy: Share = Field(default=0.003, description="accuracies that differ by less are equivalent")
-    loss: PositiveFloat = Field(default=0.005, description="losses, in nats, that differ by less are equivalent")
+    accuracy: Share = Field(default=0.003, description="difference of two accuracies")
+    loss: PositiveFloat = Field(default=0.005, description="difference of two losses, in nats")
+    cosine: Share = Field(default=0.01, description="difference of two mean cosines")
+    share: Share = Field(default=0.05, description="difference of two shares of filters")
+    correlation: Share = Field(default=0.3, description="rank correlation, of either sign")
+    ratio: float = Field(default=1.25, gt=1, description="factor between two counts of pairs, or two times")
 
 
 class Measures(Section):
@@ -124,7 +128,7 @@ class Gallery(Section):
     """The runs whose kernels `kernel_gallery` shows."""
 
     filters: Counts = Field(default=(4, 16, 64), description="filter counts shown, where trained")
-    seed: int = Field(default=0, ge=0)
+    seed: int | None = Field(default=None, ge=0, description="null: the study's first seed")
 
 
 class PrunedNetwork(Section):
@@ -175,7 +179,8 @@ class Settings(Section):
     claims: str | None = Field(
         default="config/claims.yaml", description="the file of claims, absolute or from the repository; null: no claims"
     )
-    seeds: PositiveInt = Field(description="runs of each condition: seeds 0, 1, ..., seeds - 1")
+    first_seed: int = Field(default=0, ge=0, description="the seed of the first run of each condition")
+    seeds: PositiveInt = Field(description="runs of each condition: first_seed, first_seed + 1, ...")
     seeds_per_chunk: PositiveInt = Field(default=5, description="seeds trained together in one process")
     snapshots: int = Field(default=12, ge=2, description="log-spaced steps whose kernels are kept, beside step 0")
     architectures: Switched[Architecture]
@@ -188,7 +193,11 @@ class Settings(Section):
     _several = check(
         "architectures", "at least one must be on, with more than 1 in its filters", lambda it: _counts(it) <= {1}
     )
-    _shown = check("gallery", "gallery.seed must be a trained seed, below {seeds}", lambda it, seeds: it.seed >= seeds)
+    _shown = check(
+        "gallery",
+        "gallery.seed must be one of the {seeds} trained seeds from {first_seed} on",
+        lambda it, first_seed, seeds: it.seed is not None and not first_seed <= it.seed < first_seed + seeds,
+    )
     _trained = check("pruning", "{found}", lambda it, architectures: it and "; ".join(_not_trained(it, architectures)))
 
     @property
@@ -213,10 +222,16 @@ class Settings(Section):
         """The settings of the chosen dataset."""
         return self.datasets[self.dataset]
 
+    @property
+    def gallery_seed(self) -> int:
+        """The seed of the runs whose kernels the gallery shows."""
+        return self.first_seed if self.gallery.seed is None else self.gallery.seed
+
     def chunks(self, seeds: int | None = None) -> list[tuple[int, int]]:
         """The blocks of seeds that are trained together, as (first seed, how many); by default of all seeds."""
-        seeds = seeds or self.seeds
-        return [(first, min(self.seeds_per_chunk, seeds - first)) for first in range(0, seeds, self.seeds_per_chunk)]
+        end = self.first_seed + (seeds or self.seeds)
+        starts = range(self.first_seed, end, self.seeds_per_chunk)
+        return [(first, min(self.seeds_per_chunk, end - first)) for first in starts]
 
 
 def _switched_on(items: Mapping[str, T | None]) -> dict[str, T]:

@@ -20,6 +20,7 @@ PLAIN = yaml.safe_load((CONFIG / "claims.yaml").read_text(encoding="utf-8"))
 CLAIMS = load_claims(PLAIN)
 STUDY = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
 LABELS = labels(load_settings(STUDY))
+MARGINS = load_settings(STUDY).margins
 
 
 def around(mean, spread=1e-4):
@@ -44,7 +45,7 @@ def few(rows, verdict):
 def verdict_of(claim_or_name, tables):
     """The only row of the table of one claim."""
     claim = CLAIMS.claims[claim_or_name] if isinstance(claim_or_name, str) else claim_or_name
-    (_, row), *_ = check_claims(CLAIMS.model_copy(update={"claims": {"it": claim}}), tables, LABELS).iterrows()
+    (_, row), *_ = check_claims(CLAIMS.model_copy(update={"claims": {"it": claim}}), tables, MARGINS, LABELS).iterrows()
     return row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from claims_checks import NOISE, SEEDS, around, by_seed, few, table
+from claims_checks import MARGINS, NOISE, SEEDS, around, by_seed, few, table
 
 # Each function has the name of a test in filtertwins.claims.evidence, and takes a claim's parameters and a verdict.
 
@@ -17,16 +17,15 @@ def accuracy_in_range(p, verdict):
 
 
 def equal_accuracy(p, verdict):
-    pairs = [(i, j) for i in p["filters"] for j in p["other_filters"] if i < j]
-    rows = pd.DataFrame(pairs, columns=["filters", "other_filters"]).assign(
-        dataset="mnist", architecture=p["architecture"], difference=0.0, low=-2e-4, high=2e-4, margin=p["margin"]
-    )
-    rows[["p_value", "p_holm", "n"]] = [1e-4, 1e-3, SEEDS]
-    worst = {"supported": (0.0, 2e-4, 1e-3), "refuted": (0.01, 5e-4, 1.0), "inconclusive": (0.003, 1e-3, 0.6)}
-    difference, half, p_holm = worst[verdict]
-    columns = ["difference", "low", "high", "p_holm"]
-    rows.loc[len(rows) - 1, columns] = [-difference, -difference - half, -difference + half, p_holm]
-    return {"equivalence": rows}
+    counts = sorted({*p["filters"], *p["other_filters"]})
+    last = {"supported": 0.0, "refuted": 5 * MARGINS.accuracy, "inconclusive": MARGINS.accuracy}[verdict]
+    parts = [
+        by_seed(around(0.92 + last * (count == counts[-1]), 3e-4), architecture=p["architecture"], filters=count)
+        for count in counts
+    ]
+    for place, rows in enumerate(parts):
+        rows["value"] += 3e-4 * np.roll(NOISE, place)
+    return {"runs": table(*parts, value="test_accuracy")}
 
 
 def logits_change_when_merged(p, verdict):
@@ -35,7 +34,7 @@ def logits_change_when_merged(p, verdict):
     own = {"architecture": p["architecture"], "filters_kept": p["filters_kept"]}
     # A network of no more filters than are kept does not count, whatever it does.
     rows = table(
-        by_seed(np.full(SEEDS, inside), filters=8, **own),
+        *(by_seed(np.full(SEEDS, inside), filters=count, **own) for count in p["filters"]),
         by_seed(np.full(SEEDS, outside), filters=p["filters_kept"], **own),
         value="largest_logit_change",
     )
@@ -44,78 +43,84 @@ def logits_change_when_merged(p, verdict):
     return {"merging": few(rows, verdict)}
 
 
-def exact_duplicates_occur(p, verdict):
-    runs = {"supported": 100, "refuted": 100, "inconclusive": 20}[verdict]
-    rows = pd.DataFrame({"dataset": "mnist", "seed": np.arange(runs) % SEEDS, "live_filters": 4, "stage": "trained"})
-    rows = rows.assign(architecture="question", exact_duplicate_pairs=0, close_duplicate_pairs=0)
-    if verdict == "supported":
-        rows.loc[:20, "exact_duplicate_pairs"] = 2
-    # Neither initial kernels nor single filters count.
-    other = rows.assign(stage="initial", exact_duplicate_pairs=1)
-    single = rows.assign(live_filters=1, exact_duplicate_pairs=1)
-    return {"redundancy": table(rows, other, single)}
+def networks_of(p, **columns):
+    """One row for each of a claim's networks and seed."""
+    pairs = [(name, count) for name, counts in p["networks"].items() for count in counts]
+    return table(*(by_seed(np.zeros(SEEDS), architecture=name, filters=count, **columns) for name, count in pairs))
+
+
+def duplicates_occur(p, verdict):
+    rows = networks_of(p, live_filters=4, stage="trained", exact_duplicate_pairs=0)
+    having = {"supported": SEEDS, "refuted": 0, "inconclusive": SEEDS // 2}[verdict]
+    rows["twin_pairs"] = np.where((rows["filters"] == 16) & (rows["seed"] < having), 2, 0)
+    # Neither initial kernels nor other networks count.
+    other = rows.assign(stage="initial", twin_pairs=1)
+    elsewhere = rows.assign(architecture="other", twin_pairs=1)
+    return {"redundancy": table(rows, other, elsewhere)}
+
+
+def near_duplicate_pairs(p, fractions, chance=0.1, **columns):
+    """Rows of one condition, whose pairs over the threshold are a share of all, one value a seed."""
+    own = {"architecture": p["architecture"], "filters": p["filters"], "threshold": p["threshold"], "stage": "trained"}
+    rows = by_seed(fractions, **own | columns).rename(columns={"value": "fraction"})
+    return rows.assign(null_fraction=chance, p_value=0.01, pairs=np.round(100 * rows["fraction"]).astype(int))
+
+
+def beside_others(rows):
+    """The rows, and others that do not count."""
+    changes = [{"stage": "initial"}, {"threshold": 0.5}, {"filters": 4}]
+    return {"near_duplicates": table(rows, *(rows.assign(**own, fraction=1.0, pairs=7) for own in changes))}
 
 
 def near_duplicates_occur(p, verdict):
-    having = {"supported": SEEDS, "refuted": 1, "inconclusive": SEEDS // 2}[verdict]
-    own = {"architecture": p["architecture"], "filters": p["filters"], "threshold": p["threshold"]}
-    rows = by_seed(np.where(np.arange(SEEDS) < having, 3, 0), stage="trained", **own).rename(columns={"value": "pairs"})
-    elsewhere = [rows.assign(stage="initial"), rows.assign(threshold=0.5), rows.assign(filters=4)]
-    return {"near_duplicates": table(rows, *(other.assign(pairs=3 - other["pairs"]) for other in elsewhere))}
-
-
-def excess_row(p, verdict, line):
-    """Columns excess, low, high, p_fdr of a row that is over, not over, or across a line."""
-    excess, half, p_fdr = {
-        "supported": (line + 0.2, 0.1, 0.001),
-        "refuted": (line - 0.2, 0.1, 1.0),
-        "inconclusive": (line + 0.05, 0.1, 0.2),
-    }[verdict]
-    return {"excess": excess, "low": excess - half, "high": excess + half, "p_fdr": p_fdr}
+    having = {"supported": SEEDS, "refuted": 0, "inconclusive": SEEDS // 2}[verdict]
+    return beside_others(near_duplicate_pairs(p, np.where(np.arange(SEEDS) < having, 0.03, 0.0)))
 
 
 def more_near_duplicates_than_chance(p, verdict):
-    row = {"dataset": "mnist", "architecture": p["architecture"], "filters": p["filters"], "threshold": p["threshold"]}
-    row |= excess_row(p, verdict, p["more_than"]) | {"fraction": 0.3, "null_fraction": 0.1, "n": SEEDS}
-    return {"excess_by_threshold": pd.DataFrame([row, row | {"threshold": 0.5, "excess": np.nan}])}
+    times = {"supported": 2.0, "refuted": 1.0, "inconclusive": MARGINS.ratio}[verdict]
+    rows = near_duplicate_pairs(p, around(0.1 * times, 0.005))
+    return beside_others(rows.assign(p_value=0.01 if verdict == "supported" else 0.5))
 
 
-def excess_table(p, columns):
-    row = {"dataset": "mnist", "architecture": p["architecture"], "filters": p["filters"], "n": SEEDS}
-    row |= {"mean_nearest_cosine": 0.7, f"{p['chance']}_null": 0.5}
-    row |= {f"{p['chance']}_{name}": value for name, value in columns.items()}
-    return {"excess": pd.DataFrame([row, row | {"filters": 3, f"{p['chance']}_excess": np.nan}])}
+def as_many_near_duplicates_as_chance(p, verdict):
+    times = {"supported": 1.0, "refuted": 2.0, "inconclusive": MARGINS.ratio}[verdict]
+    return beside_others(near_duplicate_pairs(p, around(0.1 * times, 0.01)))
 
 
 def more_alike_than_chance(p, verdict):
-    return excess_table(p, excess_row(p, verdict, p["more_than"]))
+    excess = {"supported": 0.2, "refuted": 0.0, "inconclusive": MARGINS.cosine}[verdict]
+    own = {"architecture": p["architecture"], "filters": p["filters"]}
+    rows = by_seed(around(excess, MARGINS.cosine / 5), stage="trained", **own).rename(columns={"value": "excess"})
+    rows = rows.assign(null_mean_nearest_cosine=0.5, mean_nearest_cosine=0.5 + rows["excess"])
+    return {"redundancy": table(rows, rows.assign(stage="initial", excess=-1.0), rows.assign(filters=3, excess=9.0))}
 
 
-def as_alike_as_chance(p, verdict):
-    excess = {"supported": 0.0, "refuted": 3 * p["margin"], "inconclusive": p["margin"]}[verdict]
-    return excess_table(p, {"excess": excess, "low": excess - p["margin"] / 2, "high": excess + p["margin"] / 2})
-
-
-def strangers_of(p, ratio):
+def strangers_of(p, ratio, name):
     low, high = (0.9 * ratio, 1.1 * ratio) if ratio else (0.5, 2.0)
-    names = {"dataset": "mnist", "architecture": p["architecture"], "filters": p["filters"], "stage": "trained"}
+    names = {"dataset": "mnist", "architecture": name, "filters": p["filters"], "stage": "trained"}
     measured = {"within": 0.005, "between": 0.01, "ratio": ratio or 1.0, "ratio_low": low, "ratio_high": high}
-    return {"strangers": pd.DataFrame([names | measured | {"estimable": True, "n": 10}])}
+    return pd.DataFrame([names | measured | {"estimable": True, "n": SEEDS}])
 
 
 def close_pairs_beside_strangers(p, verdict):
-    inside, outside = np.sqrt(max(p["lowest"], 0.25) * p["highest"]), 1.5 * p["highest"]
-    return strangers_of(p, {"supported": inside, "refuted": outside, "inconclusive": None}[verdict])
+    inside, outside = {"fewer": (0.6, 1.0), "same": (1.0, 2.0)}[p["beside"]]
+    last = {"supported": inside, "refuted": outside, "inconclusive": None}[verdict]
+    ratios = [*[inside] * (len(p["architectures"]) - 1), last]
+    return {"strangers": table(*(strangers_of(p, *own) for own in zip(ratios, p["architectures"], strict=True)))}
 
 
-def fewer_close_pairs_than_strangers(p, verdict):
-    second = {"supported": 0.6, "refuted": 1.0, "inconclusive": None}[verdict]
-    ratios = [0.6, second, 0.6]
-    tables = [
-        strangers_of({"architecture": name, "filters": p["filters"]}, ratio)["strangers"]
-        for name, ratio in zip(p["architectures"], ratios, strict=True)
-    ]
-    return {"strangers": pd.concat(tables, ignore_index=True)}
+def more_filters_more_redundant(p, verdict):
+    rises = dict.fromkeys(p["architectures"], 0.3)
+    rises[p["architectures"][1]] = {"supported": 0.3, "refuted": 0.0, "inconclusive": MARGINS.share}[verdict]
+    within, strangers = [], []
+    for name, rise in rises.items():
+        for count, share in ((p["few"], 0.2), (p["many"], 0.2 + rise)):
+            own = {"architecture": name, "filters": count, "stage": "trained"}
+            rows = by_seed(around(share, 0.01 * (count == p["few"])), **own, null_redundant_share=count / 200)
+            within += [rows, rows.assign(stage="initial", value=0.5)]
+            strangers.append({"dataset": "mnist", **own, "strangers_redundant_share": count / 200})
+    return {"redundancy": table(*within, value="redundant_share"), "strangers": pd.DataFrame(strangers)}
 
 
 def training_moves_filters_together(p, verdict):
@@ -123,7 +128,7 @@ def training_moves_filters_together(p, verdict):
     for index, name in enumerate(p["architectures"]):
         change = 0.1
         if index == 1:  # one part is enough to refute, and not enough to support
-            change = {"supported": 0.1, "refuted": -0.1, "inconclusive": 0.0}[verdict]
+            change = {"supported": 0.1, "refuted": -0.1, "inconclusive": MARGINS.cosine}[verdict]
         own = {"architecture": name, "filters": p["filters"]}
         parts.append(by_seed(around(0.6, 0.01), stage="initial", **own))
         parts.append(by_seed(around(0.6 + change, 0.02), stage="trained", **own))
@@ -175,62 +180,62 @@ def twins_separate(p, verdict):
 
 
 def losses(p, difference, spread):
-    """Networks of 3 and 4 filters; the loss with twins differs from that with the other kind of second filter."""
-    own = {"architecture": p["architecture"], "activation": "relu", "twins_equal": None}
+    """A claim's networks; the loss with twins differs from that with the other kind of second filter."""
+    [(architecture, counts)] = p["networks"].items()
+    own = {"architecture": architecture, "activation": "relu", "twins_equal": None}
     parts = []
-    for filters in (3, 4):
+    for filters in counts:
         base = around(0.3, 0.01)
         parts.append(by_seed(base, **own, filters=filters, second_filter=p["other"]))
         noise = spread * NOISE[::-1]
         parts.append(by_seed(base + difference + noise, **own, filters=filters, second_filter="twin"))
-    wrong = by_seed(around(9.0), **own | {"architecture": "other"}, filters=3, second_filter="twin")
+    wrong = by_seed(around(9.0), **own | {"architecture": "other"}, filters=4, second_filter="twin")
     rows = table(*parts, wrong, value="train_loss")
     rows.loc[rows["second_filter"] == "twin", "twins_equal"] = True
     return {"one_fewer": rows}
 
 
 def same_loss(p, verdict):
-    margin = p["margin"]
+    margin = MARGINS.loss
     return losses(p, {"supported": 0, "refuted": 5 * margin, "inconclusive": margin}[verdict], margin / 5)
 
 
 def larger_loss(p, verdict):
-    return losses(p, {"supported": 0.1, "refuted": -0.1, "inconclusive": 0.0}[verdict], 0.02)
+    return losses(p, {"supported": 0.1, "refuted": -0.1, "inconclusive": MARGINS.loss}[verdict], 0.02)
 
 
-def removals(*, near=(0.0, 0.0), other=(0.0, 0.0)):
+def removals(p, *, near=(0.0, 0.0), other=(0.0, 0.0)):
     """Two near duplicates and two other filters of each network, each with a cost of removal (mean, spread)."""
-    own = {"architecture": "relu_5x5", "activation": "relu", "filters": 20, "never_active": False}
+    rows = networks_of(p, activation="relu", never_active=False)
     parts = [
-        by_seed(around(mean, spread), near_duplicate=is_near, **own)
+        rows.assign(near_duplicate=is_near, value=mean + spread * NOISE[rows["seed"]])
         for is_near, (mean, spread) in ((True, near), (False, other))
         for _ in range(2)
     ]
-    parts.append(by_seed(np.full(SEEDS, -9.0), near_duplicate=True, **own | {"never_active": True}))  # does not count
+    parts.append(rows.assign(near_duplicate=True, never_active=True, value=-9.0))  # does not count
     rows = table(*parts, value="loss_increase")
     return rows.assign(accuracy_decrease=rows["loss_increase"], accuracy_decrease_merged=rows["loss_increase"])
 
 
 def removal_costs_nothing(p, verdict):
-    margin = p["margin"]
+    margin = MARGINS.accuracy
     cost = {"supported": 0, "refuted": 5 * margin, "inconclusive": margin}[verdict]
-    rows = removals(near=(cost, margin / 5), other=(0.1, 0.0))
+    rows = removals(p, near=(cost, margin / 5), other=(0.1, 0.0))
     not_meant = "accuracy_decrease" if p["merged"] else "accuracy_decrease_merged"
     return {"removal": rows.assign(**{not_meant: 5 * margin - rows[not_meant]})}  # what it costs in the other way
 
 
 def removal_costs_less(p, verdict):
-    near = {"supported": 0.1, "refuted": 0.3, "inconclusive": 0.2}[verdict]
-    return {"removal": removals(near=(near, 0.01), other=(0.2, 0.02))}
+    near = {"supported": 0.1, "refuted": 0.2, "inconclusive": 0.2 - MARGINS.loss}[verdict]
+    return {"removal": removals(p, near=(near, 0.002), other=(0.2, 0.001))}
 
 
 def similarity_predicts_cost(p, verdict):
-    mean = {"supported": p["below"] - 0.3, "refuted": p["below"] + 0.3, "inconclusive": p["below"]}[verdict]
-    enough, few_filters = (
-        by_seed(around(value, 0.05), architecture="relu_5x5", activation="relu", filters=filters)
-        for value, filters in ((mean, p["fewest_filters"]), (0.9, p["fewest_filters"] - 1))
-    )
-    return {"removal_correlations": table(enough, few_filters, value="rank_correlation")}
+    line = -MARGINS.correlation
+    mean = {"supported": line - 0.3, "refuted": line + 0.3, "inconclusive": line}[verdict]
+    rows = networks_of(p, activation="relu")
+    enough = rows.assign(value=mean + 0.05 * NOISE[rows["seed"]])
+    return {"removal_correlations": table(enough, rows.assign(filters=8, value=0.9), value="rank_correlation")}
 
 
 def small_weights_align(p, verdict):

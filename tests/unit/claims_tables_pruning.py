@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from claims_checks import NOISE, SEEDS, around, by_seed, few, table
+from claims_checks import MARGINS, NOISE, SEEDS, around, by_seed, few, table
 
 FILTERS, KEPT = 32, (2, 8)
 METHODS = ("random", "l1", "fpgm", "nearest_cosine", "cosine_merge", "obd", "taylor", "oracle")
@@ -36,7 +36,7 @@ def good_method(p):
 
 def smaller(p, verdict):
     """Two filters are too few, eight do by one method; what it costs in the second architecture decides."""
-    margin, good = p["margin"], good_method(p)
+    margin, good = MARGINS.accuracy, good_method(p)
     loss = {"supported": 0, "refuted": 3 * margin, "inconclusive": margin}[verdict]
 
     def accuracy(name, method, kept, fine_tuned):
@@ -77,7 +77,7 @@ def pruning_makes_smaller(p, verdict):
 
 
 def pruning_makes_faster(p, verdict):
-    deciding = {"supported": 0.5, "refuted": 1.2, "inconclusive": 1.0}[verdict]
+    deciding = {"supported": 0.5, "refuted": 1.2, "inconclusive": 1 / MARGINS.ratio}[verdict]
 
     def ratio(name, kept, batch):
         return deciding if (name, kept, batch) == (p["architectures"][-1], 8, 1) else 0.25
@@ -87,7 +87,7 @@ def pruning_makes_faster(p, verdict):
 
 def pruning_improves_accuracy(p, verdict):
     """One network gains on validation images; the others lose."""
-    gain = {"supported": 0.01, "refuted": -0.01, "inconclusive": 0.0}[verdict]
+    gain = {"supported": 0.01, "refuted": -0.01, "inconclusive": MARGINS.accuracy}[verdict]
     unpruned = {False: 0.90, True: 0.93}
 
     def accuracy(name, method, kept, fine_tuned):
@@ -104,7 +104,7 @@ def pruning_improves_accuracy(p, verdict):
 
 
 def method_beats_others(p, verdict):
-    ahead = {"supported": 0.05, "refuted": -0.05, "inconclusive": 0.0}[verdict]
+    ahead = {"supported": 0.05, "refuted": -0.05, "inconclusive": MARGINS.accuracy}[verdict]
 
     def accuracy(name, method, kept, fine_tuned):
         if fine_tuned != p["fine_tuned"]:
@@ -121,7 +121,7 @@ def method_beats_others(p, verdict):
 
 def fine_tuning_shrinks_gaps(p, verdict):
     """From oracle down to chance; another method is the worst on test images once it is fine-tuned, with no say."""
-    gap = {"supported": 0.1, "refuted": 0.5, "inconclusive": 0.3}[verdict]
+    gap = {"supported": 0.1, "refuted": 0.5, "inconclusive": 0.3 - MARGINS.accuracy}[verdict]
 
     def accuracy(name, method, kept, fine_tuned):
         deciding = fine_tuned and name == p["architectures"][1]
@@ -133,7 +133,7 @@ def fine_tuning_shrinks_gaps(p, verdict):
 
 
 def criterion_predicts_cost(p, verdict):
-    line = p["more_than"]
+    line = MARGINS.correlation
     deciding = {"supported": (1 + line) / 2, "refuted": line - 0.3, "inconclusive": line}[verdict]
     parts = []
     for name in p["architectures"]:
@@ -146,19 +146,22 @@ def criterion_predicts_cost(p, verdict):
 
 
 def small_is_as_good(p, verdict):
-    """One selected size decides; what the other methods and budgets do has no say."""
-    names = ["architecture", "kept", "budget", "method"]
-    keys = product(p["architectures"], KEPT, ("equal_epochs", "equal_compute"), ("obd", "l1"))
-    rows = pd.DataFrame(list(keys), columns=names).assign(dataset="mnist", filters=FILTERS, margin=p["margin"], n=SEEDS)
-    rows["selected"] = rows["method"] == "obd"
-    decides = rows["selected"] & (rows["budget"] == p["budget"])
+    """One selected size decides; what other sizes, methods and budgets do has no say."""
+    sizes = [(name, kept) for name, counts in p["kept"].items() for kept in (*counts, 2)]
+    keys = [
+        (*size, *how) for size, how in product(sizes, product(("equal_epochs", "equal_compute"), ("selected", "l1")))
+    ]
+    rows = pd.DataFrame(keys, columns=["architecture", "kept", "budget", "method"])
+    rows = rows.assign(dataset="mnist", filters=FILTERS, margin=MARGINS.accuracy, n=SEEDS)
+    decides = (rows["method"] == "selected") & (rows["budget"] == p["budget"]) & (rows["kept"] > 2)
     rows["difference"] = np.where(decides, 0.0, 0.02)
     rows["no_worse"] = decides.astype("boolean")
     last = np.flatnonzero(decides)[-1]
+    half = np.full(len(rows), 5e-4)
     if verdict != "supported":
-        rows.loc[last, "difference"] = 0.01
-        rows.loc[last, "no_worse"] = False if verdict == "refuted" else pd.NA
-    rows["low"], rows["high"] = rows["difference"] - 5e-4, rows["difference"] + 5e-4
+        rows.loc[last, ["difference", "no_worse"]] = [0.01, False]
+        half[last] = 0.001 if verdict == "refuted" else 0.02
+    rows["low"], rows["high"] = rows["difference"] - half, rows["difference"] + half
     return {"small_or_pruned": rows}
 
 
@@ -168,7 +171,7 @@ def head_takes_most(p, verdict):
     whole = cost["kept"] == FILTERS
     cost["parameters"] = cost["dense_macs"] / parts["parameters"]
     cost.loc[~whole, ["parameters", "convolution_macs"]] *= 1000  # of the pruned ones, which don't count
-    return {"pruning": few(smaller({**p, "methods": ["obd"], "margin": 0.003}, "supported"), verdict), "cost": cost}
+    return {"pruning": few(smaller({**p, "methods": ["obd"]}, "supported"), verdict), "cost": cost}
 
 
 def deletions(p, ranking="obd", **columns):
@@ -183,7 +186,7 @@ def deletions(p, ranking="obd", **columns):
 
 def strays(p, verdict):
     """Of the share that a claim goes up to, by how much a mean strays; beyond, by more than any margin."""
-    margin = p["margin"]
+    margin = MARGINS.accuracy
     stray = {"supported": 0.0, "refuted": 3 * margin, "inconclusive": margin}[verdict]
     return lambda share: (
         np.where(share < p["up_to"], 0.0, stray if share == p["up_to"] else 1.0)
@@ -197,10 +200,8 @@ def predicted_increase_has_the_right_size(p, verdict):
     def actual(share):
         return np.where(share == p["share"], 0.01 * (times + 0.5 * NOISE), 7.0) - 0.1 * NOISE
 
-    meant, other = "predicted_increase", "predicted_increase_1990"
-    if p["recursion"] == "paper":
-        meant, other = other, meant
-    rows = deletions(p, actual_increase=actual, **{meant: lambda share: 0.01 - 0.1 * NOISE, other: 5.0})
+    others = {"gradient_increase": 5.0, "quadratic_increase": 5.0}
+    rows = deletions(p, actual_increase=actual, predicted_increase=lambda share: 0.01 - 0.1 * NOISE, **others)
     return {"obd": table(rows, rows.assign(ranking="magnitude", actual_increase=9.0))}
 
 
@@ -211,7 +212,7 @@ def retraining_restores_accuracy(p, verdict):
 
 
 def saliency_beats_magnitude(p, verdict):
-    more = {"supported": -0.05, "refuted": 0.05, "inconclusive": 0.0}[verdict]
+    more = {"supported": -0.05, "refuted": 0.05, "inconclusive": -MARGINS.loss}[verdict]
 
     def by_saliency(share):
         return 0.3 + np.where(share == p["shares"][-1], more, -0.05) + 0.02 * NOISE[::-1]

@@ -182,15 +182,16 @@ def _pruning(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
             parameters=1000 * cost["kept"], latency_s=1e-4 * (cost["kept"] + cost["round"] + 9 / cost["batch"])
         ),
         "obd": obd.assign(
+            gradient_increase=obd["share"] ** 3,
             predicted_increase=obd["share"] ** 2,
-            predicted_increase_1990=obd["share"] ** 3,
+            quadratic_increase=1.5 * obd["share"] ** 2,
             actual_increase=obd["share"],
             test_accuracy_retrained=0.97 - 0.05 * obd["share"],
         ),
         "small_or_pruned": small.assign(
             filters=16,
             kept=4,
-            method="l1",
+            method="selected",
             difference=0.002,
             low=0.002 - ends,
             high=0.002 + ends,
@@ -198,6 +199,5 @@ def _pruning(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
             equivalent=False,
             no_worse=seeds > 2,
             n=seeds,
-            selected=True,
         ),
     }

@@ -22,38 +22,47 @@ def claims():
     columns = ["claim", "said_by", "statement", "headline", "verdict", "effect", "unit", "finding", "figure"]
     rows = [
         *[("prevents", "answer", "Nothing | does", "Does anything?", "supported", 0.0, "distance", "No.", "twins")],
-        *[("same", "question", "Filters are the same", None, "refuted", 0.25, "networks", "None are.", "chance")],
+        *[("same", "question", "Filters are the same", None, "refuted", 0.25, "seeds", "None are.", "chance")],
         *[("small", "ours", "Weights do", "Do they?", "inconclusive", np.nan, None, "Not measured: no.", "small")],
     ]
-    table = pd.DataFrame(rows, columns=columns).assign(dataset="mnist", n=[10, 10, 0], p_value=0.01)
+    table = pd.DataFrame(rows, columns=columns).assign(dataset="mnist", n=[10, 10, 0], status="confirmatory")
+    table = table.assign(rung="chance", by_construction=["It must.", None, None], median=0.0, pooled=table["effect"])
     return table.assign(low=table["effect"] - 0.125, high=table["effect"] + 0.125)
 
 
 def test_the_readme_gets_the_headlines_that_were_judged(claims):
     claims.loc[0, "finding"] = "Not 5x5."  # Tables are in ASCII.
     lines = answer_section(claims).splitlines()
-    assert lines[0] == "On MNIST, with the verdict on each claim:"
+    confirmatory = "The verdicts are confirmatory: no trial run has seen these seeds."
+    assert lines[0] == f"On MNIST, with the verdict on each claim. {confirmatory}"
     assert [line for line in lines if line.startswith("- ")] == [
-        "- **Does anything?** Not 5\N{MULTIPLICATION SIGN}5. *[The answer's claim: supported.]"
+        "- **Does anything?** Not 5\N{MULTIPLICATION SIGN}5. *[Claim of the answer: supported, by construction.]"
         "(figures/mnist/twins.png)*"
     ]
-    assert lines[-1] == "All claims: 1 supported, 1 refuted, 1 inconclusive."
+    tally = "0 supported, 1 refuted, 1 inconclusive; and 1 by construction, which are no evidence"
+    assert lines[-1] == f"All claims: {tally}."
+    exploratory = answer_section(claims.assign(status="exploratory")).splitlines()[0]
+    assert "exploratory: trial runs may have seen these seeds" in exploratory
 
 
 def test_the_page_has_every_claim_with_its_numbers(claims):
     rows = [line for line in claims_page(claims).splitlines() if line.startswith("|")]
-    assert [line.count("|") for line in rows] == [6] * (2 + 3)  # A bar in a statement makes no column.
+    assert [line.count("|") for line in rows] == [7] * (2 + 3)  # A bar in a statement makes no column.
     assert rows[3] == (
-        "| question | Filters are the same | **refuted** | None are. *25.0 % (12.5 % to 37.5 %), 10 seeds* "
-        "| [figure](../figures/mnist/chance.png) |"
+        "| the question | Filters are the same | chance (seeds) | **refuted** "
+        "| None are. *25.0 % (12.5 % to 37.5 %), 10 seeds* | [figure](../figures/mnist/chance.png) |"
     )
+    assert "| **supported, by construction** | No. It must. *0 (-0.12 to 0.12), 10 seeds* |" in rows[2]
+    several = claims_page(claims.assign(unit="nats", pooled=0.5))
+    assert "*0.2500 (0.1250 to 0.3750), median 0.0000, mean of all parts 0.5000, 10 seeds*" in several
     assert rows[4].endswith("| **inconclusive** | Not measured: no. | [figure](../figures/mnist/small.png) |")
 
 
 def test_the_terminal_gets_one_short_line_a_claim(claims):
     claims.loc[1, "statement"] = "many words " * 30
-    first, *lines = as_text(claims).splitlines()
-    assert first == "Claims: 1 supported, 1 refuted, 0 inconclusive"
+    first, status, *lines = as_text(claims).splitlines()
+    assert first.startswith("Claims: 0 supported, 1 refuted, 0 inconclusive; and 1 by construction")
+    assert status.startswith("The verdicts are confirmatory")
     assert lines[0] == "   supported     Nothing | does"
     assert re.fullmatch(r"   refuted       many words many.* \.\.\.", lines[1])
     assert lines[2:] == ["   1 of 3 claims are not about this study, or need more seeds; claims.csv says why"]

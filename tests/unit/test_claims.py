@@ -11,16 +11,25 @@ import claims_tables_pruning
 import numpy as np
 import pandas as pd
 import pytest
-from claims_checks import CLAIMS, LABELS, NOISE, PLAIN, SEEDS, STUDY, around, table, verdict_of, with_parameters
-from scipy import stats
+from claims_checks import (
+    CLAIMS,
+    LABELS,
+    MARGINS,
+    NOISE,
+    PLAIN,
+    SEEDS,
+    STUDY,
+    around,
+    table,
+    verdict_of,
+)
 
 from filtertwins import claims
 from filtertwins.claims import VERDICTS, ClaimsError, check_claims, judged, judging, load_claims, read_claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import Part, above, in_words, listed, within
+from filtertwins.claims.judging import Part, in_words, listed, within
 from filtertwins.files import read_csv, write_csv
-from filtertwins.measures.statistics import paired_equivalence
-from filtertwins.settings import load_settings
+from filtertwins.measures.statistics import paired_equivalence, seed_interval
 from filtertwins.tables.means import MEANS, means_of
 
 BUILDERS = vars(claims_tables) | vars(claims_tables_pruning)  # by the name of the test
@@ -77,12 +86,15 @@ def test_every_test_is_used_and_reads_the_tables_that_are_asked_for():
 
 
 def test_what_the_claims_ask_for_is_in_the_default_study():
-    """One margin for the tables and the claims about them: both were decided before the run."""
-    margins, pruning, deletion = load_settings(STUDY).margins, STUDY["pruning"], STUDY["pruning"]["weight_deletion"]
+    pruning, deletion = STUDY["pruning"], STUDY["pruning"]["weight_deletion"]
+    trained = STUDY["architectures"] | STUDY["experiments"]["one_fewer"]["architectures"]
+    counts = {name: set(item["filters"]) for name, item in trained.items()}
     for claim in CLAIMS.claims.values():
         p = claim.parameters
-        if "margin" in p and claim.test not in ("as_alike_as_chance", "removal_costs_nothing"):
-            assert p["margin"] == (margins.loss if claim.test == "same_loss" else margins.accuracy)
+        for name, own in p.get("networks", {}).items():
+            assert set(own) <= counts[name]
+        for name, own in p.get("kept", {}).items():
+            assert own == pruning["networks"][name]["from_scratch"]  # those that the figure shows
         if hasattr(claims_tables_pruning, claim.test):
             assert set(p.get("architectures", ())) <= set(pruning["networks"])
             criteria = [p["criterion"]] if "criterion" in p else []
@@ -92,11 +104,61 @@ def test_what_the_claims_ask_for_is_in_the_default_study():
             assert shares <= set(deletion["shares"])
 
 
+def test_a_difference_too_small_to_matter_is_nowhere_better_and_nowhere_a_cost():
+    """The same smallest effect of interest decides on both sides, and none can be set by a single claim."""
+    assert not any({"margin", "margins"} & test.parameters.model_fields.keys() for test in TESTS.values())
+
+    def slightly_better(name, method, kept, fine_tuned):
+        return (0.92, 0.92) if method == "none" else (0.93, 0.9217)
+
+    p = CLAIMS.claims["pruning_improves_accuracy"].parameters
+    rows = claims_tables_pruning.pruned(p, slightly_better, spread=2e-4)
+    row = verdict_of("pruning_improves_accuracy", {"pruning": rows})
+    assert row["verdict"] == "refuted"
+    assert re.match(r"No, not by the 0\.30 points that matter: .* changes by 0\.1\d points\.", row["finding"])
+    costs = claims_tables.removals(CLAIMS.claims["redundant_add_nothing"].parameters, near=(0.0016, 1e-4))
+    assert verdict_of("redundant_add_nothing", {"removal": costs})["verdict"] == "supported"
+    slight = claims_tables.removals(CLAIMS.claims["redundant_add_less_than_others"].parameters, near=(4e-4, 1e-5))
+    row = verdict_of("redundant_add_less_than_others", {"removal": slight})
+    assert row["finding"].startswith("Not in every kind of network by as much as matters (0.0050 nats).")
+
+
+@pytest.mark.parametrize("seeds", [5, SEEDS])
+@pytest.mark.parametrize("name", CLAIMS.claims)
+def test_each_claim_can_be_decided_with_so_few_seeds_or_says_that_it_cannot(name, seeds):
+    """The best evidence that there can be, for and against it."""
+    for verdict in ("supported", "refuted"):
+        tables = {
+            key: rows[rows["seed"] < seeds] if "seed" in rows else rows.assign(n=seeds) if "n" in rows else rows
+            for key, rows in evidence_for(name, verdict).items()
+        }
+        row = verdict_of(name, tables)
+        assert row["verdict"] == verdict or row["finding"].startswith("Too few seeds by design"), row["finding"]
+
+
+def test_seeds_that_could_not_reach_the_level_are_too_few_by_design():
+    four = CLAIMS.model_copy(update={"fewest_seeds": 4, "claims": {"it": CLAIMS.claims["exact_duplicates"]}})
+    rows = evidence_for("exact_duplicates")["redundancy"]
+    row = check_claims(four, {"redundancy": rows[rows["seed"] < 4].assign(label="x")}, MARGINS).iloc[0]
+    assert (row["verdict"], row["n"]) == ("inconclusive", 4)
+    assert row["finding"].startswith("Too few seeds by design: whatever 4 of them show")
+    assert judged(row.to_frame().T).empty
+
+
+@pytest.mark.parametrize(
+    ("first", "status"), [(100, "confirmatory"), (0, "exploratory"), (95, "exploratory"), (115, "exploratory")]
+)
+def test_verdicts_confirm_only_on_seeds_that_no_trial_run_has_seen(first, status):
+    tables = {key: rows.assign(seed=rows["seed"] + first) for key, rows in evidence_for("exact_duplicates").items()}
+    assert verdict_of("exact_duplicates", tables)["status"] == status
+    assert set(check_claims(CLAIMS, {}, MARGINS)["status"]) == {"exploratory"}
+
+
 # What is missing decides nothing
 
 
 def test_a_study_without_tables_leaves_every_claim_open():
-    checked = check_claims(CLAIMS, {})
+    checked = check_claims(CLAIMS, {}, MARGINS)
     assert list(checked["claim"]) == list(CLAIMS.claims)
     assert set(checked["verdict"]) == {"inconclusive"}
     assert checked["finding"].str.startswith("Not measured: this study has no ").all()
@@ -109,7 +171,6 @@ def test_a_missing_condition_leaves_a_claim_open_and_is_named(name):
     tables = evidence_for(name)
     replaced = {"architecture": "other", "stage": "initial", "activation": "sigmoid", "never_active": True} | {
         "small_weights_align": {"isotropic_mean_cosine": 1.0},  # All kernels are on one line.
-        "similarity_predicts_cost": {"filters": 8},
         "twins_stay_equal": {"second_filter": "own"},
     }.get(CLAIMS.claims[name].test, {})
     for key, rows in tables.items():
@@ -123,7 +184,8 @@ def test_a_missing_condition_leaves_a_claim_open_and_is_named(name):
 @pytest.mark.parametrize("name", CLAIMS.claims)
 def test_two_seeds_never_give_a_verdict(name):
     tables = {
-        key: rows[rows["seed"] < 2] if "seed" in rows else rows.assign(n=2) for key, rows in evidence_for(name).items()
+        key: rows[rows["seed"] < 2] if "seed" in rows else rows.assign(n=2) if "n" in rows else rows
+        for key, rows in evidence_for(name).items()
     }
     row = verdict_of(name, tables)
     assert (row["verdict"], row["n"]) == ("inconclusive", 2)
@@ -136,7 +198,9 @@ def test_a_claim_about_one_dataset_is_not_judged_on_another():
     assert (row["dataset"], row["verdict"]) == ("digits", "inconclusive")
     assert "it is about mnist, and this study is on digits" in row["finding"]
     with pytest.raises(ValueError, match="digits, mnist"):
-        check_claims(CLAIMS, {"runs": pd.DataFrame({"dataset": ["mnist", "digits"], "architecture": "question"})})
+        check_claims(
+            CLAIMS, {"runs": pd.DataFrame({"dataset": ["mnist", "digits"], "architecture": "question"})}, MARGINS
+        )
 
 
 def test_one_missing_part_leaves_a_claim_open():
@@ -177,9 +241,9 @@ def test_a_claim_has_the_numbers_of_the_means_that_its_figure_shows(name, shown,
     others = {column: 0.0 for column in MEANS[shown].measures if column not in tables[shown]}
     means = means_of(shown, tables[shown].assign(activation="linear", **others))
     means = means[means["measure"] == measure]
-    columns = {"effect": "mean", "low": "low", "high": "high"}
-    if name == "retraining_restores_accuracy":  # A test of equivalence has an interval of its own.
-        columns = {"effect": "mean"}
+    columns = {"effect": "mean", "low": "low", "high": "high", "median": "median"}
+    if name in ("retraining_restores_accuracy", "accuracy_if_episodes_are_steps"):  # A range has an interval of 90 %.
+        columns = {"effect": "mean", "median": "median"}
     found = row[list(columns)].to_numpy(float)
     assert np.isclose(means[list(columns.values())], found, rtol=1e-12, atol=1e-15).all(axis=1).any()
 
@@ -188,8 +252,8 @@ def test_architectures_have_the_labels_of_figures_and_each_counts_even_if_two_sh
     name = "nearest_cosine_order_predicts_cost"
     one = CLAIMS.model_copy(update={"claims": {name: CLAIMS.claims[name]}})
     for labels, expected in (({}, "question"), ({"question": "the label"}, "the label"), (LABELS, LABELS["question"])):
-        assert f" for {expected}; " in check_claims(one, evidence_for(name), labels)["finding"].iloc[0]
-    same = check_claims(one, evidence_for(name, "refuted"), dict.fromkeys(LABELS, "the same"))
+        assert f" for {expected}; " in check_claims(one, evidence_for(name), MARGINS, labels)["finding"].iloc[0]
+    same = check_claims(one, evidence_for(name, "refuted"), MARGINS, dict.fromkeys(LABELS, "the same"))
     assert same["verdict"].iloc[0] == "refuted"
     assert same["finding"].iloc[0].count("for the same") == 3
 
@@ -222,32 +286,51 @@ def test_losses_pair_by_seed_and_say_nothing_about_twins_that_did_not_stay_equal
     assert "the planted twins did not stay equal" in finding
 
 
-def test_the_fewest_filters_of_a_claim_are_heeded():
-    claim = with_parameters("no_larger_loss_without_activation", fewest_filters=4)
-    tables = evidence_for(claim)
-    rows = tables["one_fewer"]
-    rows.loc[(rows["filters"] == 3) & (rows["second_filter"] == "twin"), "train_loss"] += 1.0
-    assert verdict_of(claim, tables)["verdict"] == "supported"
-    assert verdict_of("no_larger_loss_without_activation", tables)["verdict"] == "refuted"
+def test_a_claim_has_its_own_parts_whatever_else_was_trained():
+    """More networks change nothing, and a missing one leaves the claim open."""
+    for name, key in (("two_equal_have_a_larger_loss", "one_fewer"), ("redundant_add_nothing", "removal")):
+        rows = evidence_for(name)[key]
+        more = rows.assign(filters=64, train_loss=0.0, accuracy_decrease_merged=9.0)
+        assert verdict_of(name, {key: table(rows, more)})["verdict"] == "supported"
+        fewer = rows[rows["filters"] != rows["filters"].max()]
+        assert verdict_of(name, {key: fewer})["finding"].startswith("Not measured: nothing with architecture")
 
 
 def test_removal_is_judged_where_most_networks_have_near_duplicates():
     rows = evidence_for("redundant_add_nothing")["removal"]
-    second = rows.assign(architecture="question", accuracy_decrease_merged=0.5)
-    for having, verdict, n in ((SEEDS // 2, "supported", SEEDS), (6, "refuted", 6)):
-        some = second.assign(near_duplicate=second["near_duplicate"] & (second["seed"] < having))
-        row = verdict_of("redundant_add_nothing", {"removal": table(rows, some)})
-        assert (row["verdict"], row["n"]) == (verdict, n)
-    none = rows.assign(near_duplicate=False)
-    assert "nothing there to test it on" in verdict_of("redundant_add_nothing", {"removal": none})["finding"]
+    own = rows["architecture"] == "relu_3x1"
+    for having, finding in ((6, "They add nothing"), (SEEDS // 2, "Not measured: most networks of ")):
+        near = rows["near_duplicate"] & (~own | (rows["seed"] < having))
+        row = verdict_of("redundant_add_nothing", {"removal": rows.assign(near_duplicate=near)})
+        assert row["finding"].startswith(finding)
 
 
 def test_redundant_filters_can_add_nothing_and_be_missed_all_the_same():
-    rows = claims_tables.removals(near=(0.02, 1e-4)).assign(accuracy_decrease_merged=0.0)
+    p = CLAIMS.claims["redundant_add_nothing"].parameters
+    rows = claims_tables.removals(p, near=(0.02, 1e-4)).assign(accuracy_decrease_merged=0.0)
     assert verdict_of("redundant_add_nothing", {"removal": rows})["verdict"] == "supported"
     row = verdict_of("redundant_can_just_be_taken_out", {"removal": rows})
     assert row["verdict"] == "refuted"
     assert "the accuracy falls by 2.00 points" in row["finding"]
+
+
+def test_rare_pairs_are_pooled_over_networks():
+    """Three of ten networks have one pair, and chance makes none: a mean over seeds could not tell."""
+    name = "more_of_100_large_than_chance"
+    p = CLAIMS.claims[name].parameters
+    fractions = np.where(np.arange(SEEDS) < 3, 1 / 4950, 0.0)
+    rows = claims_tables.near_duplicate_pairs(p, fractions, chance=0.0)
+    none = rows.assign(p_value=1.0)
+    assert verdict_of(name, {"near_duplicates": none})["verdict"] == "inconclusive"
+    row = verdict_of(name, {"near_duplicates": none.assign(p_value=np.where(rows["fraction"] > 0, 1 / 2001, 1.0))})
+    assert row["verdict"] == "supported"
+    assert row["low"] < 0
+
+
+def test_networks_of_one_seed_count_once():
+    row = verdict_of("exact_duplicates", evidence_for("exact_duplicates", "refuted"))
+    assert (row["n"], row["high"]) == (SEEDS, pytest.approx(1 - 0.05 ** (1 / SEEDS)))
+    assert "at most 25.9 %" in row["finding"]
 
 
 def test_alignment_must_come_from_the_small_weights():
@@ -255,63 +338,48 @@ def test_alignment_must_come_from_the_small_weights():
     rows = evidence_for(name)["condensation"]
     rows.loc[(rows["scale"] == 1.0) & (rows["step"] == 300), "mean_cosine"] = 0.99
     assert verdict_of(name, {"condensation": rows})["verdict"] == "refuted"
-    five = rows[rows["seed"].isin([0, 2, 3, 4, 5])]  # p = 1/32 is not below 0.05 / 4, of four parts
-    assert verdict_of(name, {"condensation": five})["verdict"] == "inconclusive"
 
 
 # The rules that all claims share
 
 
-def series(*values):
-    return pd.Series(values, dtype=float)
-
-
-def test_intervals_and_lines():
-    assert [above(1, 2, 0.5), above(1, 2, 2), above(1, 2, 1)] == [True, False, None]
-    assert above(0, 0, 0) is False  # nothing is not more than nothing
+def test_an_interval_is_within_a_range_or_outside_or_neither():
     assert [within(1, 2, 1, 2), within(1, 2, 3, 4), within(1, 2, 1.5, 4)] == [True, False, None]
-    assert above(np.nan, np.nan, 0) is within(np.nan, np.nan, 0, 1) is None
+    assert within(np.nan, np.nan, 0, 1) is None
 
 
-@pytest.mark.parametrize(
-    ("values", "line", "below", "in_all", "holds", "p_value"),
-    [
-        ([1, 2, 3, 4], 0.0, False, 1, None, 1 / 16),  # though the interval excludes 0
-        ([1, 2, 3, 4, 5], 0.0, False, 1, True, 1 / 32),
-        ([-1, -2, -3, -4, -5], 0.0, False, 1, False, 1.0),
-        ([-1, -2, -3, -4, -5], 0.0, False, 2, None, 1.0),  # 1/32 is not below 0.05 / 2
-        ([-1, -2, -3, -4, -5], 0.0, True, 1, True, 1 / 32),
-        ([1, 2, 3, 4, 5], 0.0, True, 1, False, 1.0),
-        ([-0.4, -0.45, -0.5, -0.42, -0.44], -0.3, True, 1, True, 1 / 32),
-        ([1, 2, np.nan, 3, 4, 5], 0.0, False, 1, True, 1 / 32),
-        ([0, 0, 0, 0, 0], 0.0, False, 1, False, 1.0),  # values all equal are taken at their word
-    ],
-)
-def test_a_direction_needs_sign_flips_to_agree(values, line, below, in_all, holds, p_value):
-    (part,) = judging.direction_parts([("", series(*values))], line, below=below, in_all=in_all)
-    assert (part.holds, part.p_value, part.n) == (holds, p_value, np.isfinite(values).sum())
+@pytest.mark.parametrize(("lowest", "highest", "level"), [(0.0, np.inf, 0.95), (-np.inf, 0.0, 0.95), (-1.0, 1.0, 0.9)])
+def test_a_part_has_the_interval_of_its_test(lowest, highest, level):
+    """Sameness takes two one-sided tests at 5 %, a direction the interval that figures show."""
+    sample = pd.Series(0.3 + NOISE)
+    (part,) = judging.range_parts([("", sample)], lowest, highest)
+    found = seed_interval(sample, level=level)
+    assert (part.effect, part.low, part.high, part.median) == (found.estimate, found.low, found.high, found.median)
 
 
-def test_that_one_of_many_means_is_outside_a_range_is_said_at_a_stricter_level():
+def test_sameness_is_what_two_one_sided_tests_say():
+    for shift in (0.0, 0.001, 0.002, 0.0024, 0.0026, 0.003):
+        sample = pd.Series(shift + 0.001 * NOISE)
+        (part,) = judging.same_parts([("", sample)], 0.003)
+        test = paired_equivalence(sample, 0 * NOISE, 0.003)
+        assert (part.holds is True) == test.equivalent
+        assert (part.low, part.high) == pytest.approx((test.low, test.high))
+
+
+def test_that_one_of_many_means_is_outside_is_said_at_a_stricter_level():
     near = pd.Series(0.9195 + 0.0006 * NOISE)
     assert judging.range_parts([("", near)], 0.92, 0.93)[0].holds is False
     assert judging.range_parts([("", near)] * 8, 0.92, 0.93)[0].holds is None
+    assert judging.range_parts([("", near)], 0.92, 0.93, in_all=8)[0].holds is None
+    assert judging.range_parts([("", 0 * near)], 0.0)[0].holds is True  # Values all equal are taken at their word.
+    assert judging.range_parts([("", 0 * near)], 1e-9)[0].holds is False
 
 
-def test_equivalence_is_holms_and_its_opposite_needs_a_wider_interval():
-    equal = paired_equivalence(0.0001 * NOISE, 0 * NOISE, 0.003)
-    assert judging.margin_parts([("", equal)], [0.06])[0].holds is None
-    values = 1e-3 * NOISE[:7]
-    half = stats.t.ppf(1 - 0.05 / 4, 6) * float(np.std(values, ddof=1)) / np.sqrt(7)  # confidence 1 - 2 * 0.05 / 4
-    for factor, expected in ((0.999, None), (1.001, False)):
-        test = paired_equivalence(values - values.mean() + 1 + half * factor, np.zeros(7), 1.0)
-        assert judging.margin_parts([("", test)] * 4, [1.0] * 4)[0].holds is expected
-
-
-def test_shares_have_exact_bounds():
-    part = judging.share_part(pd.Series([True] * 5), 0.5, seeds=pd.Series(range(5)))
-    assert (part.low, part.holds, part.n) == (pytest.approx(0.05 ** (1 / 5)), True, 5)
-    assert judging.share_part(pd.Series([True] * 4), 0.5, seeds=pd.Series(range(4))).holds is None
+def test_shares_of_seeds_have_exact_bounds():
+    part = judging.seeds_part(pd.Series([True] * 5))
+    assert (part.low, part.holds, part.n, part.decidable) == (pytest.approx(0.05 ** (1 / 5)), True, 5, True)
+    four = judging.seeds_part(pd.Series([True] * 4))
+    assert (four.holds, four.decidable) == (None, False)
 
 
 def test_the_worst_part_decides_and_gives_the_effect():
@@ -320,6 +388,7 @@ def test_the_worst_part_decides_and_gives_the_effect():
     worse = Part("worse", -2.0, -2.5, -1.5, 9, False, -2.0)
     outcome = judging.combine([unclear, failing, worse], "nats")
     assert (outcome.verdict, outcome.part, outcome.n) == ("refuted", worse, 8)
+    assert outcome.pooled == pytest.approx(-8 / 3)
     assert outcome.numbers["each"] == "-5.0000 for unclear; -1.0000 for failing; -2.0000 for worse"
     assert judging.combine([unclear, Part("", 1.0, 0.5, 1.5, 10, True, 1.0)], "nats").verdict == "inconclusive"
 
@@ -350,7 +419,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("fewest_seeds = 0", "greater than 0"),
         ("fewest_sedes: unknown key", "did you mean 'fewest_seeds'?"),
         (f"claims.{first}.test = 'accuracy_in_rage'", "did you mean 'accuracy_in_range'?"),
-        (f"claims.{first}.said_by = 'qestion'", "'question', 'answer' or 'ours'", "did you mean 'question'?"),
+        (f"claims.{first}.said_by = 'qestion'", "'others' or 'ours'", "did you mean 'question'?"),
         (f"claims.{first}.figure = '../figure'", "a name begins with a letter"),
         (f"claims.{second}.parameters.filters: missing",),
         (f"claims.{second}.parameters.filter: unknown key", "did you mean 'filters'?"),

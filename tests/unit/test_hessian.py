@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from small_networks import KERNEL, POSITIONS, by_filter, draw, draw_images, flat
 
-from filtertwins.networks.forward import ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES, cross_entropies, logits
+from filtertwins.networks.forward import ACTIVATIONS, cross_entropies, logits
 from filtertwins.networks.weights import Parameters
 from filtertwins.pruning import hessian
-from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
+from filtertwins.pruning.hessian import hessian_diagonal
 
 ROWS, COLUMNS, FILTERS, CLASSES, IMAGES = 4, 4, 3, 4, 8
 STEP = 1e-4
@@ -26,11 +24,6 @@ def tried(rng):
 @pytest.fixture
 def network(rng):
     return draw(rng, FILTERS, CLASSES)
-
-
-def both(network, *tried):
-    """The exact diagonal and that of 1990."""
-    return (diagonal(network, *tried) for diagonal in (hessian_diagonal, hessian_diagonal_1990))
 
 
 def shaped(weights, like):
@@ -64,51 +57,7 @@ def test_the_diagonal_is_that_of_finite_differences_for_every_weight(tried, netw
     assert activation == "tanh" or flat(curvature).min() >= 0
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_recursion_of_1990_is_that_of_the_paper_unit_by_unit(tried, network, activation):
-    kernels, biases, head, head_bias = (part[0].astype(float) for part in vars(network).values())
-    activate, slope, bend = (f[activation] for f in (ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES))
-    sums = [np.zeros_like(part) for part in (kernels, biases, head, head_bias)]
-    scores = logits(network, tried[0], activation)[0]
-    for image, label, own_scores in zip(tried[0] / 255, tried[1], scores, strict=True):
-        chances = np.exp(own_scores) / np.exp(own_scores).sum()
-        outputs = chances * (1 - chances)
-        sums[3] += outputs
-        for unit, (row, column, filter_) in enumerate(product(range(ROWS), range(COLUMNS), range(FILTERS))):
-            patch = image[row : row + KERNEL[0], column : column + KERNEL[1]]
-            before = np.array(np.sum(patch * kernels[..., filter_]) + biases[filter_])
-            sums[2][unit] += activate(before) ** 2 * outputs
-            curvature = slope(before) ** 2 * (head[unit] ** 2 @ outputs)
-            curvature += bend(before) * (head[unit] @ (chances - np.eye(CLASSES)[label]))
-            sums[0][..., filter_] += patch**2 * curvature
-            sums[1][filter_] += curvature
-    found = hessian_diagonal_1990(network, *tried, activation)
-    for part, expected in zip(vars(found).values(), sums, strict=True):
-        np.testing.assert_allclose(part[0], expected / IMAGES, rtol=2e-5, atol=1e-8)
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_what_the_recursion_leaves_out_is_the_cross_terms(rng, activation):
-    """Without any they agree: dense weights always, kernels where a filter has one position and feeds one class."""
-    tried, network = draw_images(rng, IMAGES, CLASSES, size=KERNEL), draw(rng, FILTERS, CLASSES, image=KERNEL)
-    exact, by_recursion = both(network, *tried, activation)
-    np.testing.assert_allclose(by_recursion.head, exact.head, rtol=1e-6)
-    np.testing.assert_allclose(by_recursion.head_bias, exact.head_bias, rtol=1e-6)
-    assert not np.allclose(by_recursion.kernels, exact.kernels, rtol=0.01)
-    network.head[0] *= np.eye(FILTERS, CLASSES)
-    exact, by_recursion = both(network, *tried, activation)
-    np.testing.assert_allclose(flat(by_recursion), flat(exact), rtol=1e-5, atol=1e-9)
-
-
-def test_positions_that_see_and_do_the_same_curve_the_loss_by_their_number_squared(rng, tried):
-    network = draw(rng, 1, CLASSES)
-    network.head[0] = network.head[0, 0] * np.eye(1, CLASSES)
-    exact, by_recursion = both(network, np.full_like(tried[0], 200), tried[1], "linear")
-    np.testing.assert_allclose(exact.kernels, POSITIONS * by_recursion.kernels, rtol=1e-5)
-
-
-@pytest.mark.parametrize("diagonal", [hessian_diagonal, hessian_diagonal_1990])
-def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(tried, network, monkeypatch, diagonal):
+def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(tried, network, monkeypatch):
     sizes = []
 
     def watched(maps):
@@ -116,16 +65,16 @@ def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(tried, netwo
         return np.tanh(maps)
 
     monkeypatch.setitem(ACTIVATIONS, "tanh", watched)
-    whole = diagonal(network, *tried, "tanh")
+    whole = hessian_diagonal(network, *tried, "tanh")
     monkeypatch.setattr(hessian, "_BLOCK_ENTRIES", 3 * POSITIONS * FILTERS)
-    in_blocks = diagonal(network, *tried, "tanh")
+    in_blocks = hessian_diagonal(network, *tried, "tanh")
     assert sizes == [IMAGES, 3, 3, 2]
     np.testing.assert_allclose(flat(in_blocks), flat(whole), rtol=1e-4, atol=1e-8)
 
 
 def test_a_filter_that_never_fires_has_no_curvature(tried, network):
     network.biases[0, 1] = -100
-    for curvature in both(network, *tried, "relu"):
-        assert not curvature.kernels[..., 1].any()
-        assert not curvature.biases[..., 1].any()
-        assert not by_filter(curvature)[:, 1].any()
+    curvature = hessian_diagonal(network, *tried, "relu")
+    assert not curvature.kernels[..., 1].any()
+    assert not curvature.biases[..., 1].any()
+    assert not by_filter(curvature)[:, 1].any()

@@ -66,6 +66,17 @@ def test_every_network_is_pruned_by_every_method_and_by_its_own_importances(chun
         assert [row["importance"] for row in rows] == values["l1"].tolist()
 
 
+def test_random_choice_is_the_mean_of_five_draws(chunk, tried):
+    importances = [values for _, values in chunk_importances(chunk, *tried, ["random", "l1"])]
+    pruned = prune_chunk(chunk, importances, ["random", "l1"], 3)
+    names = [name for name, _ in pruned]
+    assert [name["method"] for name in names] == 2 * [*["random"] * 5, "l1"]
+    assert len({network.kernels.tobytes() for _, network in pruned[:5]}) > 1
+    rows = pruning_rows(names, 7, scores(12))
+    assert rows["method"].tolist() == ["random", "l1"] * 2
+    assert rows["test_loss"].tolist() == [14, 17, 20, 23]  # of losses from 12 to 23
+
+
 def test_to_keep_all_filters_is_to_keep_each_network_as_it_is_once(chunk, importances):
     whole = prune_chunk(chunk, importances, METHODS, FILTERS)
     assert [name["method"] for name, _ in whole] == ["none", "none"]
@@ -80,7 +91,7 @@ def test_a_number_of_filters_that_cannot_be_is_refused(chunk, importances, kept)
 
 def test_rows_tell_steps_and_scores_of_each_network(chunk, importances):
     names = [name for name, _ in prune_chunk(chunk, importances, METHODS, 2)]
-    rows = pruning_rows(names, 7, scores(6))
+    rows = pruning_rows(names, 7, scores(6)).to_dict("records")
     assert rows[1]["method"] == "oracle"
     assert rows[1]["fine_tuning_steps"] == 7
     assert (rows[1]["validation_loss"], rows[1]["test_loss"]) == (1, 7)

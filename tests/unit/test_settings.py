@@ -234,7 +234,8 @@ def test_what_may_fit_the_images_is_accepted():
         ({"architectures": {}}, "architectures: at least one must be on"),
         ({"architectures": {"one": ARCHITECTURE | {"filters": [1]}}}, "with more than 1 in its filters"),
         ({"measures": 5}, "measures = 5; must be a section"),
-        ({"gallery": {"seed": 4}}, "gallery.seed must be a trained seed, below 4"),
+        ({"gallery": {"seed": 4}}, "gallery.seed must be one of the 4 trained seeds from 0 on"),
+        ({"gallery": {"seed": 3}, "first_seed": 4}, "gallery.seed must be one of the 4 trained seeds from 4 on"),
         ({"seeds": "x"}, "has one mistake:"),  # and none about the gallery's seed
         ({"experiments": {"controls": {"architectures": {"frozen": None}}}}, "controls.architectures: all null"),
         ({"experiments": {"twins": {"starts": [{"second_filter": "twinn"}]}}}, "= 'twinn'; allowed: 'own', 'twin',"),

@@ -17,7 +17,7 @@ def tables(architectures=("question", "relu_5x5"), counts=(1, 2, 4), seeds=2):
     redundancy = pd.concat([runs.assign(stage=stage) for stage in ("initial", "trained")], ignore_index=True)
     trained, several = redundancy["stage"] == "trained", redundancy["filters"] > 1
     redundancy["live_filters"] = redundancy["filters"]
-    redundancy["exact_duplicate_pairs"] = redundancy["close_duplicate_pairs"] = np.where(trained, 0, 100)
+    redundancy["exact_duplicate_pairs"] = redundancy["twin_pairs"] = np.where(trained, 0, 100)
     redundancy["never_active_filters"] = 0
     redundancy["null_near_duplicate_pairs"] = 2.5
     redundancy["near_duplicate_pairs"] = np.where(trained, redundancy["filters"] + redundancy["seed"], 100)
@@ -52,9 +52,13 @@ def test_architectures_have_the_labels_of_figures():
 def test_twins_are_counted_over_all_trained_networks_among_live_filters():
     runs, redundancy = tables()
     # per architecture and seed: 0, 1 and 6 pairs
-    assert "0 exact twins, 0 within 1e-6, in 28 pairs of filters" in summarise(runs, redundancy, 0.95)
-    redundancy.loc[redundancy.index[-1], ["exact_duplicate_pairs", "live_filters"]] = [3, 3]
-    assert "3 exact twins, 0 within 1e-6, in 25 pairs of filters" in summarise(runs, redundancy, 0.95)
+    assert "0 twins (cosine within 1e-6 of 1), 0 of them equal, in 28 pairs of filters" in summarise(
+        runs, redundancy, 0.95
+    )
+    redundancy.loc[redundancy.index[-1], ["twin_pairs", "live_filters"]] = [3, 3]
+    assert "3 twins (cosine within 1e-6 of 1), 0 of them equal, in 25 pairs of filters" in summarise(
+        runs, redundancy, 0.95
+    )
 
 
 def test_redundancy_stands_beside_chance_for_the_most_filters():

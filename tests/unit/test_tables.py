@@ -88,8 +88,8 @@ def test_measures_of_planted_filters(make_chunk, nulls, activation, equivalence,
     names = ["equivalence", "dimension", "live_filters", "dead_filters", "exact_duplicate_pairs"]
     assert [trained[name] for name in names] == [equivalence, 3, 4, 1, 1]
     assert [initial[name] for name in names] == [equivalence, 3, 5, 0, 0]
-    names = ["close_duplicate_pairs", "near_duplicate_pairs", "mean_nearest_cosine", "clusters", "redundant_share"]
-    assert [trained[name] for name in names] == pytest.approx([1, near, nearest, clusters, 1 - clusters / 4])
+    names = ["twin_pairs", "near_duplicate_pairs", "mean_nearest_cosine", "clusters", "redundant_share"]
+    assert [trained[name] for name in names] == pytest.approx([near, near, nearest, clusters, 1 - clusters / 4])
     assert [initial[name] for name in names] == pytest.approx([0, 0, 4 * HALF / 5, 5, 0])  # One axis is across all.
 
 
@@ -200,7 +200,7 @@ def test_a_network_of_dead_filters_is_counted_not_measured(make_chunk, nulls):
     rows = redundancy_rows(make_chunk(np.zeros((1, 3, 1, 4))), nulls)
     for row in rows.redundancy:
         assert (row["live_filters"], row["dead_filters"], row["clusters"]) == (0, 4, 0)
-        assert (row["exact_duplicate_pairs"], row["close_duplicate_pairs"], row["near_duplicate_pairs"]) == (0, 0, 0)
+        assert (row["exact_duplicate_pairs"], row["twin_pairs"], row["near_duplicate_pairs"]) == (0, 0, 0)
         for name in ("mean_nearest_cosine", "redundant_share", "excess", "p_value"):
             assert math.isnan(row[name]), name
 

@@ -9,7 +9,7 @@ from small_networks import draw, draw_images, flat
 from filtertwins.networks.forward import ACTIVATIONS, cross_entropies, logits
 from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.criteria import saliencies
-from filtertwins.pruning.hessian import hessian_diagonal, hessian_diagonal_1990
+from filtertwins.pruning.hessian import hessian_diagonal
 from filtertwins.pruning.weights import RANKINGS, delete_weights, masked
 
 CLASSES = 4
@@ -31,10 +31,7 @@ def network():
 def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(tried, network, activation):
     deletions = delete_weights(network, *tried, activation, SHARES)
     assert [(d.ranking, d.share) for d in deletions] == [(ranking, share) for ranking in RANKINGS for share in SHARES]
-    exact, by_recursion = (
-        flat(saliencies(network, diagonal(network, *tried, activation)))
-        for diagonal in (hessian_diagonal, hessian_diagonal_1990)
-    )
+    exact = flat(saliencies(network, hessian_diagonal(network, *tried, activation)))
     ranks = {"obd": exact, "magnitude": np.abs(flat(network))}
     loss = cross_entropies(logits(network, tried[0], activation)[0], tried[1]).mean()
     for deletion in deletions:
@@ -44,7 +41,6 @@ def test_the_smallest_go_and_the_increase_is_that_of_the_network_without_them(tr
         assert deletion.deleted == np.count_nonzero(~keep) == round(deletion.share * network.count)
         assert not deletion.deleted or values[~keep].max() <= values[keep].min()
         assert deletion.predicted_increase == pytest.approx(exact[~keep].sum(), rel=1e-12)
-        assert deletion.predicted_increase_1990 == pytest.approx(by_recursion[~keep].sum(), rel=1e-12)
         smaller = masked(network, deletion.kept)
         assert flat(smaller).dtype == np.float32
         assert (flat(smaller) == np.where(keep, flat(network), 0)).all()
@@ -68,3 +64,21 @@ def test_at_a_minimum_the_prediction_for_one_weight_comes_true(tried, network, a
     assert deletion.deleted == 1
     assert not getattr(deletion.kept, part).flat[2]
     assert deletion.actual_increase == pytest.approx(deletion.predicted_increase, rel=0.1)
+
+
+@pytest.mark.parametrize("activation", ["linear", "tanh"])  # ReLU has kinks, at which nothing is of second order.
+def test_gradient_and_quadratic_term_are_the_losss_own_along_the_deletion(tried, network, activation):
+    """Of a single weight the quadratic term is the diagonal's; of several it has their cross terms too."""
+
+    def loss(deletion, factor):
+        pairs = zip(vars(network).values(), vars(deletion.kept).values(), strict=True)
+        scaled = Parameters(*(np.where(keep, 1, factor) * own.astype(float) for own, keep in pairs))
+        return cross_entropies(logits(scaled, tried[0], activation)[0], tried[1]).mean()
+
+    one, several = delete_weights(network, *tried, activation, [1 / network.count, 0.6])[:2]
+    assert one.quadratic_increase == pytest.approx(one.predicted_increase, rel=0.01)
+    assert several.quadratic_increase != pytest.approx(several.predicted_increase, rel=0.05)
+    steps = np.linspace(-0.02, 0.02, 9)
+    along = np.polynomial.Polynomial.fit(steps, [loss(several, 1 - step) for step in steps], 4).convert()
+    assert several.gradient_increase == pytest.approx(along.coef[1], rel=1e-3)
+    assert several.quadratic_increase == pytest.approx(along.coef[2], rel=1e-3)

@@ -49,7 +49,7 @@ ROWS = {  # of each table: its key, and how many rows it has
     "criteria": ([*RUN, "criterion", "other"], SEEDS * 2 * 21),
     "pruning": ([*RUN, "method", "kept", "fine_tuning_steps"], SEEDS * 2 * 2 * (8 + 1)),
     "from_scratch": ([*RUN, "kept", "budget"], SEEDS * 2),
-    "small_or_pruned": (["architecture", "kept", "budget", "method"], 2 * 8),
+    "small_or_pruned": (["architecture", "kept", "budget", "method"], 2 * 9),
     "obd": ([*RUN, "ranking", "share"], SEEDS * 2 * 2),
     "cost": (["architecture", "kept", "batch", "round"], 4 * 2 * 20),
     "runs_means": (["architecture", "filters", "measure"], len(CONDITIONS)),

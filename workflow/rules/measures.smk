@@ -34,7 +34,7 @@ def redundancy_of(study, tables):
 collected = [
     rows_of("runs", plan.study(), "tables.runs.run_rows"),
     rows_of(
-        "kernels", plan.gallery(), "tables.runs.kernel_rows", seed=settings.gallery.seed
+        "kernels", plan.gallery(), "tables.runs.kernel_rows", seed=settings.gallery_seed
     ),
     *(
         rows_of(name, plan.experiment(name), function)

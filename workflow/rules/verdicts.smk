@@ -35,6 +35,7 @@ rule check_claims:
         ),
         figures=FIGURES,
         labels=LOOK["labels"],
+        margins=LOOK["margins"],
         threshold=THRESHOLD,
     message:
         "judge the claims of the question and its answer, and write the captions and the summary"

@@ -9,12 +9,13 @@ import pandas as pd
 
 from filtertwins.claims.declared import Claim, Claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import NotMeasured, Outcome, in_words
+from filtertwins.claims.judging import NotMeasured, Outcome, margin_in_words
+from filtertwins.settings import Margins
 
-_NOT_MEASURED, _TOO_FEW_SEEDS = "Not measured: ", "Too few seeds for a verdict: "
-_DECLARED = {"said_by", "statement", "headline", "figure"}
-_COLUMNS = ["dataset", "claim", "said_by", "statement", "headline", "verdict", "effect", "low", "high", "unit"]
-_COLUMNS += ["p_value", "n", "figure", "finding"]
+_NOT_MEASURED, _TOO_FEW_SEEDS = "Not measured: ", "Too few seeds "
+_DECLARED = {"said_by", "statement", "headline", "rung", "by_construction", "figure"}
+_COLUMNS = ["dataset", "status", "claim", "said_by", "statement", "headline", "verdict", "by_construction", "rung"]
+_COLUMNS += ["effect", "low", "high", "median", "pooled", "unit", "n", "figure", "finding"]
 
 
 def tables_needed(claims: Claims) -> list[str]:
@@ -23,28 +24,37 @@ def tables_needed(claims: Claims) -> list[str]:
 
 
 def check_claims(
-    claims: Claims, tables: Mapping[str, pd.DataFrame], labels: Mapping[str, str] | None = None
+    claims: Claims,
+    tables: Mapping[str, pd.DataFrame],
+    margins: Margins,
+    labels: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Each claim's verdict: ``claims.csv``.
 
     Args:
         claims: what to test, and by which rules.
         tables: by name; those of experiments that are switched off are simply not there.
+        margins: the smallest effects of interest.
         labels: words for each architecture, the same as in figures; one without a label is called by its name.
 
     Returns:
         One row a claim, in their order. Where the tables do not tell (a table or a condition is missing, or there are
-        too few seeds), the verdict is inconclusive and the finding says why.
+        too few seeds), the verdict is inconclusive and the finding says why. The ``status`` of all verdicts is
+        *confirmatory* if trial runs have seen none of the run's seeds, and *exploratory* otherwise.
     """
     tables = {name: _with_labels(tables[name], labels or {}) for name in tables_needed(claims) if name in tables}
     datasets = {str(name) for table in tables.values() for name in table["dataset"].unique()}
     if len(datasets) > 1:
         raise ValueError(f"The tables are of {', '.join(sorted(datasets))}; all must be of one dataset.")
     dataset = next(iter(datasets), None)
+    seeds = {int(seed) for table in tables.values() if "seed" in table for seed in table["seed"].unique()}
+    unseen = claims.confirmatory_seeds
+    confirms = unseen and seeds and seeds <= set(range(unseen.first, unseen.last + 1))
+    status = "confirmatory" if confirms else "exploratory"
     rows = [
-        {"dataset": dataset, "claim": name}
+        {"dataset": dataset, "status": status, "claim": name}
         | claim.model_dump(include=_DECLARED)
-        | _found(claim, claims.fewest_seeds, tables, dataset)
+        | _found(claim, claims.fewest_seeds, tables, dataset, margins)
         for name, claim in claims.claims.items()
     ]
     return pd.DataFrame(rows, columns=_COLUMNS)
@@ -63,29 +73,34 @@ def _with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame
     return table.assign(label=[labels.get(name, name) for name in table["architecture"]])
 
 
-def _found(claim: Claim, fewest_seeds: int, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> dict[str, Any]:
+def _found(
+    claim: Claim, fewest_seeds: int, tables: Mapping[str, pd.DataFrame], dataset: str | None, margins: Margins
+) -> dict[str, Any]:
     """What the tables say about one claim, by the columns of ``claims.csv``."""
     try:
-        outcome = _outcome(claim, tables, dataset)
+        outcome = _outcome(claim, tables, dataset, margins)
     except NotMeasured as reason:
         return {"verdict": "inconclusive", "n": 0, "finding": f"{_NOT_MEASURED}{reason}."}
-    numbers = {name: getattr(outcome.part, name) for name in ("effect", "low", "high", "p_value")}
-    numbers |= {"unit": outcome.unit, "n": outcome.n}
+    numbers = {name: getattr(outcome.part, name) for name in ("effect", "low", "high", "median")}
+    numbers |= {"pooled": outcome.pooled, "unit": outcome.unit, "n": outcome.n, "verdict": "inconclusive"}
     if outcome.n < fewest_seeds:
-        finding = f"{_TOO_FEW_SEEDS}{outcome.n}, where {fewest_seeds} are needed."
-        return numbers | {"verdict": "inconclusive", "finding": finding}
-    margin = in_words(claim.parameters.get("margin", float("nan")), outcome.unit)
+        finding = f"{_TOO_FEW_SEEDS}for a verdict: {outcome.n}, where {fewest_seeds} are needed."
+        return numbers | {"finding": finding}
+    if not outcome.decidable:
+        finding = f"{_TOO_FEW_SEEDS}by design: whatever {outcome.n} of them show, it would not reach the level."
+        return numbers | {"finding": finding}
+    margin = margin_in_words(outcome.unit, margins)
     finding = getattr(claim.answers, outcome.verdict).format(**outcome.numbers, margin=margin)
     return numbers | {"verdict": outcome.verdict, "finding": finding}
 
 
-def _outcome(claim: Claim, tables: Mapping[str, pd.DataFrame], dataset: str | None) -> Outcome:
+def _outcome(claim: Claim, tables: Mapping[str, pd.DataFrame], dataset: str | None, margins: Margins) -> Outcome:
     test = TESTS[claim.test]
     if missing := [f"{name}.csv" for name in test.tables if name not in tables]:
         raise NotMeasured(f"this study has no {', '.join(missing)}")
     if claim.dataset not in (None, dataset):
         raise NotMeasured(f"it is about {claim.dataset}, and this study is on {dataset}")
-    parameters = dict(test.parameters.model_validate(claim.parameters))
+    parameters = dict(test.parameters.model_validate(claim.parameters)) | ({"margins": margins} if test.margins else {})
     try:
         return test.function(*(tables[name] for name in test.tables), **parameters)
     except NotMeasured as reason:

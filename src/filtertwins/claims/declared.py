@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
 
 from filtertwins.claims.evidence import TESTS
 from filtertwins.errors import StudyError
@@ -29,12 +29,25 @@ class Answers(Section):
     inconclusive: Text = "Not clear: the networks do not tell."
 
 
+class Seeds(Section):
+    """A range of seeds."""
+
+    first: NonNegativeInt
+    last: NonNegativeInt
+
+
 class Claim(Section):
     """One claim: who says it, what decides it, and what to say then."""
 
-    said_by: Literal["question", "answer", "ours"] = Field(description="question, answer, or ours: added by this study")
+    said_by: Literal["question", "answer", "followup", "others", "ours"] = Field(
+        description="question, answer, followup (the follow-up question), others, or ours: added by this study"
+    )
     statement: Text = Field(description="in the words of who says it")
     headline: Text | None = Field(default=None, description="the plain question that it answers, if it is a headline")
+    rung: Text = Field(description="what the number is compared with")
+    by_construction: Text | None = Field(
+        default=None, description="why it must come out so: an argument, so that the verdict is no evidence"
+    )
     figure: Name
     dataset: Name | None = Field(default=None, description="the only dataset that the claim is about")
     test: str = Field(description="a function of filtertwins.claims.evidence")
@@ -46,6 +59,9 @@ class Claims(Section):
     """All claims, and what counts for each of them."""
 
     fewest_seeds: PositiveInt = Field(description="with fewer there is no verdict")
+    confirmatory_seeds: Seeds | None = Field(
+        default=None, description="no trial run has seen them, so that a run on them confirms; null: there are none"
+    )
     claims: dict[Name, Claim] = Field(min_length=1)
 
 

@@ -1,11 +1,16 @@
-"""From measured values to a verdict: the rules that all claims share.
+"""From measured values to a verdict: the one rule that all claims share.
 
-A claim has one or more parts, such as one for each number of filters. It is supported if every part holds, refuted if
-one part fails, and inconclusive otherwise. ``LEVEL`` is the chance of a wrong verdict that a claim is allowed, the same
-as of the tests in tables. With m parts, each is said to fail at level/m (Bonferroni), so that many parts do not make a
-refutation likelier. Each is said to hold at the level itself: all of them must hold, which makes support no likelier
-(Berger 1982, Technometrics 24(4)). Equivalence tests are Holm-adjusted all the same, as everywhere in the study. The
-unit is the seed.
+A claim has a fixed list of parts, such as one for each number of filters, and says of each that its value lies in a
+range. The ends of a range are smallest effects of interest (``margins`` in the config): "more" means more by as much
+as matters, and "the same" means different by less. A part holds if its whole interval over seeds is in the range, and
+fails if the whole interval is outside. A claim is supported if every part holds, refuted if one part fails, and
+inconclusive otherwise.
+
+``LEVEL`` is the chance of a wrong verdict that a claim is allowed. An interval has confidence 1 - LEVEL, or 1 - 2 LEVEL
+where the range has two ends: these are two one-sided tests (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15). With m
+parts, each is said to fail at LEVEL / m (Bonferroni), so that many parts do not make a refutation likelier. Each is
+said to hold at LEVEL itself: all of them must hold, which makes support no likelier (Berger 1982, Technometrics 24(4)).
+The unit is the seed.
 """
 
 from __future__ import annotations
@@ -16,17 +21,10 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy import stats
 
-from filtertwins.measures.statistics import (
-    SEED,
-    EquivalenceTest,
-    holm,
-    paired_equivalence,
-    seed_interval,
-    sign_flip_test,
-)
+from filtertwins.measures.statistics import seed_interval
+from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
 
 Verdict = Literal["supported", "refuted", "inconclusive"]
@@ -45,12 +43,19 @@ _FORMATS = {
     "logits": ".2g",
     "distance": ".2g",
     "correlation": ".2f",
-    "networks": ".1%",
+    "seeds": ".1%",
     "pairs": ".2%",
     "share": ".1%",
     "ratio": ".2f",
 }
-"""How an effect is shown, by its unit. Accuracies and shares, such as those of networks and of pairs, are in [0, 1]."""
+"""How an effect is shown, by its unit. Accuracies and shares, such as those of seeds and of pairs, are in [0, 1]."""
+
+_MARGINS = {"points of accuracy": "accuracy", "nats": "loss", "ratio": "ratio", "pairs": "ratio"}
+_MARGINS |= {"cosine": "cosine", "change of cosine": "cosine", "correlation": "correlation", "share": "share"}
+"""The smallest effect of interest of a unit, by its name among the margins."""
+
+MOST = 0.5
+"""What networks are said to do, more than this share of the seeds must do."""
 
 _LISTED = 6  # A sentence lists so many parts one by one; of more parts it gives the range.
 
@@ -69,8 +74,9 @@ class Part:
     high: float
     n: int  # seeds
     holds: bool | None  # None: cannot be told
-    room: float  # by how much the effect is on the claim's side of its line; negative beyond it
-    p_value: float = np.nan  # missing where an interval or every network decides, and where the unit is no sample
+    room: float  # by how far the effect is inside the range; negative outside
+    median: float = np.nan  # over seeds
+    decidable: bool = True  # whether so few seeds could hold or fail at all
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Outcome:
     part: Part  # the one that decides
     unit: str  # of its effect
     n: int  # seeds, of the part that has the fewest
+    pooled: float  # the mean effect of all parts
+    decidable: bool  # whether every part could hold or fail with so many seeds
     numbers: Mapping[str, str]  # for the sentence
 
 
@@ -101,7 +109,8 @@ def combine(parts: Sequence[Part], unit: str, **numbers: str) -> Outcome:
     numbers |= {name: in_words(getattr(worst, name), unit) for name in ("effect", "low", "high")}
     numbers |= {"n": str(n), "part": worst.name, "parts": str(len(parts)), "each": "; ".join(each)}
     numbers["held"] = str(sum(bool(part.holds) for part in parts))
-    return Outcome(_VERDICT_OF[worst.holds], worst, unit, n, numbers)
+    pooled, decidable = float(np.mean([part.effect for part in parts])), all(part.decidable for part in parts)
+    return Outcome(_VERDICT_OF[worst.holds], worst, unit, n, pooled, decidable, numbers)
 
 
 def in_words(value: float, unit: str) -> str:
@@ -125,72 +134,38 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]])) or "none"
 
 
-def above(low: float, high: float, line: float) -> bool | None:
-    """Whether an interval is above a line; not above it; or across it, or missing (None)."""
-    return _told(low > line, high <= line)
+def margin_in_words(unit: str, margins: Margins) -> str:
+    """The smallest effect of interest of a unit; a unit that has none gives "unknown"."""
+    name = _MARGINS.get(unit)
+    return in_words(getattr(margins, name, np.nan) if name else np.nan, "ratio" if name == "ratio" else unit)
 
 
 def within(low: float, high: float, lowest: float, highest: float) -> bool | None:
     """Whether an interval is within a range; wholly outside; or across an end, or missing (None)."""
-    return _told(lowest <= low and high <= highest, high < lowest or highest < low)
+    return True if lowest <= low and high <= highest else False if high < lowest or highest < low else None
 
 
-def range_parts(values: Samples, lowest: float, highest: float) -> list[Part]:
-    """Is each mean over seeds within a range? Its interval must be."""
+def range_parts(
+    values: Samples, lowest: float = -np.inf, highest: float = np.inf, *, in_all: int | None = None
+) -> list[Part]:
+    """Is each mean over seeds within a range, which may be open to one side?
+
+    ``in_all`` is the number of the claim's parts, if these are not all of them.
+    """
+    alpha = 2 * LEVEL if np.isfinite([lowest, highest]).all() else LEVEL
     parts = []
     for name, sample in values:
-        found, wide = (seed_interval(sample, level=1 - LEVEL / tests) for tests in (1, len(values)))
-        inside, outside = (within(x.low, x.high, lowest, highest) for x in (found, wide))
-        holds = _told(inside is True, outside is False)
+        found, wide = (seed_interval(sample, level=1 - alpha / tests) for tests in (1, in_all or len(values)))
+        inside, outside = (within(own.low, own.high, lowest, highest) for own in (found, wide))
+        holds = True if inside else False if outside is False else None
         room = min(found.estimate - lowest, highest - found.estimate)
-        parts.append(Part(name, found.estimate, found.low, found.high, found.n, holds, room))
+        parts.append(Part(name, found.estimate, found.low, found.high, found.n, holds, room, found.median))
     return parts
 
 
-def direction_parts(values: Samples, line: float, *, below: bool = False, in_all: int | None = None) -> list[Part]:
-    """Is each mean over seeds above a line? The interval of the mean must say so, and sign flips.
-
-    Sign flips are exact for few seeds, where the bootstrap is too sure of itself: of five seeds they say p = 0.03 at
-    best. Values all equal, as 0 where nothing ever happens, are taken at their word.
-
-    With ``below`` it asks whether the means are below the line instead. ``in_all`` is the number of the claim's parts,
-    if these are not all of them.
-    """
-    side, in_all = -1 if below else 1, in_all or len(values)
-    parts = []
-    for name, sample in values:
-        found, wide = (seed_interval(sample, level=1 - LEVEL / tests) for tests in (1, in_all))
-        nearest, farthest = (found.low, wide.high) if side > 0 else (-found.high, -wide.low)
-        beyond = side * (sample.dropna() - line)
-        p_value, p_against = _sign_flips(beyond), _sign_flips(-beyond)
-        constant = found.method == "constant"
-        holds = _told(
-            nearest > side * line and (constant or p_value < LEVEL),
-            farthest <= side * line and (constant or p_against < LEVEL / in_all),
-        )
-        room = side * (found.estimate - line)
-        parts.append(Part(name, found.estimate, found.low, found.high, found.n, holds, room, p_value))
-    return parts
-
-
-def equivalence_parts(values: Samples, margin: float) -> list[Part]:
-    """Is each mean within a margin of 0? See :func:`margin_parts`; the p-values are adjusted for the parts."""
-    tests = [(name, paired_equivalence(sample, np.zeros(len(sample)), margin)) for name, sample in values]
-    return margin_parts(tests, holm([test.p_value for _, test in tests]))
-
-
-def margin_parts(tests: Sequence[tuple[str, EquivalenceTest]], p_adjusted: ArrayLike) -> list[Part]:
-    """Is each mean difference within its margin? Two one-sided tests say yes, a whole interval beyond it says no.
-
-    The tests have intervals of confidence 90 %, as in tables; there is one adjusted p-value a part.
-    """
-    parts = []
-    for (name, test), p in zip(tests, np.asarray(p_adjusted, np.float64), strict=True):
-        low, high = _widened(test, len(tests))
-        holds = _told(p < LEVEL, within(low, high, -test.margin, test.margin) is False)
-        room = test.margin - abs(test.difference)
-        parts.append(Part(name, test.difference, test.low, test.high, test.n, holds, room, float(p)))
-    return parts
+def same_parts(values: Samples, margin: float) -> list[Part]:
+    """Is each mean within a margin of 0?"""
+    return range_parts(values, -margin, margin)
 
 
 def network_parts(values: pd.Series[float], lowest: float, highest: float, seeds: pd.Series[int]) -> list[Part]:
@@ -201,31 +176,21 @@ def network_parts(values: pd.Series[float], lowest: float, highest: float, seeds
     ]
 
 
-def share_part(hits: pd.Series[bool], line: float, seeds: pd.Series[int]) -> Part:
-    """Is the share of networks that have something above a line?
+def seeds_part(hits: pd.Series[bool]) -> Part:
+    """Do most seeds have something, one value a seed?
 
-    By exact one-sided bounds (Clopper & Pearson 1934, Biometrika 26(4)). They take networks as independent, though some
-    share a seed; with the seed as the unit the bounds would be wider.
+    By exact one-sided bounds (Clopper & Pearson 1934, Biometrika 26(4)). Networks of one seed start from related draws,
+    so that they count once, together.
     """
-    found = stats.binomtest(int(hits.sum()), len(hits))
-    interval = found.proportion_ci(1 - 2 * LEVEL, method="exact")
-    share, low, high = float(found.statistic), float(interval.low), float(interval.high)
-    return Part("", share, low, high, int(seeds.nunique()), above(low, high, line), share - line)
 
+    def share(count: int) -> tuple[float, float, float]:
+        found = stats.binomtest(count, len(hits))
+        interval = found.proportion_ci(1 - 2 * LEVEL, method="exact")
+        return float(found.statistic), float(interval.low), float(interval.high)
 
-def _told(yes: bool, no: bool) -> bool | None:
-    return True if yes else False if no else None
+    def told(low: float, high: float) -> bool | None:
+        return True if low > MOST else False if high < MOST else None
 
-
-def _sign_flips(values: pd.Series[float]) -> float:
-    rng = np.random.default_rng(SEED)  # Flips are drawn for 14 seeds and more only; for fewer, all are tried.
-    return sign_flip_test(values, np.zeros(len(values)), rng).p_value
-
-
-def _widened(test: EquivalenceTest, parts: int) -> tuple[float, float]:
-    """The t-interval of an equivalence test at level / parts, from the one at the level itself."""
-    if test.n < 2:
-        return np.nan, np.nan
-    quantiles = stats.t.isf([LEVEL / parts, LEVEL], test.n - 1)
-    half = (test.high - test.low) / 2 * quantiles[0] / quantiles[1]
-    return test.difference - half, test.difference + half
+    effect, low, high = share(int(hits.sum()))
+    decidable = told(*share(len(hits))[1:]) is True and told(*share(0)[1:]) is False
+    return Part("", effect, low, high, len(hits), told(low, high), effect - MOST, decidable=decidable)

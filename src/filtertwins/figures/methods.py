@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from filtertwins.figures.style import COLORS, readable
-from filtertwins.names import COSINE_MERGE
-
-RANDOM = "random"
-"""The method that nobody would select; the others are held against it."""
+from filtertwins.names import COSINE_MERGE, RANDOM
 
 ORACLE = "oracle"
 """The criterion that the others estimate: the loss increase that is measured when a filter is removed."""

@@ -23,11 +23,12 @@ from filtertwins.figures.style import (
 )
 
 _INCREASES = {
-    "predicted_increase_1990": ("predicted, diagonal of 1990", "0.8", "s", 3.5),
-    "predicted_increase": ("predicted, exact diagonal", REFERENCE_COLOR, "s", 1.1),
+    "predicted_increase": ("predicted, diagonal of the Hessian", REFERENCE_COLOR, "s", 1.1),
+    "quadratic_increase": ("with its cross terms", "0.55", "^", 1.1),
+    "gradient_increase": ("the gradient alone", "0.75", "D", 1.1),
     "actual_increase": ("measured", method_color("obd"), method_marker("obd"), 1.1),
 }
-"""For each increase its name, colour, marker and line width: where both predictions agree, both remain visible."""
+"""For each increase its name, colour, marker and line width."""
 
 _RANKINGS = {"obd": "measured, deleted by saliency", "magnitude": "measured, deleted by size"}
 _DECADES = 6

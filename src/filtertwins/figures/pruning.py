@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from filtertwins.figures.axes import accuracy_axis, filters_axis
-from filtertwins.figures.methods import RANDOM, method_color, method_marker, method_name
+from filtertwins.figures.methods import method_color, method_marker, method_name
 from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
@@ -24,15 +24,16 @@ from filtertwins.figures.style import (
     panels,
     style,
 )
-from filtertwins.names import COSINE_MERGE, UNPRUNED
+from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 
-_CHOSEN = "chosen"
 _OTHER = "0.75"
 _MOST_PANELS = 4
-_COLORS = {_CHOSEN: COLORS[6]} | {method: method_color(method) for method in (COSINE_MERGE, RANDOM)}
-_MARKERS = {_CHOSEN: "v"} | {method: method_marker(method) for method in (COSINE_MERGE, RANDOM)}
-_WIDTHS = {_CHOSEN: 2.4, COSINE_MERGE: 1.1, RANDOM: 1.1}
-_NAMES = {_CHOSEN: "best on validation images"} | {method: method_name(method) for method in (COSINE_MERGE, RANDOM)}
+_COLORS = {SELECTED: COLORS[6]} | {method: method_color(method) for method in (COSINE_MERGE, RANDOM)}
+_MARKERS = {SELECTED: "v"} | {method: method_marker(method) for method in (COSINE_MERGE, RANDOM)}
+_WIDTHS = {SELECTED: 2.4, COSINE_MERGE: 1.1, RANDOM: 1.1}
+_NAMES = {SELECTED: "best on other seeds' validation"} | {
+    method: method_name(method) for method in (COSINE_MERGE, RANDOM)
+}
 
 
 @style()
@@ -40,8 +41,8 @@ def draw(pruning_means: pd.DataFrame, *, look: Look) -> Figure:
     """Draw the test accuracy of pruned networks against the number of filters kept, a panel for each architecture.
 
     Args:
-        pruning_means: means over seeds of the accuracy, by method and stage; ``selected`` marks, for each number of
-            filters kept, the method of the best validation accuracy.
+        pruning_means: means over seeds of the accuracy, by method and stage; the method ``selected`` is for each seed
+            the criterion that is best on the validation images of the others.
         look: how series are named and drawn.
     """
     means = measured(pruning_means, "test_accuracy", percent=True)
@@ -65,14 +66,11 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
     for mean, low, high in tuned.loc[tuned["method"] == UNPRUNED, ["mean", "low", "high"]].to_numpy():
         axes.axhspan(low, high, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
         axes.axhline(mean, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    selected = means["selected"].astype(bool)
-    chosen = means.loc[selected, ["kept", "method"]].drop_duplicates()
     for stage, line in ((tuned, "-"), (raw, (0, (2, 1.5)))):
-        others = stage[~stage["method"].isin([UNPRUNED, COSINE_MERGE, RANDOM])]
+        others = stage[~stage["method"].isin([UNPRUNED, *_COLORS])]
         for _, own in others.groupby("method"):
             axes.plot(own["kept"], own["mean"], color=_OTHER, linewidth=0.6, linestyle=line, zorder=1.5)
-        best = stage.merge(chosen, on=["kept", "method"]).assign(method=_CHOSEN)
-        _draw_series(axes, pd.concat([stage[stage["method"].isin([RANDOM, COSINE_MERGE])], best]), line)
+        _draw_series(axes, stage[stage["method"].isin(list(_COLORS))], line)
     pruned = means[means["method"] != UNPRUNED]
     filters_axis(axes, pruned["kept"])
     accuracy_axis(axes.yaxis, means[["mean", "low", "high"]])
@@ -80,7 +78,7 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, line: Any) -> None:
-    # The best way is often the merge, so its line is wide enough to be seen around the other.
+    # The selected criterion is what the claims are about, so its line is the widest.
     looks = {"palette": _COLORS, "markers": _MARKERS, "sizes": _WIDTHS}
     order = list(_COLORS)
     draw_lines(axes, with_ends(rows), x="kept", hue="method", size="method", order=order, linestyle=line, **looks)

@@ -21,6 +21,7 @@ from filtertwins.figures.style import (
     panel,
     style,
 )
+from filtertwins.names import SELECTED
 
 _ARROW = "\N{RIGHTWARDS ARROW}"
 _LOOKS = {
@@ -37,11 +38,11 @@ def draw(small_or_pruned: pd.DataFrame, *, look: Look) -> Figure:
     A mark is filled where the small network is shown to be as good, as the claim about it judges.
 
     Args:
-        small_or_pruned: one row per architecture, number of filters kept, budget and method; of the methods only the
-            selected one is drawn.
+        small_or_pruned: one row per architecture, number of filters kept, budget and method; only the
+            method ``selected`` is drawn, whose rows are the parts of the claims.
         look: how series are named and drawn.
     """
-    rows = small_or_pruned[small_or_pruned["selected"].isin([True])].copy()
+    rows = small_or_pruned[small_or_pruned["method"] == SELECTED].copy()
     if rows.empty:
         return nothing_to_draw("No pruned network has a small one to compare with.")
     rows[["mean", "low", "high", "margin"]] = 100 * rows[["difference", "low", "high", "margin"]]

@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 Equivalence = Literal["nonzero_scale", "positive_scale", "sign"]
 """The scalings under which two filters do the same job: any but 0, any above 0, or only 1 and -1."""
@@ -23,7 +22,7 @@ Equivalence = Literal["nonzero_scale", "positive_scale", "sign"]
 Floats = NDArray[np.float64]
 Numbers = NDArray[Any]
 
-CLOSE = 1e-6  # Two filters count as numerically equal if no weight differs by more.
+TWIN = 1e-6  # Two filters count as twins if their similarity is less than this below 1.
 BLOCK_ENTRIES = 2_000_000  # A matrix that is made piece by piece has so many entries a piece, 16 MB of float64.
 
 _EQUIVALENCE_OF_ACTIVATION: dict[str, Equivalence] = {
@@ -141,7 +140,7 @@ def nearest_similarities(similarity: Floats) -> Floats:
 def count_pairs(similarity: Floats, thresholds: ArrayLike) -> NDArray[np.int64]:
     """How many pairs are at least as similar as each threshold: ``(..., threshold)``.
 
-    At a threshold of 1 rounding decides: use :func:`exact_duplicate_pairs` and :func:`close_duplicate_pairs` there.
+    At a threshold of 1 rounding decides: use :func:`exact_duplicate_pairs` and :func:`twin_pairs` there.
 
     Args:
         similarity: ``(..., filter, filter)``.
@@ -177,10 +176,9 @@ def exact_duplicate_pairs(vectors: Numbers) -> int:
     return int(np.sum(copies * (copies - 1) // 2))
 
 
-def close_duplicate_pairs(vectors: Numbers, tolerance: float = CLOSE) -> int:
-    """Pairs of live filters with no weight further apart than ``tolerance``: max |w_i - w_j|, unscaled."""
-    live = checked(vectors)[live_filters(vectors)].astype(np.float64)
-    return len(cKDTree(live).query_pairs(tolerance, p=np.inf))
+def twin_pairs(vectors: Numbers, equivalence: Equivalence) -> int:
+    """Pairs of live filters that do the same job up to rounding: 1 - similarity is below 1e-6 (:data:`TWIN`)."""
+    return int(count_pairs(similarity_matrix(vectors, equivalence), [1 - TWIN])[0])
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,6 @@ class RedundancyMeasures:
     live_filters: int
     dead_filters: int
     exact_duplicate_pairs: int
-    close_duplicate_pairs: int
     near_duplicate_pairs: int
     mean_nearest_cosine: float
 
@@ -212,7 +209,6 @@ def measure(vectors: Numbers, similarity: Floats, threshold: float) -> Redundanc
         live_filters=live,
         dead_filters=len(vectors) - live,
         exact_duplicate_pairs=exact_duplicate_pairs(vectors),
-        close_duplicate_pairs=close_duplicate_pairs(vectors),
         near_duplicate_pairs=int(count_pairs(similarity, [threshold])[0]),
         mean_nearest_cosine=float(nearest_similarities(similarity).mean()) if live > 1 else np.nan,
     )

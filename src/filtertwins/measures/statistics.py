@@ -6,10 +6,9 @@ left. Where that is too little for an answer, the answer is missing too: NaN for
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,22 +19,21 @@ from statsmodels.stats.weightstats import ttost_paired
 from filtertwins.measures.redundancy import Floats
 
 SEED = 20200
-"""The seed of all resamples and sign flips."""
+"""The seed of all sign flips."""
 
-RESAMPLES = 10_000
 FLIPS = 9_999  # Where there are more ways to flip signs, so many are drawn.
 FEWEST_PAIRS = 3  # Of two, sign flips give p = 0.25 at best, and a rank correlation is 1 or -1 whatever they are.
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its confidence interval; NaN where missing."""
+    """A mean with its confidence interval, and the median beside it; NaN where missing."""
 
     estimate: float
     low: float
     high: float
     n: int
-    method: Literal["BCa", "percentile", "constant", "missing"]
+    median: float
 
 
 @dataclass(frozen=True)
@@ -61,37 +59,31 @@ class PairedTest:
 
 
 def seed_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
-    """The study's interval of a mean over seeds, the same in every table, figure and claim.
+    """The study's interval of a mean over seeds, the same in every table, figure and claim: Student's t.
 
-    It is the bias-corrected and accelerated bootstrap (Efron 1987, J. Am. Stat. Assoc. 82(397)), or the percentile one
-    where that is undefined. Equal values leave nothing to resample, and give an interval of no width. Each interval has
-    a generator of its own, so that none depends on another one.
+    Its coverage was simulated (``test_statistics.py``). With 5 and 10 seeds it is the nominal 95 % for normal values,
+    but 88 and 90 % for exponential and 82 and 84 % for lognormal ones, whose rare large values few seeds show. So
+    the median stands beside the mean, and where the two are far apart the interval is not to be trusted.
 
     Args:
         values: ``(seed,)``; missing ones are left out.
         level: confidence.
 
     Returns:
-        The mean and its interval; the interval is missing for fewer than two values, the mean for none.
+        The mean, its interval and the median. The interval is missing for fewer than two values, all for none. Equal
+        values have an interval of no width.
     """
     sample = _finite_or_missing("values", values)
     sample = sample[~np.isnan(sample)]
     n = len(sample)
-    mean = float(np.mean(sample)) if n else np.nan
-    if n < 2:
-        return Interval(mean, np.nan, np.nan, n, "missing")
-    if np.ptp(sample) == 0:
-        return Interval(float(sample[0]), float(sample[0]), float(sample[0]), n, "constant")
-    options: dict[str, Any] = {"confidence_level": level, "rng": np.random.default_rng(SEED)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about an undefined BCa interval: it is looked for, and replaced
-        result = stats.bootstrap((sample,), np.mean, n_resamples=RESAMPLES, method="BCa", **options)
-    method: Literal["BCa", "percentile"] = "BCa"
-    if not np.isfinite(result.confidence_interval).all():
-        method, options = "percentile", options | {"bootstrap_result": result}  # of the same resamples
-        result = stats.bootstrap((sample,), np.mean, n_resamples=0, method="percentile", **options)
-    low, high = result.confidence_interval
-    return Interval(mean, float(low), float(high), n, method)
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0, np.nan)
+    if n > 1 and np.ptp(sample) == 0:  # A mean of equal values may differ from them in the last bit.
+        value = float(sample[0])
+        return Interval(value, value, value, n, value)
+    mean = float(np.mean(sample))
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(sample)) if n > 1 else np.nan
+    return Interval(mean, mean - half, mean + half, n, float(np.median(sample)))
 
 
 def paired_equivalence(first: ArrayLike, second: ArrayLike, margin: float, *, alpha: float = 0.05) -> EquivalenceTest:

@@ -24,7 +24,7 @@ def answer_section(claims: pd.DataFrame) -> str:
         claims: ``claims.csv``.
     """
     headlines = judged(claims[claims["headline"].notna()])
-    lines = [f"On {_dataset(claims)}, with the verdict on each claim:", ""]
+    lines = [f"On {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]
     lines += [
         f"- **{_typeset(row['headline'])}** {_typeset(row['finding'])} *{_verdict(row)}*"
         for _, row in headlines.iterrows()
@@ -41,20 +41,34 @@ def claims_page(claims: pd.DataFrame) -> str:
     lines = [
         "# The claims",
         "",
-        f"Claims of the question, of its accepted answer, and of this study, judged on {_dataset(claims)}:"
-        f" {_counts(claims)}. `make answer` writes this page from `results/mnist/claims.csv`.",
+        "Claims of the question, of its accepted answer, of the follow-up question, of others, and of this study,"
+        f" judged on {_dataset(claims)}: {_counts(claims)}. `make answer` writes this page from"
+        " `results/mnist/claims.csv`.",
         "",
-        "The verdicts are exploratory: what decides was fixed after trial runs on the same seeds, in"
-        " [config/claims.yaml](../config/claims.yaml), which also says what was changed in view of results. The numbers"
-        " in parentheses are the interval of the part that decides, over seeds (for latency over rounds). Its"
-        " confidence is 95 %, but 90 % where networks are counted, or where it is tested that accuracies or losses are"
-        " equal or that one is no lower. Where a claim is about every single network, they are the whole range.",
+        f"{status_in_words(claims)} What decides stands in [config/claims.yaml](../config/claims.yaml), which also says"
+        " what was changed after trial runs. *By construction* are claims that follow from algebra or arithmetic: they"
+        " are checked, and not counted. The numbers in parentheses are the interval of the part that decides, over"
+        " seeds (for latency over rounds). Its confidence is 95 %, but 90 % where seeds are counted, or where it is"
+        " tested that something is the same or no worse. Where a claim is about every single network, they are the"
+        " whole range. Beside them stand the median over seeds, of losses, and the mean of all parts, if there are"
+        " several.",
         "",
-        "| Said by | Claim | Verdict | Found | |",
-        "|---|---|---|---|---|",
+        "| Said by | Claim | Compared with (unit) | Verdict | Found | |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [_table_row(row) for _, row in claims.iterrows()]
     return "\n".join(lines) + "\n"
+
+
+def status_in_words(claims: pd.DataFrame) -> str:
+    """Whether the run confirms or explores, in a sentence.
+
+    Args:
+        claims: ``claims.csv``.
+    """
+    if (claims["status"] == "confirmatory").all():
+        return "The verdicts are confirmatory: no trial run has seen these seeds."
+    return "The verdicts are exploratory: trial runs may have seen these seeds, and have shaped the claims."
 
 
 def _typeset(text: str) -> str:
@@ -99,17 +113,28 @@ def as_text(claims: pd.DataFrame) -> str:
         lines += [
             f"   {left} of {len(claims)} claims are not about this study, or need more seeds; claims.csv says why"
         ]
-    return "\n".join([f"Claims: {_counts(shown)}", *lines]) + "\n"
+    return "\n".join([f"Claims: {_counts(shown)}", status_in_words(claims), *lines]) + "\n"
 
 
 def _counts(claims: pd.DataFrame) -> str:
-    found = claims["verdict"].value_counts()
-    return ", ".join(f"{found.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    """The tally, to which what holds by construction does not belong."""
+    evidence = claims["by_construction"].isna()
+    found = claims.loc[evidence, "verdict"].value_counts()
+    counts = ", ".join(f"{found.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    return f"{counts}; and {(~evidence).sum()} by construction, which are no evidence"
+
+
+_SPEAKERS = {"question": "the question", "answer": "the answer", "followup": "the follow-up question"}
+_SPEAKERS |= {"others": "others who asked", "ours": "this study"}
 
 
 def _verdict(row: pd.Series[Any]) -> str:
-    whose = {"question": "The question's claim", "answer": "The answer's claim", "ours": "This study's claim"}
-    return f"[{whose[row['said_by']]}: {row['verdict']}.]({_figure(row)})"
+    speaker = _SPEAKERS[row["said_by"]]
+    return f"[Claim of {speaker}: {_verdict_in_words(row)}.]({_figure(row)})"
+
+
+def _verdict_in_words(row: pd.Series[Any]) -> str:
+    return row["verdict"] if pd.isna(row["by_construction"]) else f"{row['verdict']}, by construction"
 
 
 def _figure(row: pd.Series[Any]) -> str:
@@ -117,9 +142,11 @@ def _figure(row: pd.Series[Any]) -> str:
 
 
 def _table_row(row: pd.Series[Any]) -> str:
-    found = f"{_typeset(row['finding'])} {_numbers(row)}".strip()
-    said_by = row["said_by"].replace("ours", "this study")
-    cells = [said_by, row["statement"], f"**{row['verdict']}**", found, f"[figure](../{_figure(row)})"]
+    reason = "" if pd.isna(row["by_construction"]) else f" {row['by_construction']}"
+    found = f"{_typeset(row['finding'])}{reason} {_numbers(row)}".strip()
+    unit = "" if pd.isna(row["unit"]) else f" ({row['unit']})"
+    cells = [_SPEAKERS[row["said_by"]], row["statement"], row["rung"] + unit, f"**{_verdict_in_words(row)}**", found]
+    cells.append(f"[figure](../{_figure(row)})")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
@@ -128,4 +155,7 @@ def _numbers(row: pd.Series[Any]) -> str:
         return ""
     effect, low, high = (in_words(row[name], row["unit"]) for name in ("effect", "low", "high"))
     over = "rounds" if row["unit"] == "ratio" and row["figure"] == "cost" else f"{row['n']} seeds"
-    return f"*{effect} ({low} to {high}), {over}*"
+    beside = f", median {in_words(row['median'], row['unit'])}" if row["unit"] == "nats" else ""
+    if pd.notna(row["pooled"]) and row["pooled"] != row["effect"]:
+        beside += f", mean of all parts {in_words(row['pooled'], row['unit'])}"
+    return f"*{effect} ({low} to {high}){beside}, {over}*"

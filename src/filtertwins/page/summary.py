@@ -30,8 +30,8 @@ def summarise(
     lines = [f"{runs['dataset'].iloc[0]}: {len(runs)} networks, {seeds} seed{plural} of each condition"]
 
     pairs = int((trained["live_filters"] * (trained["live_filters"] - 1) // 2).sum())
-    twins, close = int(trained["exact_duplicate_pairs"].sum()), int(trained["close_duplicate_pairs"].sum())
-    text = f"{twins} exact twins, {close} within 1e-6, in {pairs:,} pairs of filters"
+    equal, twins = int(trained["exact_duplicate_pairs"].sum()), int(trained["twin_pairs"].sum())
+    text = f"{twins} twins (cosine within 1e-6 of 1), {equal} of them equal, in {pairs:,} pairs of filters"
     lines += ["", "1. Do filters end up the same?", _line("all networks", text)]
     for name, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained, labels):
         share = largest["never_active_filters"].mean() / largest["filters"].iloc[0]

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors, ignores_sign, similarity_matrix
-from filtertwins.names import COSINE_MERGE
+from filtertwins.names import COSINE_MERGE, RANDOM_DRAWS
 from filtertwins.networks.forward import Images, Labels, class_errors, constant_filters, cross_entropies, filter_shares
 from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.hessian import hessian_diagonal
@@ -69,7 +69,16 @@ def criterion(function: Criterion) -> Criterion:
 @criterion
 def random(trained: TrainedNetwork) -> Floats:
     """Random numbers, fixed by the seed. Every other criterion has to beat them."""
-    return np.random.default_rng([trained.seed, *trained.network.kernels.shape]).random(trained.filters)
+    return np.asarray(random_importances(trained.network, trained.seed)[0])
+
+
+def random_importances(network: Parameters, seed: int) -> Floats:
+    """The draws of the criterion ``random``, (draw, filter).
+
+    A network is pruned by each of them, and their mean is what other criteria have to beat: a single draw may be lucky.
+    """
+    shape = network.kernels.shape
+    return np.random.default_rng([seed, *shape]).random((RANDOM_DRAWS, shape[-1]))
 
 
 @criterion

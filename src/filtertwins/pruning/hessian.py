@@ -12,7 +12,6 @@ weights (class) and a the map before the activation φ; and d²z/du² = Σ x² �
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,7 +55,8 @@ class _Block:
 
     def of_bends(self) -> Singles:
         """φ''(a) times w·(p - y), the loss's derivative by each entry of the maps: (image, position, filter)."""
-        return SECOND_DERIVATIVES[self.activation](self.before) * _spread(self.errors, self.head)
+        by_entry = self.errors @ self.head.reshape(-1, self.errors.shape[1]).T
+        return np.asarray(SECOND_DERIVATIVES[self.activation](self.before) * by_entry.reshape(self.before.shape))
 
 
 def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activation: str) -> Parameters:
@@ -73,46 +73,6 @@ def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activa
     Returns:
         A second derivative in the place of each weight, float64.
     """
-
-    def add(block: _Block, sums: Floats) -> None:
-        by_class = np.ascontiguousarray(block.head.transpose(2, 0, 1))  # (class, position, filter)
-        for own, patches in enumerate(block.patches):  # One image at a time fits in the processor's cache.
-            by_map = by_class if activation == "linear" else by_class * block.slopes[own]
-            by_weight = patches @ by_map  # v of each kernel weight, (class, kernel element and 1, filter)
-            # vᵀ S v = Σ p_c (v_c - v̄)² with v̄ = Σ p_c v_c. As a variance it is never negative.
-            by_weight -= np.tensordot(block.chances[own], by_weight, axes=1)
-            by_weight *= by_weight
-            sums += np.tensordot(block.chances[own], by_weight, axes=1)
-        if activation in _CURVED:
-            sums += _over_positions(block, block.of_bends())
-
-    return _diagonal(network, images, labels, activation, add)
-
-
-def hessian_diagonal_1990(network: Parameters, images: Images, labels: Labels, activation: str) -> Parameters:
-    """The diagonal as the backward recursion of LeCun, Denker & Solla 1990 (NIPS 2) gives it.
-
-    The recursion neglects cross terms at every layer. The curvature of an output is p (1 - p), that of a unit is
-    φ'(a)² Σ_c w_c² p_c (1 - p_c) + φ''(a) Σ_c w_c (p - y)_c, and that of a shared weight is the sum of x² times the
-    curvature of its units. So the cross terms between classes and between the positions that share a weight are left
-    out. A dense weight meets one unit and one class, so that nothing is left out for it.
-
-    The arguments and the result are those of :func:`hessian_diagonal`.
-    """
-
-    def add(block: _Block, sums: Floats) -> None:
-        curvature = block.slopes**2 * _spread(block.variances, block.head**2)
-        if activation in _CURVED:
-            curvature += block.of_bends()
-        sums += _over_positions(block, curvature)
-
-    return _diagonal(network, images, labels, activation, add)
-
-
-def _diagonal(
-    network: Parameters, images: Images, labels: Labels, activation: str, add: Callable[[_Block, Floats], None]
-) -> Parameters:
-    """The diagonal; ``add`` adds a block's part to the sums of kernels and biases (kernel element and 1, filter)."""
     height, width, filters = network.kernels.shape[1:]
     windows = sliding_window_view(images, (height, width), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
     positions, classes = windows.shape[3] * windows.shape[4], network.head_bias.shape[1]
@@ -134,17 +94,21 @@ def _diagonal(
         block = _Block(activation, head.reshape(positions, filters, classes), patches, before, *by_class)
         of_head += block.variances.T @ maps**2  # φ² p (1 - p)
         of_head_bias += block.variances.sum(axis=0, dtype=np.float64)
-        add(block, of_kernels)
+        _add_to_kernels(block, of_kernels)
     shapes = [part.shape for part in vars(network).values()]
     sums = (of_kernels[:-1], of_kernels[-1], of_head.T, of_head_bias)
     return Parameters(*(part.reshape(shape) / len(images) for part, shape in zip(sums, shapes, strict=True)))
 
 
-def _over_positions(block: _Block, by_unit: Singles) -> Floats:
-    """Σ x² times the curvature of each unit (image, position, filter): (kernel element and 1, filter)."""
-    return np.asarray((block.patches**2 @ by_unit).sum(axis=0, dtype=np.float64))
-
-
-def _spread(by_class: Singles, weights: Singles) -> Singles:
-    """The products of values (image, class) and weights (position, filter, class): (image, position, filter)."""
-    return np.asarray(by_class @ weights.reshape(-1, weights.shape[-1]).T).reshape(-1, *weights.shape[:2])
+def _add_to_kernels(block: _Block, sums: Floats) -> None:
+    """Add a block's part to the sums of kernels and biases (kernel element and 1, filter)."""
+    by_class = np.ascontiguousarray(block.head.transpose(2, 0, 1))  # (class, position, filter)
+    for own, patches in enumerate(block.patches):  # One image at a time fits in the processor's cache.
+        by_map = by_class if block.activation == "linear" else by_class * block.slopes[own]
+        by_weight = patches @ by_map  # v of each kernel weight, (class, kernel element and 1, filter)
+        # vᵀ S v = Σ p_c (v_c - v̄)² with v̄ = Σ p_c v_c. As a variance it is never negative.
+        by_weight -= np.tensordot(block.chances[own], by_weight, axes=1)
+        by_weight *= by_weight
+        sums += np.tensordot(block.chances[own], by_weight, axes=1)
+    if block.activation in _CURVED:
+        sums += (block.patches**2 @ block.of_bends()).sum(axis=0, dtype=np.float64)

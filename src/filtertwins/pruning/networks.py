@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from filtertwins.measures.redundancy import Floats
-from filtertwins.names import COSINE_MERGE, UNPRUNED, Row
+from filtertwins.names import COSINE_MERGE, RANDOM, UNPRUNED, Row
 from filtertwins.networks.forward import Images, Labels
 from filtertwins.networks.rows import named_networks
 from filtertwins.networks.weights import Chunk, Parameters
-from filtertwins.pruning.criteria import TrainedNetwork, importances
+from filtertwins.pruning.criteria import TrainedNetwork, importances, random_importances
 from filtertwins.pruning.shrinking import prune
 from filtertwins.pruning.weights import Deletion, delete_weights, masked
 
@@ -38,7 +38,8 @@ def prune_chunk(
         kept: how many filters to keep. Where it is all, each network comes once as it is, by the method ``none``.
 
     Returns:
-        The name and the weights (with a seed axis of length 1) of each, network by network.
+        The name and the weights (with a seed axis of length 1) of each, network by network. By the method ``random``
+        there are several of one name, one a draw.
 
     Raises:
         StudyError: for a number of filters that can't be kept.
@@ -51,8 +52,11 @@ def prune_chunk(
             pruned.append((name | {"method": UNPRUNED, "kept": kept}, network))
             continue
         for method in methods:
-            importance = None if method == COSINE_MERGE else own[method]
-            pruned.append((name | {"method": method, "kept": kept}, prune(network, kept, activation, importance)))
+            ratings: Sequence[Floats | None] = [None if method == COSINE_MERGE else own[method]]
+            if method == RANDOM:
+                ratings = list(random_importances(network, run["seed"]))
+            named = name | {"method": method, "kept": kept}
+            pruned += [(named, prune(network, kept, activation, importance)) for importance in ratings]
     return pruned
 
 

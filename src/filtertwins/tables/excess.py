@@ -14,7 +14,7 @@ _VALUES = ("null", "excess", "low", "high", "p_value")  # of each null
 
 
 def excess_over(trained: pd.Series[float], null: pd.Series[float]) -> Row:
-    """A trained measure minus what chance gives, by seed: its mean, 95 % bootstrap interval, and sign-flip test."""
+    """A trained measure minus what chance gives, by seed: its mean, 95 % interval, and sign-flip test."""
     first, second = trained.to_numpy(float), null.to_numpy(float)
     interval = seed_interval(first - second)
     p_value = sign_flip_test(first, second, np.random.default_rng(SEED)).p_value

@@ -16,7 +16,7 @@ import pandas as pd
 from filtertwins.files import write_csv
 from filtertwins.measures.statistics import seed_interval
 from filtertwins.names import CONDITION, RUN, Row
-from filtertwins.tables.pruning import mark_selected
+from filtertwins.tables.pruning import with_selected
 from filtertwins.tables.removal import removal_correlations
 
 
@@ -111,7 +111,7 @@ MEANS: Mapping[str, Means] = {
     "pruning": Means(
         (*CONDITION, "activation", "kept", "method", "fine_tuning_steps"),
         ("validation_accuracy", "test_accuracy"),
-        finish=mark_selected,
+        prepare=with_selected,
     ),
     "criteria": Means((*CONDITION, "criterion", "other"), ("rank_correlation",)),
     "cost": Means(
@@ -122,7 +122,7 @@ MEANS: Mapping[str, Means] = {
     ),
     "obd": Means(
         (*CONDITION, "ranking", "share"),
-        ("predicted_increase", "predicted_increase_1990", "actual_increase", "retrained_change"),
+        ("gradient_increase", "predicted_increase", "quadratic_increase", "actual_increase", "retrained_change"),
         prepare=_retrained_changes,
     ),
     "twins": Means(
@@ -131,11 +131,11 @@ MEANS: Mapping[str, Means] = {
         prepare=_twin_growth,
     ),
 }
-"""By the name of the table; columns of the means: the keys, then measure, mean, low, high and n."""
+"""By the name of the table; columns of the means: the keys, then measure, mean, low, high, median and n."""
 
 
 def means_of(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The means over seeds of one table, and their 95 % intervals: one row a group and measure.
+    """The means over seeds of one table, their 95 % intervals, and the medians: one row a group and measure.
 
     Args:
         name: of the table, a key of ``MEANS``.
@@ -151,9 +151,9 @@ def means_of(name: str, table: pd.DataFrame) -> pd.DataFrame:
             found.append(
                 dict(zip(wanted.keys, key, strict=True))
                 | {"measure": measure, "mean": interval.estimate, "low": interval.low, "high": interval.high}
-                | {"n": interval.n}
+                | {"median": interval.median, "n": interval.n}
             )
-    means = pd.DataFrame(found, columns=[*wanted.keys, "measure", "mean", "low", "high", "n"])
+    means = pd.DataFrame(found, columns=[*wanted.keys, "measure", "mean", "low", "high", "median", "n"])
     return wanted.finish(means, table) if wanted.finish else means
 
 

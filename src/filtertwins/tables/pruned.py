@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
 from numpy.typing import NDArray
 
 from filtertwins.measures.redundancy import Floats
@@ -35,12 +36,16 @@ def importance_rows(run: Row, importances: Mapping[str, Floats]) -> list[Row]:
     ]
 
 
-def pruning_rows(names: Sequence[Row], fine_tuning_steps: int, scores: Scores) -> list[Row]:
-    """``pruning.csv``: one row a network, after so many more steps of training. Losses are in nats."""
-    return [
+def pruning_rows(names: Sequence[Row], fine_tuning_steps: int, scores: Scores) -> pd.DataFrame:
+    """``pruning.csv``: one row a network, after so many more steps of training. Losses are in nats.
+
+    Networks of one name, as of several random choices of filters, have one row with their means.
+    """
+    named = [
         name | {"fine_tuning_steps": fine_tuning_steps} | own
         for name, own in zip(names, network_scores(scores), strict=True)
     ]
+    return pd.DataFrame(named).groupby([*names[0], "fine_tuning_steps"], sort=False, as_index=False).mean()
 
 
 def from_scratch_table(chunks: Iterable[Chunk], compared: Mapping[str, Mapping[str, Any]]) -> list[Row]:
@@ -108,7 +113,7 @@ def obd_rows(
         before: the scores of the networks with deleted weights, in the same order.
         after: their scores after training on.
     """
-    measured = ("predicted_increase", "predicted_increase_1990", "actual_increase", "loss")
+    measured = ("gradient_increase", "predicted_increase", "quadratic_increase", "actual_increase", "loss")
     scores = zip(network_scores(before), network_scores(after), strict=True)
     return [
         name

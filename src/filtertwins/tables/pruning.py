@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
 from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence, rank_correlation
-from filtertwins.names import RUN, UNPRUNED, Row
+from filtertwins.names import COSINE_MERGE, RANDOM, RUN, SELECTED, UNPRUNED, Row
 from filtertwins.tables.equivalence import NETWORK, VERDICT, verdict_rows
 
-NOT_SELECTABLE = (UNPRUNED, "random")
+NOT_SELECTABLE = (UNPRUNED, RANDOM, COSINE_MERGE)
+"""What is no choice among criteria by which filters are removed. Merging is something else, and shown on its own."""
+
 LEVEL = 0.05  # of the tests of equivalence, and of "no worse"
 _SIZE = ["architecture", "filters", "kept"]
 
@@ -51,7 +52,8 @@ def compare_with_small(
     """``small_or_pruned.csv`` (H10): is a pruned network as good as one that was small from the start?
 
     Paired TOST over the seeds that both have, of pruned networks after fine-tuning; p-values Holm-corrected over the
-    numbers of filters and budgets of an architecture and method. One row for each of these.
+    numbers of filters and budgets of an architecture and method. One row for each of these; the method ``selected`` is
+    that of :func:`with_selected`.
 
     Args:
         pruning: ``pruning.csv``.
@@ -61,35 +63,27 @@ def compare_with_small(
 
     Returns:
         ``difference`` is the mean test accuracy of the pruned networks minus that of the small ones. ``equivalent`` is
-        missing where there are too few seeds. ``no_worse`` says whether the small network is less accurate by no more
-        than the margin, whatever it gains: true if the upper end of the interval is below the margin. It is false if
-        the lower end is above the margin, in an interval that is widened for the number of comparisons with the same
-        budget (Bonferroni); otherwise it is missing. ``selected`` is the method of the highest mean validation
-        accuracy, chance aside: the test split has no say in it.
+        missing where there are too few seeds. ``no_worse`` says whether the small network is shown to be less accurate
+        by no more than the margin, whatever it gains: whether the upper end of the interval is below the margin.
 
     Raises:
         ValueError: for a margin that is not positive.
     """
-    fine_tuned = pruning[pruning["fine_tuning_steps"] == pruning["fine_tuning_steps"].max()]
-    pruned = fine_tuned[fine_tuned["method"] != UNPRUNED]
-    compared = from_scratch[[*_SIZE, "budget"]].drop_duplicates().merge(pruned[_SIZE].drop_duplicates())
-    comparisons = compared["budget"].value_counts()
+    whole = with_selected(pruning)
+    pruned = whole[(whole["fine_tuning_steps"] > 0) & (whole["method"] != UNPRUNED)]
     rows = [
         row
         for _, own in pruned.groupby(["architecture", "filters", "method"], sort=False)
-        for row in _method_rows(own, from_scratch, margin, alpha, comparisons)
+        for row in _method_rows(own, from_scratch, margin, alpha)
     ]
     # The columns are named because no small network may have as many filters as a pruned one.
-    table = pd.DataFrame(rows, columns=[*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n"]).astype(
+    return pd.DataFrame(rows, columns=[*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n"]).astype(
         {"equivalent": "boolean", "no_worse": "boolean"}
     )
-    return mark_selected(table, pruning)
 
 
-def _method_rows(
-    pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, alpha: float, comparisons: pd.Series[int]
-) -> Iterator[Row]:
-    """The rows of one network and method, with so many comparisons of each budget."""
+def _method_rows(pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
+    """The rows of one network and method."""
     names = {name: pruned[name].iloc[0] for name in NETWORK}
     same = (from_scratch["architecture"] == names["architecture"]) & (from_scratch["filters"] == names["filters"])
     cases: list[Row] = []
@@ -99,34 +93,47 @@ def _method_rows(
         if own.empty:
             continue
         both = pd.concat([side.set_index("seed")["test_accuracy"] for side in (own, small)], axis=1, join="inner")
-        test, wider = (
-            paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha / of_all)
-            for of_all in (1, int(comparisons[budget]))
-        )
-        no_worse = True if test.high < margin else False if wider.low > margin else None
+        test = paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha)
+        no_worse = None if test.equivalent is None else test.high < margin
         method = pruned["method"].iloc[0]
         cases.append(names | {"kept": kept, "budget": budget, "method": method, "no_worse": no_worse})
         tests.append(test)
     yield from verdict_rows(cases, tests, alpha)
 
 
-def mark_selected(table: pd.DataFrame, pruning: pd.DataFrame) -> pd.DataFrame:
-    """A table with a column that says which method is selected at each number of filters kept, by ``pruning.csv``."""
-    fine_tuned = pruning[pruning["fine_tuning_steps"] == pruning["fine_tuning_steps"].max()]
-    chosen = best_methods(fine_tuned[~fine_tuned["method"].isin(NOT_SELECTABLE)])
-    names = zip(table["architecture"], table["filters"], table["kept"], table["method"], strict=True)
-    return table.assign(selected=[chosen.get(name[:-1]) == name[-1] for name in names])
+def with_selected(pruning: pd.DataFrame) -> pd.DataFrame:
+    """``pruning.csv`` with more rows, of the method ``selected``: the best criterion at each number of filters kept.
+
+    It is chosen after fine-tuning, for each seed on the validation images of the other seeds. A choice on the seed's
+    own networks would find gains where there are none. A single seed has no others, and so nothing selected.
+    """
+    selectable = pruning[~pruning["method"].isin(NOT_SELECTABLE)]
+    chosen = [
+        {"architecture": architecture, "filters": filters, "seed": seed, "kept": kept, "method": method}
+        for (architecture, filters), own in selectable.groupby(["architecture", "filters"], sort=False)
+        for seed, best in best_for_others(by_way(own[own["fine_tuning_steps"] > 0], "validation")).items()
+        for kept, method in best
+    ]
+    keys = [*_SIZE, "seed", "method"]
+    rows = selectable.merge(pd.DataFrame(chosen, columns=keys), on=keys).assign(method=SELECTED)
+    return pd.concat([pruning, rows], ignore_index=True) if len(rows) else pruning
 
 
-def best_methods(pruned: pd.DataFrame) -> dict[tuple[Any, ...], str]:
-    """The method of the highest mean validation accuracy; of equals the first.
+def by_way(pruned: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Accuracies of one architecture's pruned networks on a split: one row a seed, one column a (kept, method)."""
+    return pruned.pivot_table(index="seed", columns=["kept", "method"], values=f"{split}_accuracy")
+
+
+def best_for_others(validation: pd.DataFrame, *, worst: bool = False) -> dict[int, list[tuple[int, str]]]:
+    """By seed, at each number of filters kept, the method of the highest (or lowest) mean over the *other* seeds.
 
     Args:
-        pruned: rows of ``pruning.csv`` by the methods to choose from, either before or after fine-tuning.
-
-    Returns:
-        By architecture, number of filters, and number kept.
+        validation: validation accuracies, of :func:`by_way`; of equal methods the first one counts.
+        worst: look for the lowest mean.
     """
-    means = pruned.groupby([*_SIZE, "method"], sort=False)["validation_accuracy"].mean()
-    best = means.groupby(_SIZE, sort=False).idxmax()
-    return {name[:-1]: name[-1] for name in best}
+    found = {}
+    for seed in validation.index if len(validation) > 1 else ():
+        means = validation.drop(index=seed).mean()
+        by_kept = (-means if worst else means).groupby("kept")
+        found[seed] = list(by_kept.idxmax())
+    return found

@@ -20,7 +20,6 @@ from filtertwins.measures.redundancy import (
     Equivalence,
     Floats,
     Numbers,
-    close_duplicate_pairs,
     count_pairs,
     equivalence_of,
     exact_duplicate_pairs,
@@ -30,6 +29,7 @@ from filtertwins.measures.redundancy import (
     nearest_similarities,
     never_active_filters,
     similarity_matrix,
+    twin_pairs,
 )
 from filtertwins.names import Row
 from filtertwins.networks.rows import stages
@@ -42,6 +42,7 @@ class Null:
     """Draws of the re-drawn-initialiser null, for one number of filters; NaN for a single filter."""
 
     mean_nearest_cosine: Floats  # (draw,)
+    pairs: Floats  # (draw, threshold)
     pair_fraction: Floats  # (threshold,), mean over the draws
     redundant_share: Floats  # (cluster draw,)
     isotropic_mean_nearest_cosine: float
@@ -71,6 +72,7 @@ class Nulls:
         counts = drawn(1, lambda similarities: count_pairs(similarities, self.thresholds), draws)
         return Null(
             mean_nearest_cosine=drawn(0, lambda similarities: nearest_similarities(similarities).mean(axis=-1), draws),
+            pairs=counts.astype(np.float64),
             pair_fraction=(counts / pairs).mean(axis=0),
             redundant_share=drawn(2, shares, self._measures.cluster_null_draws),
             isotropic_mean_nearest_cosine=isotropic_nearest_mean(filters, dimension, equivalence),
@@ -154,7 +156,7 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None
             | {"activation": model["activation"], "dimension": dimension, "equivalence": equivalence}
             | asdict(measures)
             | {"exact_duplicate_pairs": exact_duplicate_pairs(whole)}
-            | {"close_duplicate_pairs": close_duplicate_pairs(whole)}
+            | {"twin_pairs": twin_pairs(whole, equivalence)}
             | {"never_active_filters": 0 if silent is None else int(silent[place].sum())}
             | {"clusters": count_clusters(labels)}
             | {"redundant_share": 1 - count_clusters(labels) / live if live else np.nan}
@@ -172,7 +174,8 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None
             row
             | {"threshold": tau, "pairs": int(count)}
             | {"fraction": count / all_pairs if all_pairs else np.nan, "null_fraction": expected}
-            for tau, count, expected in zip(thresholds, pairs, null.pair_fraction, strict=True)
+            | {"p_value": monte_carlo_p_value(count, drawn) if all_pairs else np.nan}
+            for tau, count, expected, drawn in zip(thresholds, pairs, null.pair_fraction, null.pairs.T, strict=True)
         )
         rows.clusters.extend(
             row | {"filter": index, "cluster": int(labels[index])} | {"nearest_cosine": cosines[index]}

@@ -1,6 +1,7 @@
 """The tests, one function each, from the tables that its positional parameters name to an outcome.
 
-Keyword-only parameters are what a claim in ``claims.yaml`` must or may give. A test raises ``NotMeasured`` where the
+Keyword-only parameters are what a claim in ``claims.yaml`` must or may give, but for ``margins``, the smallest effects
+of interest: those are the study's. A test raises ``NotMeasured`` where the
 tables lack what it needs.
 """
 

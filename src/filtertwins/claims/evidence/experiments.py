@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+import pandas as pd
+from pydantic import PositiveInt
 
-from filtertwins.claims.evidence.registry import Counts, Share, Table, test
-from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, conditions, only
+from filtertwins.claims.evidence.registry import Counts, Networks, Share, Table, test
+from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each_network
 from filtertwins.claims.judging import (
     NotMeasured,
     Outcome,
     Samples,
     combine,
-    direction_parts,
-    equivalence_parts,
     in_words,
     listed,
-    margin_parts,
     network_parts,
     range_parts,
+    same_parts,
 )
-from filtertwins.measures.statistics import EquivalenceTest
-from filtertwins.settings import Name, SecondFilter
+from filtertwins.settings import Margins, Name, SecondFilter
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]  # "momentum" is SGD with momentum
 Other = Literal["own", "silent"]
-AtLeastThree = Annotated[int, Field(ge=3)]  # A rank correlation of fewer filters is missing.
-Negative = Annotated[float, Field(gt=-1, lt=0)]
 
 
 @test("inside", "outside")
@@ -46,27 +42,31 @@ def accuracy_in_range(runs: Table, *, architecture: Name, filters: Counts, lowes
 
 @test("apart")
 def equal_accuracy(
-    equivalence: Table, *, architecture: Name, filters: Counts, other_filters: Counts, margin: PositiveFloat
+    runs: Table, *, architecture: Name, filters: Counts, other_filters: Counts, margins: Margins
 ) -> Outcome:
-    """Is the test accuracy the same within a margin, for each pair of a smaller and a larger number of filters?"""
-    tests, p_holm = [], []
-    for first, second in [(i, j) for i in filters for j in other_filters if i < j]:
-        row = only(equivalence, architecture=architecture, filters=first, other_filters=second, margin=margin)
-        values = (row["difference"], row["low"], row["high"], margin, row["p_value"])
-        tests.append((f"{first} against {second}", EquivalenceTest(*values, equivalent=None, n=int(row["n"]))))
-        p_holm.append(row["p_holm"])
-    parts = margin_parts(tests, p_holm)
+    """Is the test accuracy the same within the margin, for each pair of a smaller and a larger number of filters?"""
+    own = chosen(runs, architecture=architecture)
+    accuracies = {k: by_seed(chosen(own, filters=k), "test_accuracy") for k in {*filters, *other_filters}}
+    pairs = [(few, many) for few in filters for many in other_filters if few < many]
+    differences = [(f"{few} against {many}", accuracies[few] - accuracies[many]) for few, many in pairs]
+    parts = same_parts(differences, margins.accuracy)
     return combine(parts, "points of accuracy", apart=listed([part.name for part in parts if part.holds is False]))
 
 
 @test()
 def logits_change_when_merged(
-    merging: Table, *, architecture: Name, filters_kept: PositiveInt, at_least: float = 0.0, at_most: float = np.inf
+    merging: Table,
+    *,
+    architecture: Name,
+    filters: Counts,
+    filters_kept: PositiveInt,
+    at_least: float = 0.0,
+    at_most: float = np.inf,
 ) -> Outcome:
     """Is the largest change of a logit within a range for every network that is merged into fewer filters?"""
     rows = chosen(merging, architecture=architecture, filters_kept=filters_kept)
-    rows = rows[rows["filters"] > filters_kept]
-    return combine(network_parts(rows["largest_logit_change"], at_least, at_most, rows["seed"]), "logits")
+    own = pd.concat([chosen(rows, filters=count) for count in filters])
+    return combine(network_parts(own["largest_logit_change"], at_least, at_most, own["seed"]), "logits")
 
 
 @test("steps")
@@ -102,76 +102,69 @@ def twins_separate(
 
 
 @test()
-def same_loss(
-    one_fewer: Table, *, architecture: Name, other: Other, margin: PositiveFloat, fewest_filters: PositiveInt = 2
-) -> Outcome:
-    """Is the training loss of a network with twins that with another kind of second filter, within a margin?"""
-    differences = _differences_of_loss(one_fewer, architecture, other, fewest_filters)
-    return combine(equivalence_parts(differences, margin), "nats")
+def same_loss(one_fewer: Table, *, networks: Networks, other: Other, margins: Margins) -> Outcome:
+    """Is the training loss of a network with twins that with another kind of second filter, within the margin?"""
+    return combine(same_parts(_differences_of_loss(one_fewer, networks, other), margins.loss), "nats")
 
 
 @test()
-def larger_loss(one_fewer: Table, *, architecture: Name, other: Other) -> Outcome:
+def larger_loss(one_fewer: Table, *, networks: Networks, other: Other, margins: Margins) -> Outcome:
     """Is the training loss of a network with twins larger than that with another kind of second filter?"""
-    differences = _differences_of_loss(one_fewer, architecture, other, fewest_filters=2)
-    return combine(direction_parts(differences, 0.0), "nats")
+    return combine(range_parts(_differences_of_loss(one_fewer, networks, other), lowest=margins.loss), "nats")
 
 
-def _differences_of_loss(one_fewer: Table, architecture: Name, other: Other, fewest_filters: int) -> Samples:
-    """By condition: the training losses with twins minus those with another kind of second filter, by seed."""
-    if chosen(one_fewer, architecture=architecture)["twins_equal"].eq(False).any():
+def _differences_of_loss(one_fewer: Table, networks: Networks, other: Other) -> Samples:
+    """By network: the training losses with twins minus those with another kind of second filter, by seed."""
+    if chosen(one_fewer, architecture=tuple(networks))["twins_equal"].eq(False).any():
         raise NotMeasured("the planted twins did not stay equal")
-    rows = chosen(averaged("one_fewer", one_fewer), architecture=architecture, comparison=f"twin - {other}")
-    rows = rows[rows["filters"] >= fewest_filters]
-    return [(name, by_seed(own, "train_loss_difference")) for name, own in conditions(rows)]
+    rows = chosen(averaged("one_fewer", one_fewer), comparison=f"twin - {other}")
+    return [(name, by_seed(own, "train_loss_difference")) for name, own in each_network(rows, networks)]
 
 
 @test()
-def removal_costs_nothing(removal: Table, *, margin: PositiveFloat, merged: bool) -> Outcome:
-    """Is the accuracy the same, within a margin, without one near duplicate? Mean over those of a network.
+def removal_costs_nothing(removal: Table, *, networks: Networks, merged: bool, margins: Margins) -> Outcome:
+    """Is the accuracy the same, within the margin, without one near duplicate? Mean over those of a network.
 
-    It is just taken out, or merged: then its nearest filter takes over its outgoing weights. Only conditions count in
-    which most networks have near duplicates.
+    It is just taken out, or merged: then its nearest filter takes over its outgoing weights.
     """
     column = "accuracy_decrease_merged" if merged else "accuracy_decrease"
-    costs = _costs_of_near_duplicates(removal, column, less_others=False)
-    return combine(equivalence_parts(costs, margin), "points of accuracy")
+    costs = _costs_of_near_duplicates(removal, networks, column, less_others=False)
+    return combine(same_parts(costs, margins.accuracy), "points of accuracy")
 
 
 @test()
-def removal_costs_less(removal: Table) -> Outcome:
+def removal_costs_less(removal: Table, *, networks: Networks, margins: Margins) -> Outcome:
     """Does the loss grow less without one near duplicate than without one other filter? Means over those of a network.
 
-    Filters are just taken out: nothing takes over their outgoing weights. Only conditions count in which most networks
-    have both kinds of filters.
+    Filters are just taken out: nothing takes over their outgoing weights.
     """
-    differences = _costs_of_near_duplicates(removal, "loss_increase", less_others=True)
-    return combine(direction_parts(differences, 0.0, below=True), "nats")
+    differences = _costs_of_near_duplicates(removal, networks, "loss_increase", less_others=True)
+    return combine(range_parts(differences, highest=-margins.loss), "nats")
 
 
 @test()
-def similarity_predicts_cost(removal_correlations: Table, *, fewest_filters: AtLeastThree, below: Negative) -> Outcome:
-    """Is each network's rank correlation of nearest cosine and loss increase on removal below a line, on average?
-
-    In the conditions of enough filters.
-    """
-    rows = removal_correlations[removal_correlations["filters"] >= fewest_filters]
-    correlations = [(name, by_seed(own, "rank_correlation")) for name, own in conditions(rows)]
-    return combine(direction_parts(correlations, below, below=True), "correlation")
+def similarity_predicts_cost(removal_correlations: Table, *, networks: Networks, margins: Margins) -> Outcome:
+    """Is the mean rank correlation of nearest cosine and loss increase on removal below minus the margin?"""
+    rows = each_network(removal_correlations, networks)
+    correlations = [(name, by_seed(own, "rank_correlation")) for name, own in rows]
+    return combine(range_parts(correlations, highest=-margins.correlation), "correlation")
 
 
-def _costs_of_near_duplicates(removal: Table, cost: str, *, less_others: bool) -> Samples:
-    """By condition: the mean cost of removing one near duplicate, or that minus the mean of other filters, by seed.
+def _costs_of_near_duplicates(removal: Table, networks: Networks, cost: str, *, less_others: bool) -> Samples:
+    """By network: the mean cost of removing one near duplicate, or that minus the mean of other filters, by seed.
 
-    Filters that never fire don't count: they are useless for another reason. A condition is left out unless most of its
-    networks have all that is needed; the others of its networks have missing values.
+    Filters that never fire don't count: they are useless for another reason. Seeds without what is needed are missing.
+
+    Raises:
+        NotMeasured: most networks of a condition lack what is needed.
     """
     found = []
-    for name, rows in conditions(removal[~removal["never_active"].astype(bool)]):
+    for name, rows in each_network(removal[~removal["never_active"].astype(bool)], networks):
         near = rows["near_duplicate"].astype(bool)
         costs = by_seed(rows[near], cost)
         if less_others:
             costs = costs - by_seed(rows[~near], cost)
-        if costs.count() > rows["seed"].nunique() / 2:
-            found.append((name, costs))
+        if costs.count() <= rows["seed"].nunique() / 2:
+            raise NotMeasured(f"most networks of {name} lack near duplicates, or other filters,")
+        found.append((name, costs))
     return found

@@ -1,166 +1,179 @@
-"""How alike filters get: duplicates, chance, what training does, and small initial weights."""
+"""How alike filters get: duplicates, chance, strangers, what training does, and small initial weights."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import PositiveInt
+from scipy import stats
 
-from filtertwins.claims.evidence.registry import Cosine, Names, Share, Table, test
-from filtertwins.claims.evidence.rows import by_seed, chosen, condition, conditions, difference, each, only
+from filtertwins.claims.evidence.registry import Names, Networks, Share, Table, test
+from filtertwins.claims.evidence.rows import (
+    by_seed,
+    chosen,
+    condition,
+    conditions,
+    difference,
+    each,
+    each_network,
+    only,
+)
 from filtertwins.claims.judging import (
     NotMeasured,
     Outcome,
     Part,
-    above,
     combine,
-    direction_parts,
     in_words,
-    share_part,
+    range_parts,
+    seeds_part,
     within,
 )
-from filtertwins.settings import Name
+from filtertwins.settings import Margins, Name
 from filtertwins.tables.pruning import LEVEL
 
-Chance = Literal["redrawn", "initial", "isotropic"]
+Beside = Literal["fewer", "same"]
 
 
-@test("pairs", "equal_pairs", "close_pairs", "networks", "with_equal")
-def exact_duplicates_occur(redundancy: Table, *, more_than: Share) -> Outcome:
-    """Do more than a share of all trained networks have two filters that are equal to the last bit?"""
-    rows = chosen(redundancy, stage="trained")
-    rows = rows[rows["live_filters"] > 1]
-    if rows.empty:
-        raise NotMeasured("no network has two filters")
-    equal = rows["exact_duplicate_pairs"] > 0
+@test("pairs", "equal_pairs", "twin_pairs", "networks", "with_twins", "at_most")
+def duplicates_occur(redundancy: Table, *, networks: Networks) -> Outcome:
+    """Do most seeds have twins: two filters of one network that do the same job, to a cosine of 1 - 1e-6?
+
+    Networks of one seed start from related draws, so that they count once, together. The sentence can mention how many
+    pairs are equal to the last bit, and the share of seeds that is possible ``at_most``.
+    """
+    trained = chosen(redundancy, stage="trained")
+    rows = pd.concat([own for _, own in each_network(trained, networks)])
+    twins = rows.groupby("seed")["twin_pairs"].sum() > 0
+    part = seeds_part(twins)
     return combine(
-        [share_part(equal, more_than, rows["seed"])],
-        "networks",
+        [part],
+        "seeds",
         pairs=_count(rows["live_filters"] * (rows["live_filters"] - 1) // 2),
         equal_pairs=_count(rows["exact_duplicate_pairs"]),
-        close_pairs=_count(rows["close_duplicate_pairs"]),
+        twin_pairs=_count(rows["twin_pairs"]),
         networks=f"{len(rows):,}",
-        with_equal=_count(equal),
+        with_twins=_count(twins),
+        at_most=in_words(part.high, "seeds"),
     )
 
 
-@test("networks", "with_pairs", "pairs")
+@test("with_pairs", "pairs")
 def near_duplicates_occur(
-    near_duplicates: Table, *, architecture: Name, filters: PositiveInt, threshold: Share, more_than: Share
+    near_duplicates: Table, *, architecture: Name, filters: PositiveInt, threshold: Share
 ) -> Outcome:
-    """Do more than a share of the networks have a pair of filters over a similarity?"""
+    """Do most seeds' networks have a pair of filters over a similarity?"""
     rows = chosen(near_duplicates, stage="trained", architecture=architecture, filters=filters, threshold=threshold)
-    some = rows["pairs"] > 0
-    return combine(
-        [share_part(some, more_than, rows["seed"])],
-        "networks",
-        networks=str(len(rows)),
-        with_pairs=_count(some),
-        pairs=f"{rows['pairs'].mean():.1f}",
-    )
+    pairs = rows.groupby("seed")["pairs"].sum()
+    numbers = {"with_pairs": _count(pairs > 0), "pairs": f"{pairs.mean():.1f}"}
+    return combine([seeds_part(pairs > 0)], "seeds", **numbers)
 
 
-@test("measured", "chance")
+@test("measured", "chance", "p_value")
 def more_near_duplicates_than_chance(
-    excess_by_threshold: Table, *, architecture: Name, filters: PositiveInt, threshold: Share, more_than: Share
+    near_duplicates: Table, *, architecture: Name, filters: PositiveInt, threshold: Share, margins: Margins
 ) -> Outcome:
-    """Is the share of pairs over a similarity above that of re-drawn initial kernels?
+    """Are pairs over a similarity as many times those of re-drawn initial kernels as matters?
 
-    The table's p-value, adjusted for the similarities of its curve, must agree.
+    Where such pairs are rare, a mean over seeds says little. So a Monte-Carlo test says that there are more: each
+    network's count among those of its re-drawn kernels, the networks' p-values combined (Fisher 1932, Statistical
+    Methods for Research Workers, 4th ed., section 21.1). The estimate must be beyond the margin too. The claim fails
+    if the whole interval over seeds is short of the margin.
     """
-    row = only(excess_by_threshold, architecture=architecture, filters=filters, threshold=threshold)
-    part = _over_chance(row, "", more_than)
-    return combine([part], "pairs", **_in_words(row, "pairs", measured="fraction", chance="null_fraction"))
+    rows = chosen(near_duplicates, stage="trained", architecture=architecture, filters=filters, threshold=threshold)
+    chance = float(rows["null_fraction"].mean())
+    line = (margins.ratio - 1) * chance
+    (part,) = range_parts([("", by_seed(rows, "fraction") - chance)], lowest=line)
+    p_value = float(stats.combine_pvalues(rows["p_value"], method="fisher").pvalue)
+    holds = True if p_value < LEVEL and part.effect > line else False if part.high <= line else None
+    shares = {"measured": float(rows["fraction"].mean()), "chance": chance}
+    numbers = {name: in_words(share, "pairs") for name, share in shares.items()}
+    return combine([replace(part, holds=holds)], "pairs", **numbers, p_value=f"{p_value:.2g}")
 
 
 @test("measured", "chance")
-def more_alike_than_chance(
-    excess: Table, *, architecture: Name, filters: PositiveInt, chance: Chance, more_than: Cosine
+def as_many_near_duplicates_as_chance(
+    near_duplicates: Table, *, architecture: Name, filters: PositiveInt, threshold: Share, margins: Margins
 ) -> Outcome:
-    """Is the mean cosine to the nearest filter above what chance gives?
+    """Are pairs over a similarity as many as of re-drawn initial kernels, to within the ratio that matters?
 
-    The table's p-value, adjusted for its conditions, must agree.
+    The number of pairs tells of crowding where the mean nearest cosine has no room left to rise.
     """
-    row = only(excess, architecture=architecture, filters=filters)
-    return _beside_chance(row, chance, _over_chance(row, f"{chance}_", more_than))
+    rows = chosen(near_duplicates, stage="trained", architecture=architecture, filters=filters, threshold=threshold)
+    measured, chance = by_seed(rows, "fraction"), float(rows["null_fraction"].mean())
+    parts = range_parts([("", measured / chance)], 1 / margins.ratio, margins.ratio)
+    return combine(parts, "ratio", measured=in_words(measured.mean(), "pairs"), chance=in_words(chance, "pairs"))
 
 
 @test("measured", "chance")
-def as_alike_as_chance(
-    excess: Table, *, architecture: Name, filters: PositiveInt, chance: Chance, margin: PositiveFloat
-) -> Outcome:
-    """Is the mean cosine to the nearest filter what chance gives, within a margin? By the table's 95 % interval."""
-    row = only(excess, architecture=architecture, filters=filters)
-    columns = (f"{chance}_excess", f"{chance}_low", f"{chance}_high")
-    return _beside_chance(row, chance, _in_range(row, columns, -margin, margin))
+def more_alike_than_chance(redundancy: Table, *, architecture: Name, filters: PositiveInt, margins: Margins) -> Outcome:
+    """Is the mean cosine to the nearest filter above that of re-drawn initial kernels?"""
+    rows = chosen(redundancy, stage="trained", architecture=architecture, filters=filters)
+    parts = range_parts([("", by_seed(rows, "excess"))], lowest=margins.cosine)
+    columns = {"measured": "mean_nearest_cosine", "chance": "null_mean_nearest_cosine"}
+    numbers = {name: in_words(rows[column].mean(), "cosine") for name, column in columns.items()}
+    return combine(parts, "change of cosine", **numbers)
 
 
 @test()
 def close_pairs_beside_strangers(
-    strangers: Table, *, architecture: Name, filters: PositiveInt, lowest: NonNegativeFloat, highest: PositiveFloat
+    strangers: Table, *, architectures: Names, filters: PositiveInt, beside: Beside, margins: Margins
 ) -> Outcome:
-    """Is the ratio of close pairs to those of strangers within a range? By the table's jackknife interval."""
-    row = only(strangers, architecture=architecture, filters=filters, stage="trained")
-    if not row["estimable"]:
-        raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
-    return combine([_in_range(row, ("ratio", "ratio_low", "ratio_high"), lowest, highest)], "ratio")
+    """Are close pairs fewer than those of strangers, or the same, by as much as matters? In each architecture.
 
-
-def _over_chance(row: pd.Series[Any], prefix: str, line: float) -> Part:
-    effect, low, high, p_value = (row[f"{prefix}{name}"] for name in ("excess", "low", "high", "p_fdr"))
-    holds = above(low, high, line)
-    if holds and not p_value < LEVEL:
-        holds = None
-    return Part(condition(row), effect, low, high, int(row["n"]), holds, effect - line, p_value)
-
-
-def _in_range(row: pd.Series[Any], columns: tuple[str, str, str], lowest: float, highest: float) -> Part:
-    effect, low, high = (row[column] for column in columns)
-    holds, room = within(low, high, lowest, highest), min(effect - lowest, highest - effect)
-    return Part(condition(row), effect, low, high, int(row["n"]), holds, room)
-
-
-def _beside_chance(row: pd.Series[Any], chance: Chance, part: Part) -> Outcome:
-    numbers = _in_words(row, "cosine", measured="mean_nearest_cosine", chance=f"{chance}_null")
-    return combine([part], "change of cosine", **numbers)
-
-
-def _in_words(row: pd.Series[Any], unit: str, **columns: str) -> dict[str, str]:
-    return {name: in_words(row[column], unit) for name, column in columns.items()}
-
-
-@test()
-def fewer_close_pairs_than_strangers(
-    strangers: Table, *, architectures: Names, filters: PositiveInt, no_fewer: PositiveFloat
-) -> Outcome:
-    """Is the ratio of close pairs to those of strangers below 1, in each architecture? By the jackknife intervals.
-
-    It is not, where the interval lies above ``no_fewer``: then there are not fewer by as much as matters.
+    The table's jackknife interval of the ratio says so.
     """
+    lowest, highest = 1 / margins.ratio, margins.ratio
+    if beside == "fewer":
+        lowest, highest = 0.0, lowest
     parts = []
     for name in architectures:
         row = only(strangers, architecture=name, filters=filters, stage="trained")
         if not row["estimable"]:
             raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
         effect, low, high = (row[column] for column in ("ratio", "ratio_low", "ratio_high"))
-        holds = True if high < 1 else False if low > no_fewer else None
-        parts.append(Part(condition(row), effect, low, high, int(row["n"]), holds, 1 - effect))
+        room = min(effect - lowest, highest - effect)
+        parts.append(Part(condition(row), effect, low, high, int(row["n"]), within(low, high, lowest, highest), room))
     return combine(parts, "ratio")
 
 
 @test()
-def training_moves_filters_together(redundancy: Table, *, architectures: Names, filters: PositiveInt) -> Outcome:
+def more_filters_more_redundant(
+    redundancy: Table, strangers: Table, *, architectures: Names, few: PositiveInt, many: PositiveInt, margins: Margins
+) -> Outcome:
+    """Is the redundant share larger with many filters than with few, in each architecture and on each rung?
+
+    The rungs are re-drawn initial kernels, sets of strangers, and filters of one network. For strangers the table has
+    the mean alone, so that there is no interval.
+    """
+    parts = []
+    for name, rows in each(redundancy, architectures, stage="trained"):
+        rungs = (("one network", "redundant_share"), ("re-drawn kernels", "null_redundant_share"))
+        rises = [(f"{name}, {words}", difference(rows, column, "filters", many, few)) for words, column in rungs]
+        parts += range_parts(rises, lowest=margins.share, in_all=3 * len(architectures))
+        own = {"architecture": rows["architecture"].iloc[0], "stage": "trained"}
+        means = [only(strangers, **own, filters=count)["strangers_redundant_share"] for count in (many, few)]
+        rise = float(means[0] - means[1])
+        n, room = rows["seed"].nunique(), rise - margins.share
+        parts.append(Part(f"{name}, strangers", rise, rise, rise, n, room > 0, room))
+    return combine(parts, "share")
+
+
+@test()
+def training_moves_filters_together(
+    redundancy: Table, *, architectures: Names, filters: PositiveInt, margins: Margins
+) -> Outcome:
     """Is the mean cosine to the nearest filter larger after training than before, in each architecture?"""
     changes = [
         (name, difference(rows, "mean_nearest_cosine", "stage", "trained", "initial"))
         for name, rows in each(redundancy, architectures, filters=filters)
     ]
-    return combine(direction_parts(changes, 0.0), "change of cosine")
+    return combine(range_parts(changes, lowest=margins.cosine), "change of cosine")
 
 
 @test("small", "large", "chance")
-def small_weights_align(condensation: Table, *, near_equal: Share) -> Outcome:
+def small_weights_align(condensation: Table, *, near_equal: Share, margins: Margins) -> Outcome:
     """Are filters nearly equal early on from the smallest initial weights, and more so than from the largest?
 
     Both by the mean |cosine| of a network's pairs at the last step of the table. In the conditions where isotropic
@@ -177,7 +190,8 @@ def small_weights_align(condensation: Table, *, near_equal: Share) -> Outcome:
             rise.append((f"{name}, smallest against largest weights", smallest - largest))
             means.append({"small": smallest.mean(), "large": largest.mean(), "chance": chance})
     in_all = len(small) + len(rise)
-    parts = direction_parts(small, near_equal, in_all=in_all) + direction_parts(rise, 0.0, in_all=in_all)
+    parts = range_parts(small, lowest=near_equal, in_all=in_all)
+    parts += range_parts(rise, lowest=margins.cosine, in_all=in_all)
     return combine(parts, "cosine", **{str(name): _span(cosines) for name, cosines in pd.DataFrame(means).items()})
 
 

@@ -3,49 +3,48 @@
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 import pandas as pd
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from filtertwins.claims.evidence.registry import Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, difference
-from filtertwins.claims.judging import Outcome, combine, direction_parts, equivalence_parts, in_words, range_parts
-from filtertwins.settings import Name
+from filtertwins.claims.judging import Outcome, combine, in_words, range_parts, same_parts
+from filtertwins.settings import Margins, Name
 
-Recursion = Literal["exact", "paper"]
 Factor = Annotated[float, Field(gt=1)]
 Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)]
 
 
-@test("predicted", "actual")
-def predicted_increase_has_the_right_size(
-    obd: Table, *, architecture: Name, recursion: Recursion, share: Share, factor: Factor
-) -> Outcome:
+@test("predicted", "actual", "gradient", "quadratic")
+def predicted_increase_has_the_right_size(obd: Table, *, architecture: Name, share: Share, factor: Factor) -> Outcome:
     """Is the actual increase in loss the predicted one to within a factor, at a share of the weights deleted?
 
-    Actual over predicted, since what is predicted is never 0. Predicted by the exact diagonal of the Hessian, or by the
-    paper's own recursion for it.
+    Actual over predicted, since what is predicted is never 0. The sentence can mention what the prediction leaves out:
+    the gradient, and the cross terms, which the whole quadratic term has and the diagonal has not.
     """
-    column = {"exact": "predicted_increase", "paper": "predicted_increase_1990"}[recursion]
     rows = chosen(obd, architecture=architecture, ranking="obd", share=share)
-    predicted, actual = (by_seed(rows, name) for name in (column, "actual_increase"))
-    parts = range_parts([(_deleted(share), actual / predicted)], 1 / factor, factor)
-    sizes = {name: f"{own.mean():.2g} nats" for name, own in (("predicted", predicted), ("actual", actual))}
-    return combine(parts, "ratio", **sizes)
+    terms = {"predicted": "predicted_increase", "actual": "actual_increase"}
+    terms |= {"gradient": "gradient_increase", "quadratic": "quadratic_increase"}
+    increases = {name: by_seed(rows, column) for name, column in terms.items()}
+    ratio = increases["actual"] / increases["predicted"]
+    parts = range_parts([(_deleted(share), ratio)], 1 / factor, factor)
+    return combine(parts, "ratio", **{name: f"{own.mean():.2g} nats" for name, own in increases.items()})
 
 
 @test("reach", "reach_by_magnitude")
-def retraining_restores_accuracy(obd: Table, *, architecture: Name, up_to: Share, margin: PositiveFloat) -> Outcome:
+def retraining_restores_accuracy(obd: Table, *, architecture: Name, up_to: Share, margins: Margins) -> Outcome:
     """Is the retrained test accuracy that of the network without a deletion, within a margin, up to a share deleted?
 
     The sentence can also mention the ``reach``: the largest share before the mean leaves the margin. And how far
     deleting the smallest weights gets, since what retraining restores is not to the credit of the ranking alone.
     """
     changes, by_magnitude = (_changes_of_retrained(obd, architecture, ranking) for ranking in ("obd", "magnitude"))
+    margin = margins.accuracy
     (last, *_) = chosen(obd, architecture=architecture, ranking="obd", share=up_to)["share"]
     return combine(
-        equivalence_parts([(_deleted(share), own) for share, own in changes if share <= last], margin),
+        same_parts([(_deleted(share), own) for share, own in changes if share <= last], margin),
         "points of accuracy",
         reach=_reach(changes, margin),
         reach_by_magnitude=_reach(by_magnitude, margin),
@@ -53,14 +52,14 @@ def retraining_restores_accuracy(obd: Table, *, architecture: Name, up_to: Share
 
 
 @test()
-def saliency_beats_magnitude(obd: Table, *, architecture: Name, shares: Shares) -> Outcome:
+def saliency_beats_magnitude(obd: Table, *, architecture: Name, shares: Shares, margins: Margins) -> Outcome:
     """Does the loss grow less with weights deleted by Optimal Brain Damage than by absolute value, at each share?"""
     rows = {share: chosen(obd, architecture=architecture, share=share) for share in shares}
     differences = [
         (_deleted(share), difference(own, "actual_increase", "ranking", "obd", "magnitude"))
         for share, own in rows.items()
     ]
-    return combine(direction_parts(differences, 0.0, below=True), "nats")
+    return combine(range_parts(differences, highest=-margins.loss), "nats")
 
 
 def _deleted(share: float) -> str:

@@ -19,11 +19,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]  # or a correlation
 Counts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Networks = Annotated[dict[Name, Counts], Field(min_length=1)]
+"""The parts of a claim: for each architecture, numbers of filters."""
 
 COMMON_NUMBERS = ("effect", "low", "high", "n", "part", "parts", "held", "each")
 """What the sentence of any claim may mention; ``each`` lists all parts, ``part`` is the one that decides.
 
-It may mention the ``margin`` too, if the claim has that parameter.
+Where a test asks for the smallest effects of interest, it may mention the ``margin``, that of the effect's unit.
 """
 
 
@@ -34,6 +36,7 @@ class Test:
     function: Callable[..., Outcome]
     tables: tuple[str, ...]  # that it reads
     parameters: type[BaseModel]  # what a claim must or may give
+    margins: bool  # whether it asks for the smallest effects of interest, which are the study's and not the claim's
     numbers: tuple[str, ...]  # what a claim's sentence may mention
 
 
@@ -54,13 +57,16 @@ def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outc
         signature = inspect.signature(function).parameters.values()
         options = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
         fields: dict[str, Any] = {
-            name: (hints[name], ... if p.default is p.empty else p.default) for name, p in options.items()
+            name: (hints[name], ... if p.default is p.empty else p.default)
+            for name, p in options.items()
+            if name != "margins"
         }
         TESTS[function.__name__] = Test(
             function=function,
             tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
             parameters=create_model(function.__name__, __base__=Parameters, **fields),
-            numbers=(*COMMON_NUMBERS, *numbers, *({"margin"} & options.keys())),
+            margins="margins" in options,
+            numbers=(*COMMON_NUMBERS, *numbers, *(["margin"] if "margins" in options else [])),
         )
         return function
 

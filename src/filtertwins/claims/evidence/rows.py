@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from filtertwins.claims.evidence.registry import Names, Table
+from filtertwins.claims.evidence.registry import Names, Networks, Table
 from filtertwins.claims.judging import NotMeasured
 from filtertwins.tables.means import MEANS
 
@@ -75,6 +75,14 @@ def each(table: Table, architectures: Names, **wanted: Any) -> Iterator[tuple[st
     for name in architectures:
         rows = chosen(table, architecture=name, **wanted)
         yield str(rows["label"].iloc[0]), rows
+
+
+def each_network(table: Table, networks: Networks, column: str = "filters") -> Iterator[tuple[str, Table]]:
+    """Each of a claim's networks in words, with its rows of :func:`chosen`; ``column`` is what the counts are of."""
+    for name, counts in networks.items():
+        for count in counts:
+            rows = chosen(table, architecture=name, **{column: count})
+            yield condition(rows.iloc[0], column), rows
 
 
 def conditions(rows: Table) -> Iterator[tuple[str, Table]]:
