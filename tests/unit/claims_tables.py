@@ -113,14 +113,14 @@ def close_pairs_beside_strangers(p, verdict):
 def more_filters_more_redundant(p, verdict):
     rises = dict.fromkeys(p["architectures"], 0.3)
     rises[p["architectures"][1]] = {"supported": 0.3, "refuted": 0.0, "inconclusive": MARGINS.share}[verdict]
-    within, strangers = [], []
+    within = []
     for name, rise in rises.items():
         for count, share in ((p["few"], 0.2), (p["many"], 0.2 + rise)):
             own = {"architecture": name, "filters": count, "stage": "trained"}
-            rows = by_seed(around(share, 0.01 * (count == p["few"])), **own, null_redundant_share=count / 200)
+            others = dict.fromkeys(("null_redundant_share", "strangers_redundant_share"), count / 200)
+            rows = by_seed(around(share, 0.01 * (count == p["few"])), **own, **others)
             within += [rows, rows.assign(stage="initial", value=0.5)]
-            strangers.append({"dataset": "mnist", **own, "strangers_redundant_share": count / 200})
-    return {"redundancy": table(*within, value="redundant_share"), "strangers": pd.DataFrame(strangers)}
+    return {"redundancy": table(*within, value="redundant_share")}
 
 
 def training_moves_filters_together(p, verdict):
@@ -133,6 +133,32 @@ def training_moves_filters_together(p, verdict):
         parts.append(by_seed(around(0.6, 0.01), stage="initial", **own))
         parts.append(by_seed(around(0.6 + change, 0.02), stage="trained", **own))
     return {"redundancy": table(*parts, value="mean_nearest_cosine")}
+
+
+def trained_conditions(networks, decisive, **columns):
+    """A row a seed of each condition; the second one has other values, which are enough to refute."""
+    first, second = decisive
+    parts = [
+        by_seed(second if index == 1 else first, stage="trained", architecture=name, filters=filters, **columns)
+        for index, (name, [filters]) in enumerate(networks.items())
+    ]
+    return table(*parts, table(*parts).assign(stage="initial", value=0.5))
+
+
+def larger_redundant_share(p, verdict):
+    line = MARGINS.share
+    second = {"supported": line + 0.1, "refuted": line - 0.1, "inconclusive": line}[verdict]
+    rows = trained_conditions(p["networks"], (around(0.6 + line, 0.01), around(0.5 + second, 0.01)))
+    rows = rows.rename(columns={"value": "redundant_share"})
+    return {"redundancy": rows.assign(**{f"{p['beside']}_redundant_share": 0.5})}
+
+
+def near_kernels_give_near_responses(p, verdict):
+    line = p["more_than"]
+    second = {"supported": (1 + line) / 2, "refuted": line - 0.2, "inconclusive": line}[verdict]
+    rows = trained_conditions(p["networks"], (around((1 + line) / 2, 0.01), around(second, 0.01)))
+    rows = rows.rename(columns={"value": "near_kernels_near_responses"})
+    return {"functional": rows.assign(near_responses_near_kernels=0.3)}
 
 
 TWINS = {"epsilon": 0.0, "dropout": 0.0, "momentum": 0.0, "filters": 8, "activation": "linear"}

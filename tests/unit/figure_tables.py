@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from filtertwins.tables.likeness import RESPONSES
 from filtertwins.tables.means import derived_tables
 
 LABELS = {
@@ -95,8 +96,14 @@ def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.Data
         null_redundant_share=0.2,
         null_redundant_share_low=0.1,
         null_redundant_share_high=0.3,
+        strangers_redundant_share=share + 0.02,
+        strangers_redundant_share_low=share - 0.03,
+        strangers_redundant_share_high=share + 0.07,
         near_duplicate_pairs=1,
     )
+    near = np.where(many, rng.uniform(0.5, 1, len(staged)), np.nan)
+    functional = staged.assign(**dict.fromkeys(RESPONSES, near))
+    functional = functional.assign(**{f"null_{name}": near - 0.2 for name in RESPONSES})
     filters = staged.loc[staged.index.repeat(staged["filters"])].reset_index(drop=True)
     filters["filter"] = filters.groupby(["architecture", "filters", "seed", "stage"]).cumcount()
     nearest = np.where(filters["filters"] > 1, rng.uniform(0.3, 0.999, len(filters)), np.nan)
@@ -111,6 +118,7 @@ def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.Data
         excess[["redrawn_low", "redrawn_high"]] = np.nan
     return {
         "redundancy": redundancy,
+        "functional": functional,
         "clusters": clusters,
         "kernels": weights.assign(weight=rng.normal(size=len(weights))),
         "excess": excess,

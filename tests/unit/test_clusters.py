@@ -10,7 +10,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from filtertwins.measures.clusters import cluster_filters as cluster_by_similarity
-from filtertwins.measures.clusters import cluster_filters_into, count_clusters, redundant_share
+from filtertwins.measures.clusters import cluster_filters_into, count_clusters, redundant_share, with_one_job
 from filtertwins.measures.redundancy import directions, similarity_matrix
 
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
@@ -44,7 +44,10 @@ def test_clusters_are_those_of_scikit_learn(rng, equivalence, threshold):
         options = {"distance_threshold": 1 - threshold, "n_clusters": None}
         model = AgglomerativeClustering(metric="precomputed", linkage="average", **options)
         expected = model.fit_predict(1 - similarity_matrix(vectors, equivalence))
-        assert adjusted_rand_score(expected, cluster_filters(vectors, equivalence, threshold)) == 1
+        labels = cluster_filters(vectors, equivalence, threshold)
+        assert adjusted_rand_score(expected, labels) == 1
+        share = redundant_share(similarity_matrix(vectors, equivalence), threshold)
+        assert share == pytest.approx(1 - count_clusters(labels) / filters)
 
 
 @pytest.mark.parametrize("equivalence", EQUIVALENCES)
@@ -66,6 +69,13 @@ def test_labels_are_counted_by_first_appearance_and_dead_filters_have_none():
     assert labels.tolist() == [-1, 0, 1, 0, -1, 2, 1]
     assert count_clusters(labels) == 3
     assert redundant_share(similarity_matrix(vectors, "nonzero_scale"), 0.95) == 2 / 5  # of five live ones
+
+
+def test_filters_that_are_never_active_share_a_cluster_that_no_other_filter_joins():
+    vectors = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.01, 1, 0], [1, 0.01, 0]])
+    jobs = with_one_job(similarity_matrix(vectors, "positive_scale"), np.array([False, True, True, False, False]))
+    assert cluster_by_similarity(vectors, jobs, 0.95).tolist() == [0, 1, 1, 2, 0]
+    assert redundant_share(jobs, 0.95) == pytest.approx(2 / 5)
 
 
 @pytest.mark.parametrize("equivalence", EQUIVALENCES)

@@ -132,6 +132,15 @@ def test_a_figure_needs_no_labels(name: str) -> None:
     assert not any("_" in text.get_text() for text in texts_of(figure)), "names are words"
 
 
+def test_the_redundant_share_is_drawn_beside_strangers_and_redrawn_kernels() -> None:
+    means = tables_of(10)["redundancy_means"]
+    rows = means[(means["measure"] == "redundant_share") & (means["stage"] == "trained") & (means["filters"] > 1)]
+    own = rows[rows["architecture"] == "relu_5x5"].sort_values("filters")
+    drawn_lines = [line.get_ydata() for line in drawn("redundancy_vs_accuracy", 10).axes[2].lines]
+    for rung in ("mean", "strangers", "null"):
+        assert any(np.shape(y) == (3,) and np.allclose(y, 100 * own[rung]) for y in drawn_lines), rung
+
+
 # Files
 
 

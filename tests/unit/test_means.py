@@ -49,14 +49,19 @@ def test_a_mean_has_the_interval_of_its_seeds_in_any_order():
 def test_means_of_redundancy_stand_beside_their_nulls():
     names = ["null_mean_nearest_cosine", "null_redundant_share"]
     nulls = {f"{name}{end}": uniform for name in names for end in ("", "_low", "_high")}
-    nulls["null_near_duplicate_pairs"] = 1.5
-    measures = dict.fromkeys(MEANS["redundancy"].measures, uniform)
+    nulls |= {"null_near_duplicate_pairs": 1.5, "strangers_redundant_share": uniform}
+    measures = dict.fromkeys(MEANS["redundancy"].measures[:3], uniform)
     table = rows_of(stage=["initial", "trained"], dimension=25, **nulls, **measures)
     means = means_of("redundancy", table)
     row = mean_of(means, stage="trained", measure="redundant_share")
     own = table[table["stage"] == "trained"]
     assert row["mean"] == pytest.approx(own["redundant_share"].mean())
     assert row["null_high"] == pytest.approx(own["null_redundant_share_high"].mean())
+    assert row["strangers"] == pytest.approx(own["strangers_redundant_share"].mean())
+    for rung in ("null", "strangers"):
+        over = mean_of(means, stage="trained", measure=f"redundant_share_over_{rung}")
+        interval = seed_interval(own["redundant_share"] - own[f"{rung}_redundant_share"])
+        assert over[["mean", "low", "high"]].tolist() == [interval.estimate, interval.low, interval.high]
     pairs = mean_of(means, stage="trained", measure="near_duplicate_pairs")
     assert (pairs["null"], np.isnan(pairs["null_low"])) == (1.5, True)
 

@@ -6,6 +6,7 @@ How often intervals cover and what they find is measured in ``test_strangers_cal
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from stranger_draws import networks_of
 
 from filtertwins.measures.exchange import exchange_test
+from filtertwins.measures.patches import patch_blocks
 from filtertwins.measures.redundancy import directions
 from filtertwins.measures.strangers import (
     CURVE_SHARES,
@@ -162,23 +164,39 @@ def test_few_networks_and_few_pairs_are_said(rng):
     assert np.isfinite([empty.ratio, empty.ratio_low]).all()
 
 
-def test_tables_have_a_row_a_condition_and_stage_whatever_the_chunks(make_chunk, rng):
+@pytest.fixture
+def dataset(rng):
+    return SimpleNamespace(train_images=rng.integers(0, 256, (20, 28, 28), dtype=np.uint8))
+
+
+def test_tables_have_a_row_a_condition_and_stage_whatever_the_chunks(make_chunk, dataset, rng):
     kernels = rng.standard_normal((6, 3, 1, 8)).astype(np.float32)
     initial = rng.standard_normal((6, 3, 1, 8)).astype(np.float32)
     together = make_chunk(kernels, initial=initial)
     apart = [make_chunk(kernels[part], initial=initial[part], seeds=range(6)[part]) for part in (slice(3), slice(3, 6))]
-    rows, split = (stranger_tables(chunks, 0.95).strangers for chunks in ([together], apart))
+    rows, split = (stranger_tables(chunks, dataset).strangers for chunks in ([together], apart))
     assert [row["stage"] for row in rows] == ["initial", "trained"]
     assert [row["ratio"] for row in rows] == [row["ratio"] for row in split]
     assert rows[1]["n"] == 6
-    assert 0 <= rows[1]["strangers_redundant_share"] <= 1
     single = make_chunk(rng.standard_normal((2, 3, 1, 1)).astype(np.float32))
-    assert stranger_tables([single], 0.95).strangers == []
+    assert stranger_tables([single], dataset).strangers == []
 
 
-def test_the_table_by_threshold_has_the_curve_of_each_condition_and_stage(make_chunk, rng):
+def test_g_by_responses_is_that_of_the_answers_with_their_biases(make_chunk, dataset, rng):
+    kernels, biases = rng.standard_normal((4, 3, 1, 16)).astype(np.float32), rng.standard_normal((4, 16))
+    chunk = make_chunk(kernels, biases, activation="relu")
+    seen = np.hstack(list(patch_blocks(dataset.train_images, (3, 1)))) / 255  # (pixel, patch)
+    weights = zip(kernels, chunk.parameters.biases, strict=True)
+    found = compared([directions(own.reshape(3, 16).T @ seen + bias[:, np.newaxis]) for own, bias in weights])
+    row = stranger_tables([chunk], dataset).strangers[1]
+    assert row["response_threshold"] == pytest.approx(found.threshold)
+    ratios = [row[f"response_{name}"] for name in ("ratio", "ratio_low", "ratio_high")]
+    assert ratios == pytest.approx([found.ratio, found.ratio_low, found.ratio_high])
+
+
+def test_the_table_by_threshold_has_the_curve_of_each_condition_and_stage(make_chunk, dataset, rng):
     chunk = make_chunk(rng.standard_normal((6, 3, 1, 16)).astype(np.float32))
-    tables = stranger_tables([chunk], 0.95)
+    tables = stranger_tables([chunk], dataset)
     curves = pd.DataFrame(tables.strangers_by_threshold)
     assert list(curves.groupby("stage")["share"].apply(tuple)) == [CURVE_SHARES, CURVE_SHARES]
     primary = curves[(curves["share"] == 0.01) & (curves["stage"] == "trained")].iloc[0]
@@ -187,5 +205,5 @@ def test_the_table_by_threshold_has_the_curve_of_each_condition_and_stage(make_c
     banded = curves[curves["estimable"] & curves["ratio_low"].notna()]
     assert len(banded) > 4
     assert (banded["band_low"] < banded["ratio_low"]).all()
-    again = pd.DataFrame(stranger_tables([chunk], 0.95).strangers_by_threshold)
+    again = pd.DataFrame(stranger_tables([chunk], dataset).strangers_by_threshold)
     pd.testing.assert_frame_equal(curves, again)

@@ -23,6 +23,8 @@ def tables(architectures=("question", "relu_5x5"), counts=(1, 2, 4), seeds=2):
     redundancy["near_duplicate_pairs"] = np.where(trained, redundancy["filters"] + redundancy["seed"], 100)
     redundancy["mean_nearest_cosine"] = np.where(several & trained, 0.8 + redundancy["seed"] / 10, np.nan)
     redundancy["null_mean_nearest_cosine"] = np.where(several & trained, 0.6, np.nan)
+    for name, share in (("", 0.75), ("strangers_", 0.72), ("null_", 0.6)):
+        redundancy[f"{name}redundant_share"] = np.where(several & trained, share, np.nan)
     redundancy["excess"] = redundancy["mean_nearest_cosine"] - redundancy["null_mean_nearest_cosine"]
     return runs, redundancy
 
@@ -43,9 +45,9 @@ def test_it_says_what_was_run_and_keeps_the_order_of_the_study():
 
 def test_architectures_have_the_labels_of_figures():
     text = summarise(*tables(), 0.95, {"question": "as asked"})
-    assert line_of(text, "as asked, 4 filters", "excess")
+    assert line_of(text, "as asked, 4 filters", "strangers")
     assert line_of(text, "as asked 1: 60.5%", "accuracy")
-    assert line_of(text, "relu_5x5, 4 filters", "excess")
+    assert line_of(text, "relu_5x5, 4 filters", "strangers")
     assert "question" not in text
 
 
@@ -64,10 +66,11 @@ def test_twins_are_counted_over_all_trained_networks_among_live_filters():
 def test_redundancy_stands_beside_chance_for_the_most_filters():
     runs, redundancy = tables()
     line = line_of(summarise(runs, redundancy, 0.95), "question, 4 filters")
-    assert "0.850 trained, 0.600 by chance: excess +0.250" in line  # the mean of two seeds
-    assert "4.5 pairs over 0.95 a network, 2.5 by chance" in line
-    redundancy["null_mean_nearest_cosine"] += 0.3
-    assert "excess -0.050" in line_of(summarise(runs, redundancy, 0.9), "relu_5x5, 4 filters", "pairs over 0.9 a")
+    assert "75.0%, of strangers 72.0%, of re-drawn kernels 60.0%" in line
+    assert "4.5 pairs over 0.95 a network, 2.5 re-drawn" in line  # the mean of two seeds
+    redundancy["strangers_redundant_share"] = np.nan  # as with one seed
+    line = line_of(summarise(runs, redundancy, 0.9), "relu_5x5, 4 filters", "pairs over 0.9 a")
+    assert "of strangers unknown" in line
 
 
 def test_filters_that_never_fire_are_told_of_the_architectures_that_have_some():
@@ -91,5 +94,5 @@ def test_the_first_and_the_last_filter_count_are_always_shown(counts):
     assert f" {counts[0]}: " in line
     assert f" {counts[-1]}: " in line
     assert line.count("%") <= 5
-    assert ("excess" in text) == (len(counts) > 1)  # single filters have none
+    assert ("of strangers" in text) == (len(counts) > 1)  # single filters have none
     assert "nan" not in text

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_networks import stack
 
@@ -13,7 +15,7 @@ from filtertwins.measures.nulls import redrawn
 from filtertwins.measures.redundancy import count_pairs, nearest_similarities
 from filtertwins.networks.rows import network_scores, run_names
 from filtertwins.settings import Measures
-from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.redundancy import Nulls, redundancy_rows, redundancy_tables
 from filtertwins.tables.runs import kernel_rows, run_rows
 
 THRESHOLD = 0.95
@@ -25,6 +27,7 @@ TRAINED = [[2, 0, 0], [2, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, -4]]
 # The axes, and two diagonals between the first two.
 INITIAL = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, -1, 0]]
 HALF = math.sqrt(0.5)
+IMAGES = np.random.default_rng(3).integers(0, 256, (9, 28, 28), dtype=np.uint8)
 
 
 def redrawn_means(*arguments):
@@ -33,9 +36,8 @@ def redrawn_means(*arguments):
 
 
 def nulls_of(draws=DRAWS, curve=CURVE, **others):
-    return Nulls(
-        Measures(near_duplicate_threshold=THRESHOLD, threshold_curve=curve, null_draws=draws, seed=7, **others)
-    )
+    measures = Measures(near_duplicate_threshold=THRESHOLD, threshold_curve=curve, null_draws=draws, seed=7, **others)
+    return Nulls(measures, IMAGES)
 
 
 @pytest.fixture
@@ -113,10 +115,30 @@ def test_kernels_alone_are_compared_with_nulls_that_have_no_biases(make_chunk, n
 def test_filters_that_no_training_image_activates_are_counted(make_chunk, nulls):
     chunk = make_chunk(np.ones((1, 3, 1, 2)), [[-1.0, -2.0]], activation="relu")
     images = np.full((2, 28, 28), 127, np.uint8)  # a patch's answer is 3 x 127 / 255 = 1.49
-    rows = redundancy_rows(chunk, nulls, images).redundancy
+    rows = redundancy_rows(chunk, Nulls(Measures(null_draws=100), images)).redundancy
     assert [row["never_active_filters"] for row in rows if row["stage"] == "trained"] == [1]
     rows = redundancy_rows(chunk, nulls).redundancy
     assert [row["never_active_filters"] for row in rows if row["stage"] == "trained"] == [0]
+
+
+def test_filters_that_are_never_active_do_one_job(make_chunk, nulls):
+    kernels = stack([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
+    for activation, clusters, labels in (("relu", 3, [0, 1, 1, 2]), ("linear", 4, [0, 1, 2, 3])):
+        rows = redundancy_rows(make_chunk(kernels, [[0, -2, -3, 0]], activation=activation), nulls)
+        trained = rows.redundancy[1]
+        assert (trained["clusters"], trained["redundant_share"]) == (clusters, 1 - clusters / 4)
+        assert [row["cluster"] for row in rows.clusters if row["stage"] == "trained"] == labels
+
+
+def test_random_kernels_with_a_large_common_bias_are_no_more_redundant_than_redrawn_ones(make_chunk, rng):
+    kernels = rng.uniform(-1, 1, (20, 3, 1, 32))
+    rows = redundancy_rows(make_chunk(kernels, np.full((20, 32), 5), activation="relu"), nulls_of(100)).redundancy
+    trained, initial = (
+        pd.DataFrame([row for row in rows if row["stage"] == stage]) for stage in ("trained", "initial")
+    )
+    assert trained["redundant_share"].mean() < trained["null_redundant_share"].mean()  # All of them are active.
+    error = initial["redundant_share"].std() / np.sqrt(20)
+    assert initial["redundant_share"].mean() == pytest.approx(initial["null_redundant_share"].mean(), abs=3 * error)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -175,8 +197,8 @@ def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear):
 def test_the_threshold_is_a_point_of_the_curve_once_and_in_its_place():
     assert nulls_of(curve=(0.5, 0.99)).thresholds == (0.5, 0.95, 0.99)
     assert nulls_of(curve=(0.5, 0.95)).thresholds == (0.5, 0.95)
-    nulls = Nulls(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3))
-    null = nulls.of(4, 3, "nonzero_scale", "glorot_uniform")
+    nulls = Nulls(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3), IMAGES)
+    null = nulls.of(4, (3, 1), "nonzero_scale", "glorot_uniform")
     assert (nulls.threshold, nulls.thresholds) == (0.85, (0.85, 0.9))
     assert (null.pair_fraction.shape, null.mean_nearest_cosine.shape) == ((2,), (150,))
     assert null.pair_fraction[0] > null.pair_fraction[1]
@@ -188,7 +210,8 @@ def test_a_single_filter_has_no_neighbour_and_no_null(make_chunk, nulls):
         missing = {name for name, value in row.items() if isinstance(value, float) and math.isnan(value)}
         ends = {"null_mean_nearest_cosine_low", "null_mean_nearest_cosine_high", "null_sd", "null_near_duplicate_pairs"}
         means = {"mean_nearest_cosine", "null_mean_nearest_cosine", "isotropic_mean_nearest_cosine"}
-        assert missing == means | ends | {"excess", "p_value"}
+        strangers = {f"strangers_redundant_share{end}" for end in ("", "_low", "_high")}
+        assert missing == means | ends | strangers | {"strangers_mean_nearest_cosine", "excess", "p_value"}
         assert (row["live_filters"], row["clusters"], row["redundant_share"]) == (1, 1, 0)
     assert [row["pairs"] for row in rows.near_duplicates] == [0] * 6
     assert all(math.isnan(row[name]) for row in rows.near_duplicates for name in ("fraction", "null_fraction"))
@@ -221,6 +244,40 @@ def test_the_redundant_share_stands_beside_that_of_redrawn_kernels(linear):
     assert trained["null_redundant_share"] == pytest.approx(draws.mean(), abs=4 * draws.std() / 20)
     assert trained["null_redundant_share_low"] == np.quantile(draws, 0.025)
     assert trained["null_redundant_share_high"] == np.quantile(draws, 0.975)
+
+
+def test_strangers_are_sets_of_filters_of_the_other_networks(make_chunk, nulls):
+    """Two networks, so that a set of strangers is the other network, whose filters are all twins."""
+    twins, axes = [[1, 0, 0]] * 3, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    chunk = make_chunk(stack(twins, axes), seeds=[0, 1])
+    rows = [row for row in redundancy_rows(chunk, nulls).redundancy if row["stage"] == "trained"]
+    assert [row["redundant_share"] for row in rows] == pytest.approx([2 / 3, 0])
+    assert [row["strangers_redundant_share"] for row in rows] == pytest.approx([0, 2 / 3])
+    assert [row["strangers_mean_nearest_cosine"] for row in rows] == pytest.approx([0, 1])
+    assert [row["strangers_redundant_share_high"] for row in rows] == pytest.approx([2 / 3, 2 / 3])
+    parts = [make_chunk(stack(own), seeds=[seed]) for seed, own in enumerate((twins, axes))]
+    joined = redundancy_tables(parts, {"null_draws": 100}, SimpleNamespace(train_images=IMAGES))[0]
+    assert joined.loc[joined["stage"] == "trained", "strangers_redundant_share"].tolist() == pytest.approx([0, 2 / 3])
+
+
+# functional.csv
+
+
+def test_likeness_of_responses_is_that_of_answers_beside_its_null_and_strangers(make_chunk):
+    """Where rows of an image are equal, kernels of the same sum give the same answers, however unlike they are."""
+    flat = np.broadcast_to(np.random.default_rng(4).integers(0, 256, (9, 1, 28), dtype=np.uint8), (9, 28, 28)).copy()
+    kernels = stack([[1, 0, 0], [0, 0, 1], [1, 0, 0.01], [1, 0, -1]], [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    chunk = make_chunk(kernels, activation="relu")
+    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=50), flat)
+    first, second = (row for row in redundancy_rows(chunk, nulls).functional if row["stage"] == "trained")
+    # The fourth filter of the first network answers 0 to every patch: it is dead by its responses.
+    assert (first["response_mean_nearest_cosine"], first["response_redundant_share"]) == pytest.approx((1, 2 / 3))
+    assert (first["near_kernels_near_responses"], first["near_responses_near_kernels"]) == pytest.approx((1, 1 / 3))
+    assert (second["near_kernels_near_responses"], second["near_responses_near_kernels"]) == pytest.approx((1, 1 / 6))
+    assert first["strangers_near_responses_near_kernels"] == pytest.approx(1 / 6)
+    # Of re-drawn kernels with a positive weight, two give the same answers if their sums have one sign.
+    assert first["null_near_kernels_near_responses"] > 0.9
+    assert first["null_near_responses_near_kernels"] < 0.3
 
 
 # near_duplicates.csv

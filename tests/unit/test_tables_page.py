@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from filtertwins.tables.means import MEANS, means_of
 from filtertwins.tables.redundancy import Nulls, redundancy_rows
 from filtertwins.tables.removal import removal_correlations
 from filtertwins.tables.runs import kernel_rows, run_rows
+from filtertwins.tables.strangers import stranger_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 SHARED = "In several tables"
@@ -37,16 +39,20 @@ def described():
 def test_every_column_is_described(make_chunk):
     kernels = np.random.default_rng(1).standard_normal((2, 3, 1, 4))
     chunk = make_chunk(kernels, initial=kernels, seeds=[0, 1])
-    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20))
+    images = np.random.default_rng(2).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), images)
     rows = redundancy_rows(chunk, nulls)
     tables = {name: pd.DataFrame(own) for name, own in vars(rows).items()}
     made = {"runs": run_rows(chunk), "kernels": kernel_rows(chunk, 0), "controls": control_rows(chunk, nulls)}
+    made |= stranger_tables([chunk], SimpleNamespace(train_images=images))._asdict()
     tables |= {name: pd.DataFrame(own) for name, own in made.items()}
     tables["excess"] = excess_table(tables["redundancy"])
     tables["excess_by_threshold"] = excess_by_threshold_table(tables["near_duplicates"])
     removal = pd.DataFrame(columns=[*RUN, "activation", "never_active", "nearest_cosine", "loss_increase"])
     tables["removal_correlations"] = removal_correlations(removal)
-    tables |= {f"{name}_means": means_of(name, tables[name]) for name in ("runs", "redundancy", "controls")}
+    tables |= {
+        f"{name}_means": means_of(name, tables[name]) for name in ("runs", "redundancy", "functional", "controls")
+    }
     page = described()
     for name, table in tables.items():
         assert set(table) - page[SHARED] - page[name] == set(), name

@@ -30,6 +30,7 @@ ROWS = {  # of each table: its key, and how many rows it has
     "redundancy": ([*RUN, "stage"], len(CONDITIONS) * SEEDS * STAGES),
     "near_duplicates": ([*RUN, "stage", "threshold"], len(CONDITIONS) * SEEDS * STAGES * 13),
     "clusters": ([*RUN, "stage", "filter"], FILTERS * SEEDS * STAGES),
+    "functional": ([*RUN, "stage"], len(CONDITIONS) * SEEDS * STAGES),
     "kernels": ([*RUN, "stage", "filter", "row", "column"], STAGES * (2 * 3 + 2 * 25)),
     "merging": ([*RUN, "filters_kept"], SEEDS * (1 + 2 + 3)),  # of `question`: at most as many as were trained
     "strangers": (["architecture", "filters", "stage"], 3 * STAGES),
@@ -56,8 +57,8 @@ ROWS = {  # of each table: its key, and how many rows it has
 }
 FIGURES = (
     *("accuracy_vs_filters", "redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance", "kernel_gallery"),
-    *("controls", "strangers", "twins", "twins_bound", "condensation", "one_fewer", "lossless_merge", "removal"),
-    *("pruning", "criteria", "cost", "small_or_pruned", "obd"),
+    *("controls", "strangers", "functional", "twins", "twins_bound", "condensation", "one_fewer", "lossless_merge"),
+    *("removal", "pruning", "criteria", "cost", "small_or_pruned", "obd"),
 )
 
 
@@ -76,7 +77,7 @@ def described(root):
         found = re.findall("`([a-z_0-9]+)`", " ".join(re.findall(r"^- (.*?): ", body, re.MULTILINE)))
         names = [None] if title == "In several tables" else title.split(", ")
         columns |= {name: set(found) for name in names}
-    for name in ("", "_near_duplicates", "_clusters"):
+    for name in ("", "_near_duplicates", "_clusters", "_functional"):
         columns[f"kernel_shapes{name}"] = columns[name.removeprefix("_") or "redundancy"]
     return columns
 

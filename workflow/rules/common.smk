@@ -70,7 +70,7 @@ ALONE = 10**8
 
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
 BESIDE = {table: [f"{table}_means"] for table in """
-    condensation controls cost criteria kernel_shapes obd one_fewer pruning redundancy removal runs twins
+    condensation controls cost criteria functional kernel_shapes obd one_fewer pruning redundancy removal runs twins
     """.split()}
 BESIDE["removal"] += ["removal_correlations"]
 

@@ -20,6 +20,7 @@ ARGUMENT = {
     },
     "4 What keeps filters apart": {
         "strangers": (["strangers"], ["strangers_by_threshold"]),
+        "functional": (["functional_means"], []),
         "twins": (["twins_means"], []),
         "twins_bound": (["twins"], []),
         "condensation": (["condensation_means"], []),

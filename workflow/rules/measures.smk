@@ -2,9 +2,14 @@
 # most of them.
 MEASURES = settings.measures.model_dump(mode="json")
 THRESHOLD = settings.measures.near_duplicate_threshold
-REDUNDANCY = [  # the three tables about redundancy, of the study's own networks and of the experiment's
-    ["redundancy", "near_duplicates", "clusters"],
-    ["kernel_shapes", "kernel_shapes_near_duplicates", "kernel_shapes_clusters"],
+REDUNDANCY = [  # the tables about redundancy, of the study's own networks and of the experiment's
+    ["redundancy", "near_duplicates", "clusters", "functional"],
+    [
+        "kernel_shapes",
+        "kernel_shapes_near_duplicates",
+        "kernel_shapes_clusters",
+        "kernel_shapes_functional",
+    ],
 ]
 ROWS = {  # of experiments with networks of their own, what makes the rows of a chunk
     "twins": "experiments.twins.twin_rows",
@@ -26,7 +31,7 @@ def tables_of(tables, study, function, **options):
 
 
 def redundancy_of(study, tables):
-    """The three tables about redundancy of a study."""
+    """The tables about redundancy of a study."""
     function = "tables.redundancy.redundancy_tables"
     return tables_of(tables, study, function, measures=MEASURES)
 
@@ -52,7 +57,6 @@ strangers = tables_of(
     ["strangers", "strangers_by_threshold"],
     plan.study(),
     "tables.strangers.stranger_tables",
-    threshold=THRESHOLD,
 )
 images = ancient(DATASET_FILE)
 measure(

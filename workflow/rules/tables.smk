@@ -22,7 +22,7 @@ if settings.pruned and len(CRITERIA) > 1:
 if "from_scratch" in TABLES:
     both = ["pruning", "from_scratch"]
     compare("small_or_pruned", both, "tables.pruning.compare_with_small", **MARGIN)
-redundancy, near_duplicates, _ = zip(*(own for own in REDUNDANCY if own[0] in TABLES))
+redundancy, near_duplicates, *_ = zip(*(own for own in REDUNDANCY if own[0] in TABLES))
 compare("excess", redundancy, "tables.excess.excess_table")
 curves = "tables.excess.excess_by_threshold_table"
 compare("excess_by_threshold", near_duplicates, curves)

@@ -46,12 +46,13 @@ _FORMATS = {
     "seeds": ".1%",
     "pairs": ".2%",
     "share": ".1%",
+    "points of filters": "+z.1%",
     "ratio": ".2f",
 }
 """How an effect is shown, by its unit. Accuracies and shares, such as those of seeds and of pairs, are in [0, 1]."""
 
 _MARGINS = {"points of accuracy": "accuracy", "nats": "loss", "ratio": "ratio", "pairs": "ratio"}
-_MARGINS |= {"cosine": "cosine", "change of cosine": "cosine", "correlation": "correlation", "share": "share"}
+_MARGINS |= {"points of filters": "share", "cosine": "cosine", "change of cosine": "cosine", "correlation": "correlation", "share": "share"}
 """The smallest effect of interest of a unit, by its name among the margins."""
 
 MOST = 0.5

@@ -22,7 +22,7 @@ def draw(controls_means: pd.DataFrame, *, look: Look) -> Figure:
     left.axhline(0, color=NULL_COLOR, linewidth=1.4, zorder=1)
     draw_points(left, with_ends(measured(controls_means, "excess")), look, x="filters", y="mean", apart=0.2)
     left.set_ylabel("Cosine to the most similar\nfilter, minus chance")
-    label_panel(left, 0, "are filters more alike than by chance?")
+    label_panel(left, 0, "more alike than re-drawn kernels?")
     accuracy = measured(controls_means, "test_accuracy", percent=True)
     draw_points(right, with_ends(accuracy), look, x="filters", y="mean", apart=0.2)
     accuracy_axis(right.yaxis, accuracy[["mean", "low", "high"]])

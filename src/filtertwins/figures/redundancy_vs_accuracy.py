@@ -1,6 +1,8 @@
-"""The share of redundant filters against its null, and test accuracy against that share."""
+"""The share of redundant filters beside strangers and re-drawn kernels, and test accuracy against that share."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -14,6 +16,7 @@ from filtertwins.figures.series import draw_means, measured, unlike
 from filtertwins.figures.style import (
     NULL_BAND_COLOR,
     NULL_COLOR,
+    REFERENCE_COLOR,
     SMALL_TEXT_PT,
     Look,
     label_panel,
@@ -24,6 +27,15 @@ from filtertwins.figures.style import (
 )
 
 _KEY = ["architecture", "filters"]
+# What stands beside a network's share, by its columns: words, and the looks of its line and of its band.
+_BESIDE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "strangers": (
+        "as many strangers (95 %)",
+        {"color": REFERENCE_COLOR, "linestyle": "--"},
+        {"color": "0.7", "alpha": 0.6},
+    ),
+    "null": ("as many re-drawn kernels (95 %)", {"color": NULL_COLOR}, {"color": NULL_BAND_COLOR}),
+}
 
 
 @style()
@@ -31,7 +43,7 @@ def draw(redundancy_means: pd.DataFrame, runs_means: pd.DataFrame, *, look: Look
     """Draw redundancy by filters for up to three architectures, and then accuracy against redundancy.
 
     Args:
-        redundancy_means: means over seeds of the redundant share, beside its null.
+        redundancy_means: means over seeds of the redundant share, beside strangers and re-drawn kernels.
         runs_means: means over seeds of the test accuracy.
         look: how series are named and drawn.
     """
@@ -47,18 +59,19 @@ def draw(redundancy_means: pd.DataFrame, runs_means: pd.DataFrame, *, look: Look
         label_panel(panel, index, look.label(name))
     _draw_accuracy(axes[len(names)], shares, runs_means, look)
     label_panel(axes[len(names)], len(names), "accuracy against redundancy")
-    chance = {"chance: 95 % of re-drawn kernels": (Patch(color=NULL_BAND_COLOR), Line2D([], [], color=NULL_COLOR))}
-    legend_above(figure, {**look.handles(names), **chance}, columns=2)
+    beside = {words: (Patch(**band), Line2D([], [], **line)) for words, line, band in _BESIDE.values()}
+    legend_above(figure, {**look.handles(names), **beside}, columns=3)
     return figure
 
 
 def _draw_shares(axes: Axes, shares: pd.DataFrame, look: Look) -> None:
-    chance = shares.sort_values("filters")
-    counts, mean, low, high = (chance[column] for column in ("filters", "null", "null_low", "null_high"))
-    axes.fill_between(counts, low, high, color=NULL_BAND_COLOR, linewidth=0)
-    if len(chance) == 1:
-        axes.vlines(counts, low, high, color=NULL_BAND_COLOR, linewidth=12)
-    axes.plot(counts, mean, color=NULL_COLOR)
+    rungs = shares.sort_values("filters")
+    for name, (_, line, band) in reversed(_BESIDE.items()):
+        counts, mean, low, high = (rungs[column] for column in ("filters", name, f"{name}_low", f"{name}_high"))
+        axes.fill_between(counts, low, high, linewidth=0, **band)
+        if len(rungs) == 1:
+            axes.vlines(counts, low, high, linewidth=12, **band)
+        axes.plot(counts, mean, **line)
     draw_means(axes, shares, look)
     filters_axis(axes, shares["filters"])
     axes.set_ylim(-4, 104)

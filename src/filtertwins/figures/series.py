@@ -18,7 +18,8 @@ def measured(means: pd.DataFrame, measure: str, *, percent: bool = False) -> pd.
     """The rows of a table of means that are about one measure and have a value; shares are in percent if asked for."""
     rows = means[(means["measure"] == measure) & means["mean"].notna()].copy()
     if percent:
-        shares = rows.columns.intersection(["mean", "low", "high", "null", "null_low", "null_high"])
+        beside = [f"{rung}{end}" for rung in ("null", "strangers") for end in ("", "_low", "_high")]
+        shares = rows.columns.intersection(["mean", "low", "high", *beside])
         rows[shares] *= 100
     return rows
 

@@ -102,8 +102,11 @@ def never_active_on(kernels: Numbers, biases: Numbers, images: Bytes) -> NDArray
     for block in patch_blocks(images, (height, width), _FIRST_IMAGES):
         if not len(undecided):
             break
-        patches = block.astype(np.float64)  # Answers to bytes are 255 times as large as those to pixels in [0, 1].
-        for some in np.array_split(patches, -(-len(undecided) * patches.shape[1] // _CACHED), axis=1):
+        bright = np.bitwise_or.reduce(block, axis=0) > 0
+        if not bright.all():
+            active |= own > 0  # The answer to a black patch is the bias, exactly.
+        patches = block[:, bright].astype(np.float64)  # Answers to bytes are 255 times as large as to pixels in [0, 1].
+        for some in np.array_split(patches, max(1, -(-len(undecided) * patches.shape[1] // _CACHED)), axis=1):
             answers = weights[undecided] @ some + _WHITE * own[undecided, np.newaxis]
             active[undecided] |= (answers > 0).any(axis=1)
         undecided = undecided[~active[undecided]]

@@ -6,8 +6,9 @@ No TensorFlow here: everything after training reads these files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from filtertwins.errors import StudyError
 from filtertwins.files import DamagedFile, Shape, read_npz, write_npz
-from filtertwins.names import SPLITS, chunk_name
+from filtertwins.names import CONDITION, SPLITS, chunk_name
 
 
 class WrongCondition(StudyError, ValueError):  # noqa: N818 - the name says what is wrong
@@ -187,6 +188,24 @@ def _check_condition(path: Path, found: Any, expected: Mapping[str, Any], above:
                 f"{path}: networks of another condition: {above}{key} = {json.dumps(own)}, "
                 f"expected {json.dumps(wanted)}; delete the file and run again"
             )
+
+
+def conditions(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """All runs of each condition as one chunk; chunks of one condition follow each other."""
+    for _, own in groupby(chunks, key=lambda chunk: [chunk.condition[name] for name in CONDITION]):
+        yield _joined(list(own))
+
+
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    first = chunks[0]
+    arrays = {
+        name: np.concatenate([getattr(chunk, name) for chunk in chunks], axis=axes.index("seed"))
+        for name, axes in _SHAPES.items()
+        if "seed" in axes and hasattr(first, name)
+    }
+    seeds = [seed for chunk in chunks for seed in chunk.condition["seeds"]]
+    parameters = stacked([chunk.parameters for chunk in chunks])
+    return replace(first, condition={**first.condition, "seeds": seeds}, parameters=parameters, **arrays)
 
 
 def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:

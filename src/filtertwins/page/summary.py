@@ -35,18 +35,19 @@ def summarise(
     lines += ["", "1. Do filters end up the same?", _line("all networks", text)]
     for name, largest in _of_most_filters(trained[trained["never_active_filters"] > 0], trained, labels):
         share = largest["never_active_filters"].mean() / largest["filters"].iloc[0]
-        lines.append(_line(name, f"{share:.1%} of the filters never fire, and so are all alike"))
+        lines.append(_line(name, f"{share:.1%} of the filters never fire, and so do one job"))
 
     lines += [
         "",
-        "2. Are they more alike than chance makes them? Mean nearest cosine, against re-drawn initial kernels",
+        "2. How many filters are redundant, beside strangers (from other networks) and re-drawn initial kernels?",
     ]
     several = trained.dropna(subset=["excess"])
     for name, largest in _of_most_filters(several, several, labels):
-        measured, chance = largest["mean_nearest_cosine"].mean(), largest["null_mean_nearest_cosine"].mean()
+        names = ("redundant_share", "strangers_redundant_share", "null_redundant_share")
+        shares = [f"{share:.1%}" if pd.notna(share) else "unknown" for share in largest[[*names]].mean()]
+        text = f"{shares[0]}, of strangers {shares[1]}, of re-drawn kernels {shares[2]}"
         near, near_chance = largest["near_duplicate_pairs"].mean(), largest["null_near_duplicate_pairs"].mean()
-        text = f"{measured:.3f} trained, {chance:.3f} by chance: excess {measured - chance:+.3f}"
-        text += f"; {_count(near)} pairs over {threshold:g} a network, {_count(near_chance)} by chance"
+        text += f"; {_count(near)} pairs over {threshold:g} a network, {_count(near_chance)} re-drawn"
         lines.append(_line(name, text))
 
     lines += ["", "3. What do more filters buy? Median test accuracy"]

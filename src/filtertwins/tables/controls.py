@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from filtertwins.data.datasets import Dataset
 from filtertwins.names import Row
 from filtertwins.networks.rows import network_scores
@@ -29,17 +26,11 @@ def control_table(
         names: the names among the controls of networks that the study trains.
         dataset: its training images tell which filters are never active.
     """
-    nulls, images = Nulls(Measures.model_validate(measures)), dataset.train_images
-    return [
-        row
-        for chunk in chunks
-        for row in control_rows(chunk, nulls, names.get(chunk.condition["architecture"]), images)
-    ]
+    nulls = Nulls(Measures.model_validate(measures), dataset.train_images)
+    return [row for chunk in chunks for row in control_rows(chunk, nulls, names.get(chunk.condition["architecture"]))]
 
 
-def control_rows(
-    chunk: Chunk, nulls: Nulls, architecture: str | None = None, images: NDArray[np.uint8] | None = None
-) -> list[Row]:
+def control_rows(chunk: Chunk, nulls: Nulls, architecture: str | None = None) -> list[Row]:
     """``controls.csv``: one row a network, what it learnt beside how redundant its filters are.
 
     Losses and accuracies are on the true labels, also where training saw permuted ones.
@@ -48,9 +39,8 @@ def control_rows(
         chunk: trained runs.
         nulls: what chance gives.
         architecture: its name among the controls, if another than where it was trained.
-        images: as for :func:`~filtertwins.tables.redundancy.redundancy_rows`.
     """
-    measured = redundancy_rows(chunk, nulls, images).redundancy
+    measured = redundancy_rows(chunk, nulls).redundancy
     initial = [row for row in measured if row["stage"] == "initial"]
     trained = [row for row in measured if row["stage"] == "trained"]
     return [

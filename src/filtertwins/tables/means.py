@@ -16,6 +16,7 @@ import pandas as pd
 from filtertwins.files import write_csv
 from filtertwins.measures.statistics import seed_interval
 from filtertwins.names import CONDITION, RUN, Row
+from filtertwins.tables.likeness import RESPONSES
 from filtertwins.tables.pruning import with_selected
 from filtertwins.tables.removal import removal_correlations
 
@@ -75,33 +76,50 @@ def _twin_growth(table: pd.DataFrame) -> pd.DataFrame:
     return paired.assign(growth=growth, equal=paired["equal"].astype(float))
 
 
-_NULLS = ("null_mean_nearest_cosine", "null_redundant_share", "null_near_duplicate_pairs")
+_LIKENESS = (*CONDITION, "activation", "dimension", "stage")
+
+
+def _redundant_share_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """The redundant share minus that of as many re-drawn kernels, and minus that of as many strangers."""
+    share = table["redundant_share"]
+    return table.assign(
+        redundant_share_over_null=share - table["null_redundant_share"],
+        redundant_share_over_strangers=share - table["strangers_redundant_share"],
+    )
+
+
+def _with_rungs(means: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The means, with null and strangers beside each: their mean, and the range of 95 % of draws where it is known."""
+    keys = list(_LIKENESS)
+    for rung in ("null", "strangers"):
+        names, parts = [rung, f"{rung}_low", f"{rung}_high"], []
+        for measure in means["measure"].unique():
+            columns = [f"{rung}_{measure}{end}" for end in ("", "_low", "_high")]
+            beside = table.reindex(columns=[*keys, *columns]).groupby(keys, sort=False).mean().set_axis(names, axis=1)
+            parts.append(beside.reset_index().assign(measure=measure))
+        means = means.merge(pd.concat(parts, ignore_index=True), how="left")
+    return means
+
+
 _REDUNDANCY = Means(
-    (*CONDITION, "activation", "dimension", "stage"),
-    ("mean_nearest_cosine", "redundant_share", "near_duplicate_pairs"),
-    finish=lambda means, table: means.merge(_null_columns(table), how="left"),
+    _LIKENESS,
+    (
+        "mean_nearest_cosine",
+        "redundant_share",
+        "near_duplicate_pairs",
+        "redundant_share_over_null",
+        "redundant_share_over_strangers",
+    ),
+    prepare=_redundant_share_differences,
+    finish=_with_rungs,
 )
-
-
-def _null_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The null beside each measure of redundancy: its mean, and the range of 95 % of its draws where that is known."""
-    keys = list(_REDUNDANCY.keys)
-    parts = [
-        table.reindex(columns=[*keys, name, f"{name}_low", f"{name}_high"])
-        .groupby(keys, sort=False)
-        .mean()
-        .set_axis(["null", "null_low", "null_high"], axis=1)
-        .reset_index()
-        .assign(measure=name.removeprefix("null_"))
-        for name in _NULLS
-    ]
-    return pd.concat(parts, ignore_index=True)
 
 
 MEANS: Mapping[str, Means] = {
     "runs": Means((*CONDITION, "activation"), ("test_accuracy",)),
     "redundancy": _REDUNDANCY,
     "kernel_shapes": _REDUNDANCY,
+    "functional": Means(_LIKENESS, RESPONSES, finish=_with_rungs),
     "condensation": Means((*CONDITION, "activation", "scale", "step"), ("mean_cosine", "isotropic_mean_cosine")),
     "controls": Means((*CONDITION, "activation"), ("test_accuracy", "excess", "mean_nearest_cosine")),
     "one_fewer": Means(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
-from filtertwins.measures.clusters import cluster_filters, count_clusters, redundant_share
-from filtertwins.measures.nulls import isotropic_nearest_mean, monte_carlo_p_value, redrawn
-from filtertwins.measures.patches import never_active_on
+from filtertwins.measures.clusters import cluster_filters, count_clusters, with_one_job
+from filtertwins.measures.nulls import draw_weights, isotropic_nearest_mean, monte_carlo_p_value, redrawn
+from filtertwins.measures.patches import never_active_on, patch_moment
 from filtertwins.measures.redundancy import (
     Equivalence,
     Floats,
@@ -27,14 +27,14 @@ from filtertwins.measures.redundancy import (
     live_filters,
     measure,
     nearest_similarities,
-    never_active_filters,
     similarity_matrix,
     twin_pairs,
 )
 from filtertwins.names import Row
 from filtertwins.networks.rows import stages
-from filtertwins.networks.weights import Chunk
+from filtertwins.networks.weights import Chunk, conditions
 from filtertwins.settings import Measures
+from filtertwins.tables.likeness import KERNELS, RESPONSES, Filters, alike, mean_over, strangers_of
 
 
 @dataclass(frozen=True)
@@ -44,62 +44,78 @@ class Null:
     mean_nearest_cosine: Floats  # (draw,)
     pairs: Floats  # (draw, threshold)
     pair_fraction: Floats  # (threshold,), mean over the draws
-    redundant_share: Floats  # (cluster draw,)
+    likeness: pd.DataFrame  # (cluster draw, measure), those of `alike`
     isotropic_mean_nearest_cosine: float
 
 
 class Nulls:
-    """The nulls of a study, each drawn once for all the runs that share it.
+    """The nulls of a study, each drawn once for all the runs that share it, and the images that filters see.
 
     The random numbers of each depend only on the seed and on what is drawn, not on the rest of the study.
+
+    Args:
+        measures: how much is drawn, and from which similarity on filters are near.
+        images: (image, row, column), bytes, that networks were trained on.
     """
 
-    def __init__(self, measures: Measures) -> None:
+    def __init__(self, measures: Measures, images: NDArray[np.uint8]) -> None:
+        self.images = images
         self.threshold = measures.near_duplicate_threshold  # from which two filters are near, and clusters are cut
         self.thresholds = tuple(sorted({*measures.threshold_curve, self.threshold}))
         self._measures = measures
         self.of = cache(self._draw)
+        self.moment = cache(lambda kernel: patch_moment(images, kernel))  # of the patches that a kernel is laid on
 
-    def _draw(self, filters: int, dimension: int, equivalence: Equivalence, initializer: str) -> Null:
+    def rng(self, *purpose: int) -> np.random.Generator:
+        """Random numbers for one purpose."""
+        return np.random.default_rng([self._measures.seed, *purpose])
+
+    def _draw(self, filters: int, kernel: tuple[int, int], equivalence: Equivalence, initializer: str) -> Null:
+        dimension = kernel[0] * kernel[1]
+
         def drawn(purpose: int, statistic: Callable[[Floats], Numbers], draws: int) -> Numbers:
-            rng = np.random.default_rng([self._measures.seed, filters, dimension, purpose])
+            rng = self.rng(filters, dimension, purpose)
             return redrawn(statistic, filters, dimension, equivalence, initializer, draws, rng)
 
-        def shares(similarities: Floats) -> Floats:
-            return np.array([redundant_share(own, self.threshold) for own in similarities])
-
+        shape = (self._measures.cluster_null_draws, filters, dimension)
+        kernels = draw_weights(shape, initializer, self.rng(filters, dimension, 2))
+        # Biases start at 0, so that a ReLU filter without a positive weight is never active.
+        silent = np.logical_and((kernels <= 0).all(axis=-1), equivalence == "positive_scale")
+        moment = self.moment(kernel)
+        networks = [Filters.of(own, moment, quiet) for own, quiet in zip(kernels, silent, strict=True)]
         draws, pairs = self._measures.null_draws, filters * (filters - 1) / 2 or np.nan
         counts = drawn(1, lambda similarities: count_pairs(similarities, self.thresholds), draws)
         return Null(
             mean_nearest_cosine=drawn(0, lambda similarities: nearest_similarities(similarities).mean(axis=-1), draws),
             pairs=counts.astype(np.float64),
             pair_fraction=(counts / pairs).mean(axis=0),
-            redundant_share=drawn(2, shares, self._measures.cluster_null_draws),
+            likeness=pd.DataFrame([alike(own, equivalence, self.threshold) for own in networks]),
             isotropic_mean_nearest_cosine=isotropic_nearest_mean(filters, dimension, equivalence),
         )
 
 
 @dataclass(frozen=True)
 class RedundancyRows:
-    """The rows of one chunk in each of the three tables about redundancy."""
+    """The rows of one chunk in each of the four tables about redundancy."""
 
     redundancy: list[Row]  # one a run and stage
     near_duplicates: list[Row]  # one a run, stage and threshold
     clusters: list[Row]  # one a run, stage and filter
+    functional: list[Row]  # one a run and stage
 
 
 def redundancy_tables(
     chunks: Iterable[Chunk], measures: Mapping[str, Any], dataset: Dataset
 ) -> tuple[pd.DataFrame, ...]:
-    """``redundancy.csv``, ``near_duplicates.csv`` and ``clusters.csv`` of a study.
+    """``redundancy.csv``, ``near_duplicates.csv``, ``clusters.csv`` and ``functional.csv`` of a study.
 
     Args:
         chunks: of the study.
         measures: the config's section of this name.
-        dataset: its training images tell which filters are never active.
+        dataset: its training images are what filters answer to, or never do.
     """
-    nulls = Nulls(Measures.model_validate(measures))
-    measured = [redundancy_rows(chunk, nulls, dataset.train_images) for chunk in chunks]
+    nulls = Nulls(Measures.model_validate(measures), dataset.train_images)
+    measured = [redundancy_rows(chunk, nulls) for chunk in conditions(chunks)]
     return tuple(
         _with_whole_numbers(pd.DataFrame([row for rows in measured for row in getattr(rows, field.name)]))
         for field in fields(RedundancyRows)
@@ -112,43 +128,52 @@ def _with_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(floats.columns[(floats.isna() | (floats % 1 == 0)).all()], "Int64"))
 
 
-def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None = None) -> RedundancyRows:
-    """``redundancy.csv``, ``near_duplicates.csv`` and ``clusters.csv``.
+def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
+    """The rows of ``redundancy.csv``, ``near_duplicates.csv``, ``clusters.csv`` and ``functional.csv``.
 
     The nulls are kernels without biases. So kernels alone are compared with them: where all filters of a network have
-    the same large bias, that alone would make them alike. Equal filters are counted with their biases.
+    the same large bias, that alone would make them alike. Equal filters are counted with their biases. ReLU filters
+    that no training image activates share a cluster, and so do such filters of strangers and of nulls.
 
     Args:
-        chunk: trained runs.
+        chunk: trained runs; their strangers are the other runs.
         nulls: what every measure stands beside; they also say at which similarities.
-        images: (image, row, column), bytes, that networks were trained on. They tell which ReLU filters never fire; by
-            default these are the filters that no image at all could activate.
 
     Raises:
         StudyError: the chunk's networks have several starts.
     """
     threshold, thresholds = nulls.threshold, nulls.thresholds
-    rows = RedundancyRows([], [], [])
+    rows = RedundancyRows([], [], [], [])
     model = chunk.condition["model"]
     equivalence = equivalence_of(model["activation"])
-    relu = model["activation"] == "relu"
-    dimension = model["kernel"][0] * model["kernel"][1]
+    kernel = tuple(model["kernel"])
+    dimension = kernel[0] * kernel[1]
     if len(chunk.condition["starts"]) > 1:
         where = f"{chunk.condition['architecture']}, {chunk.condition['filters']} filters"
         raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
     initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
-    silent = _never_active(chunk, images) if relu else None
+    networks = [
+        Filters.of(filter_vectors(kernels, None, equivalence), nulls.moment(kernel), never_active)
+        for (_, _, kernels, _), never_active in zip(stages(chunk), _never_active(chunk, nulls.images), strict=True)
+    ]
+    strangers = []
+    for place in (0, 1):  # The two stages take turns.
+        rng = nulls.rng(chunk.condition["filters"], dimension, 3 + place)
+        strangers.append(strangers_of(networks[place::2], equivalence, threshold, rng))
     for place, (run, stage, kernels, biases) in enumerate(stages(chunk)):
         row = {**run, "stage": stage}
-        vectors = filter_vectors(kernels, None, equivalence)
+        own = networks[place]
+        vectors, live_ones = own.kernels, live_filters(own.kernels)
         similarity = similarity_matrix(vectors, equivalence)
         measures = measure(vectors, similarity, threshold)
         whole = filter_vectors(kernels, biases, equivalence)
-        labels = cluster_filters(vectors, similarity, threshold)
+        labels = cluster_filters(vectors, with_one_job(similarity, own.never_active[live_ones]), threshold)
         live = measures.live_filters
         cosines = np.full(len(vectors), np.nan)
-        cosines[live_filters(vectors)] = nearest_similarities(similarity)
-        null = nulls.of(max(live, 1), dimension, equivalence, model["initializer"])
+        cosines[live_ones] = nearest_similarities(similarity)
+        null = nulls.of(max(live, 1), kernel, equivalence, model["initializer"])
+        found, met = alike(own, equivalence, threshold), strangers[place % 2][place // 2]
+        sets = pd.concat(strangers[place % 2])["redundant_share"]
         all_pairs = live * (live - 1) // 2
         rows.redundancy.append(
             row
@@ -157,10 +182,11 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None
             | asdict(measures)
             | {"exact_duplicate_pairs": exact_duplicate_pairs(whole)}
             | {"twin_pairs": twin_pairs(whole, equivalence)}
-            | {"never_active_filters": 0 if silent is None else int(silent[place].sum())}
-            | {"clusters": count_clusters(labels)}
-            | {"redundant_share": 1 - count_clusters(labels) / live if live else np.nan}
-            | _spread("null_redundant_share", null.redundant_share)
+            | {"never_active_filters": int(own.never_active.sum())}
+            | {"clusters": count_clusters(labels), "redundant_share": found["redundant_share"]}
+            | _spread("null_redundant_share", null.likeness["redundant_share"])
+            | _spread("strangers_redundant_share", sets)  # Of all runs; the mean of the run's own sets takes its place.
+            | mean_over(met, KERNELS, "strangers_")
             | _spread("null_mean_nearest_cosine", null.mean_nearest_cosine)
             | {"null_sd": float(null.mean_nearest_cosine.std(ddof=1))}
             | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
@@ -181,21 +207,27 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls, images: NDArray[np.uint8] | None
             row | {"filter": index, "cluster": int(labels[index])} | {"nearest_cosine": cosines[index]}
             for index in range(len(vectors))
         )
+        rows.functional.append(
+            row
+            | {"activation": model["activation"], "dimension": dimension}
+            | {name: found[name] for name in RESPONSES}
+            | mean_over(null.likeness, RESPONSES, "null_")
+            | mean_over(met, RESPONSES, "strangers_")
+        )
     return rows
 
 
-def _never_active(chunk: Chunk, images: NDArray[np.uint8] | None) -> NDArray[np.bool_]:
+def _never_active(chunk: Chunk, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which ReLU filters never fire, in the order of :func:`~filtertwins.networks.rows.stages`: (row, filter)."""
     kernels, biases = (np.stack(parts) for parts in zip(*((own[2], own[3]) for own in stages(chunk)), strict=True))
-    if images is not None:
-        return never_active_on(kernels, biases, images)
-    vectors = [filter_vectors(*own, "positive_scale") for own in zip(kernels, biases, strict=True)]
-    return np.stack([never_active_filters(own) for own in vectors])
+    if chunk.condition["model"]["activation"] != "relu":
+        return np.zeros(biases.shape, dtype=bool)
+    return never_active_on(kernels, biases, images)
 
 
-def _spread(name: str, draws: NDArray[np.float64]) -> Row:
-    """A null's mean over draws, and the range of the middle 95 % of them."""
-    low, high = np.quantile(draws, [0.025, 0.975])
+def _spread(name: str, draws: NDArray[np.float64] | pd.Series[float]) -> Row:
+    """The mean over draws, and the range of the middle 95 % of them; missing without a draw."""
+    low, high = np.quantile(draws, [0.025, 0.975]) if len(draws) else (np.nan, np.nan)
     return {name: float(draws.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 

@@ -34,6 +34,7 @@ from filtertwins.settings import Margins, Name
 from filtertwins.tables.pruning import LEVEL
 
 Beside = Literal["fewer", "same"]
+Rung = Literal["strangers", "null"]  # as columns are named: strangers, or re-drawn kernels
 
 
 @test("pairs", "equal_pairs", "twin_pairs", "networks", "with_twins", "at_most")
@@ -140,24 +141,19 @@ def close_pairs_beside_strangers(
 
 @test()
 def more_filters_more_redundant(
-    redundancy: Table, strangers: Table, *, architectures: Names, few: PositiveInt, many: PositiveInt, margins: Margins
+    redundancy: Table, *, architectures: Names, few: PositiveInt, many: PositiveInt, margins: Margins
 ) -> Outcome:
     """Is the redundant share larger with many filters than with few, in each architecture and on each rung?
 
-    The rungs are re-drawn initial kernels, sets of strangers, and filters of one network. For strangers the table has
-    the mean alone, so that there is no interval.
+    The rungs are re-drawn initial kernels, sets of strangers, and filters of one network.
     """
-    parts = []
-    for name, rows in each(redundancy, architectures, stage="trained"):
-        rungs = (("one network", "redundant_share"), ("re-drawn kernels", "null_redundant_share"))
-        rises = [(f"{name}, {words}", difference(rows, column, "filters", many, few)) for words, column in rungs]
-        parts += range_parts(rises, lowest=margins.share, in_all=3 * len(architectures))
-        own = {"architecture": rows["architecture"].iloc[0], "stage": "trained"}
-        means = [only(strangers, **own, filters=count)["strangers_redundant_share"] for count in (many, few)]
-        rise = float(means[0] - means[1])
-        n, room = rows["seed"].nunique(), rise - margins.share
-        parts.append(Part(f"{name}, strangers", rise, rise, rise, n, room > 0, room))
-    return combine(parts, "share")
+    rungs = {"one network": "", "re-drawn kernels": "null_", "strangers": "strangers_"}
+    rises = [
+        (f"{name}, {words}", difference(rows, f"{prefix}redundant_share", "filters", many, few))
+        for name, rows in each(redundancy, architectures, stage="trained")
+        for words, prefix in rungs.items()
+    ]
+    return combine(range_parts(rises, lowest=margins.share), "share")
 
 
 @test()
@@ -170,6 +166,28 @@ def training_moves_filters_together(
         for name, rows in each(redundancy, architectures, filters=filters)
     ]
     return combine(range_parts(changes, lowest=margins.cosine), "change of cosine")
+
+
+@test()
+def larger_redundant_share(redundancy: Table, *, networks: Networks, beside: Rung, margins: Margins) -> Outcome:
+    """Is the redundant share of a network's filters above that of as many others, in each condition?"""
+    differences = [
+        (name, by_seed(rows, "redundant_share") - by_seed(rows, f"{beside}_redundant_share"))
+        for name, rows in each_network(chosen(redundancy, stage="trained"), networks)
+    ]
+    return combine(range_parts(differences, lowest=margins.share), "points of filters")
+
+
+@test("same_kernels")
+def near_kernels_give_near_responses(functional: Table, *, networks: Networks, more_than: Share) -> Outcome:
+    """Of the pairs with near kernels, have more than a share near responses, in each condition?
+
+    ``same_kernels`` is the share of the pairs with near responses that have near kernels.
+    """
+    rows = dict(each_network(chosen(functional, stage="trained"), networks))
+    shares = [(name, by_seed(own, "near_kernels_near_responses")) for name, own in rows.items()]
+    back = pd.Series([own["near_responses_near_kernels"].mean() for own in rows.values()])
+    return combine(range_parts(shares, lowest=more_than), "share", same_kernels=_span(back, "share"))
 
 
 @test("small", "large", "chance")
@@ -199,6 +217,6 @@ def _count(values: pd.Series[Any]) -> str:
     return f"{int(values.sum()):,}" if values.any() else "none"
 
 
-def _span(cosines: pd.Series[float]) -> str:
-    low, high = (in_words(x, "cosine") for x in (cosines.min(), cosines.max()))
+def _span(values: pd.Series[float], unit: str = "cosine") -> str:
+    low, high = (in_words(x, unit) for x in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"

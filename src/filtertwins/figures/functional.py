@@ -1,0 +1,44 @@
+"""Do filters with nearly equal kernels give nearly equal responses, and the other way round?"""
+
+from __future__ import annotations
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from filtertwins.figures.axes import filters_axis
+from filtertwins.figures.series import draw_means, measured
+from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
+
+PANELS = {
+    "near_kernels_near_responses": ("of pairs with near kernels", "With near responses (%)"),
+    "near_responses_near_kernels": ("of pairs with near responses", "With near kernels (%)"),
+}
+
+
+@style()
+def draw(functional_means: pd.DataFrame, *, look: Look) -> Figure:
+    """Draw the share of near pairs that are near in the other way too, by the number of filters.
+
+    Args:
+        functional_means: means over seeds of these shares, beside those of re-drawn kernels.
+        look: how series are named and drawn.
+    """
+    trained = functional_means[functional_means["stage"] == "trained"]
+    shares = {name: measured(trained, name, percent=True) for name in PANELS}
+    names = look.order(pd.concat(shares.values())["architecture"])
+    if not names:
+        return nothing_to_draw("No two filters have nearly equal kernels or responses.")
+    figure, axes = panels(2, 2.5, sharey=True)
+    for index, (panel, (name, (title, label))) in enumerate(zip(axes, PANELS.items(), strict=True)):
+        null = {"units": "architecture", "estimator": None, "color": NULL_COLOR, "linestyle": "--", "zorder": 1}
+        sns.lineplot(shares[name], x="filters", y="null", ax=panel, **null)
+        draw_means(panel, shares[name], look)
+        filters_axis(panel, shares[name]["filters"])
+        panel.set_ylim(-4, 104)
+        panel.set_ylabel(label, visible=True)  # Seaborn hides it where numbers are shared.
+        label_panel(panel, index, title)
+    chance = {"as many re-drawn kernels": Line2D([], [], color=NULL_COLOR, linestyle="--")}
+    legend_above(figure, look.handles(names) | chance, columns=3)
+    return figure

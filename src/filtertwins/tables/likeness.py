@@ -1,0 +1,113 @@
+"""How alike the filters of a set are: the same measures for a network, for as many strangers, and for re-drawn kernels.
+
+What stands beside a network is made of the same vectors: kernels without biases, since re-drawn kernels have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from filtertwins.measures.clusters import redundant_share, with_one_job
+from filtertwins.measures.functional import response_vectors
+from filtertwins.measures.redundancy import (
+    Equivalence,
+    Floats,
+    live_filters,
+    nearest_similarities,
+    similarity_matrix,
+)
+from filtertwins.names import Row
+
+SETS = 20
+"""Sets of strangers that are drawn for each network, of as many filters as it has."""
+
+KERNELS = ("mean_nearest_cosine", "redundant_share")
+RESPONSES = (
+    "response_mean_nearest_cosine",
+    "response_redundant_share",
+    "near_kernels_near_responses",
+    "near_responses_near_kernels",
+)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Some filters, by what they weigh and by what they answer."""
+
+    kernels: Floats  # (filter, dimension), without biases
+    responses: Floats  # (filter, dimension), see measures.functional
+    never_active: NDArray[np.bool_]  # (filter,)
+
+    @classmethod
+    def of(cls, kernels: Floats, moment: Floats, never_active: NDArray[np.bool_]) -> Filters:
+        """Filters that see patches of this second moment, (dimension, dimension)."""
+        return cls(kernels, response_vectors(kernels, moment), never_active)
+
+    def chosen(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Filters:
+        """Some of the filters, by their places or by a mask."""
+        return Filters(self.kernels[which], self.responses[which], self.never_active[which])
+
+
+def alike(filters: Filters, equivalence: Equivalence, threshold: float) -> dict[str, float]:
+    """The measures ``KERNELS`` and ``RESPONSES`` of one set of filters; missing where there are too few.
+
+    Filters that are never active share a cluster. They detect nothing, so they are left out where it is asked whether
+    pairs with near kernels have near responses, and the other way round.
+
+    Args:
+        filters: whose kernels and responses are compared.
+        equivalence: under which scalings two filters do the same job.
+        threshold: the similarity from which a pair is near, and at which clusters are cut.
+    """
+    found: dict[str, float] = {}
+    for prefix, vectors in (("", filters.kernels), ("response_", filters.responses)):
+        similarity = similarity_matrix(vectors, equivalence)
+        jobs = with_one_job(similarity, filters.never_active[live_filters(vectors)])
+        nearest = float(nearest_similarities(similarity).mean()) if len(similarity) > 1 else np.nan
+        found |= zip((f"{prefix}{name}" for name in KERNELS), (nearest, redundant_share(jobs, threshold)), strict=True)
+    seeing = filters.chosen(live_filters(filters.kernels) & live_filters(filters.responses) & ~filters.never_active)
+    pairs = np.triu_indices(len(seeing.kernels), 1)
+    near, answering = (
+        similarity_matrix(own, equivalence)[pairs] >= threshold for own in (seeing.kernels, seeing.responses)
+    )
+    both = np.count_nonzero(near & answering)
+    found["near_kernels_near_responses"] = both / near.sum() if near.any() else np.nan
+    found["near_responses_near_kernels"] = both / answering.sum() if answering.any() else np.nan
+    return found
+
+
+def mean_over(sets: pd.DataFrame, measures: Sequence[str], prefix: str) -> Row:
+    """Columns of a row: the mean of each measure over sets; missing where no set has a value."""
+    return {f"{prefix}{name}": float(sets[name].mean()) for name in measures}
+
+
+def strangers_of(
+    networks: Sequence[Filters], equivalence: Equivalence, threshold: float, rng: np.random.Generator
+) -> list[pd.DataFrame]:
+    """For each network, the measures of sets of as many live filters, drawn from all the other networks.
+
+    Args:
+        networks: of one condition at one stage, which differ in the seed alone.
+        equivalence: as for :func:`alike`.
+        threshold: as for :func:`alike`.
+        rng: for the sets.
+
+    Returns:
+        A row a set, drawn without replacement; no rows where the other networks have too few filters.
+    """
+    live = [own.chosen(live_filters(own.kernels)) for own in networks]
+    found = []
+    for s, own in enumerate(live):
+        others = [other for t, other in enumerate(live) if t != s]
+        rows = []
+        if 0 < len(own.kernels) <= sum(len(other.kernels) for other in others):
+            pool = Filters(*(np.concatenate(parts) for parts in zip(*(vars(o).values() for o in others), strict=True)))
+            draws = (rng.choice(len(pool.kernels), len(own.kernels), replace=False) for _ in range(SETS))
+            rows = [alike(pool.chosen(draw), equivalence, threshold) for draw in draws]
+        found.append(pd.DataFrame(rows, columns=[*KERNELS, *RESPONSES], dtype=np.float64))
+    return found
