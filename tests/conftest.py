@@ -9,6 +9,7 @@ import pytest
 
 from filtertwins.data.datasets import load_digits
 from filtertwins.networks.weights import Chunk, Parameters
+from filtertwins.settings import Start
 
 pytest_plugins = ["studies"]
 
@@ -98,6 +99,7 @@ def make_chunk(
             "model": {
                 "kernel": [height, width],
                 "activation": activation,
+                "implementation": "stacked",
                 "initializer": "glorot_uniform",
                 "optimizer": "adam",
                 "learning_rate": 0.001,
@@ -106,7 +108,7 @@ def make_chunk(
                 "dropout": 0.0,
             }
             | dict(model),
-            "starts": [{"scale": 1.0, "second_filter": "own", "epsilon": 0.0} | start for start in starts],
+            "starts": [Start().model_dump(mode="json") | start for start in starts],
             "filters": filters,
             "seeds": sorted(set(seeds.tolist())),
         }

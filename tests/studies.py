@@ -44,6 +44,16 @@ TINY = {
             | dict.fromkeys(("linear_decay", "linear_large_decay", "linear_momentum", "linear_adam", "linear_dropout"))
             | dict.fromkeys(("relu_sgd", "relu_momentum", "relu_adam")),
         },
+        "planted": {
+            "seeds": 2,
+            "starts": [{"second_filter": "twin"}],
+            "architectures": {"linear_keras": {"steps": 6, "batch": 64, "filters": [2]}}
+            | dict.fromkeys(("linear", "relu", "relu_keras")),
+        },
+        "replanted": {
+            "starts": [{"after": 3}, {"after": 3, "second_filter": "twin"}],
+            "architectures": {"relu_5x5": SHORT | {"filters": [2]}},
+        },
         "condensation": {
             "seeds": 2,
             "starts": [{"scale": 1}, {"scale": 0.01}],

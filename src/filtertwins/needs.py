@@ -31,6 +31,7 @@ class Networks:
     architecture: Architecture
     filters: int
     count: int
+    before: int = 0  # steps that one network a seed is trained before its starts, as steps of all networks
 
     @property
     def dense_weights(self) -> int:
@@ -42,7 +43,7 @@ class Networks:
     def steps(self) -> int:
         """How many steps they are trained."""
         item = self.architecture
-        return item.steps or (item.epochs or 1) * MNIST_IMAGES // item.batch
+        return self.before + (item.steps or (item.epochs or 1) * MNIST_IMAGES // item.batch)
 
     def step_s(self, beside: int = 1) -> float:
         """Seconds that a step took: so much for each image of a network, and for each dense weight.
@@ -52,7 +53,7 @@ class Networks:
         """
         item = self.architecture
         images = self.count * item.batch
-        if item.activation == "linear" and not item.dropout:
+        if item.activation == "linear" and not item.dropout and item.implementation == "stacked":
             return images * (0.4e-6 + 1.4e-6 / beside) + self.dense_weights * 4e-9
         return images * 6e-6 + self.dense_weights * 30e-9 * max(1.0, item.batch / 128)
 

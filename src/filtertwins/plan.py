@@ -221,8 +221,8 @@ class Plan:
             item = training.architecture
             if chunk not in training.chunks or name in taken_from_the_study:
                 continue
-            alone = item.activation != "linear" or item.dropout or item.freeze_kernels
-            alone = alone or any(start.second_filter == "twin" for start in training.starts)
+            alone = item.activation != "linear" or item.dropout or item.freeze_kernels or item.implementation == "keras"
+            alone = alone or any(start.second_filter == "twin" or start.after for start in training.starts)
             how = item.model_dump(mode="json", exclude={"label", "kernel", "initializer", "filters"})
             most = 1 if alone else max(1, SIDE_BY_SIDE // len(training.starts))
             key = name if alone else digest([how, training.starts, training.also_scored])
@@ -290,9 +290,11 @@ class Plan:
         return measuring_need(sum(own.filters * own.count for own in networks))
 
     def _networks(self, family: Family, seeds: int) -> list[Networks]:
+        trained = [(self._trained[name], filters) for name, filters in family]
+        before = [sum({start.after for start in own.starts}) // len(own.starts) for own, _ in trained]
         return [
-            Networks(self._trained[name].architecture, filters, seeds * len(self._trained[name].starts))
-            for name, filters in family
+            Networks(own.architecture, filters, seeds * len(own.starts), steps)
+            for (own, filters), steps in zip(trained, before, strict=True)
         ]
 
 

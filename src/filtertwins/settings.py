@@ -53,6 +53,9 @@ class Architecture(Section):
     momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd")
     weight_decay: float = Field(default=0.0, ge=0, description="for adamw and sgd")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share of the feature maps' entries dropped at a step")
+    implementation: Literal["stacked", "keras"] = Field(
+        default="stacked", description="stacked: many networks at once; keras: the plain Keras model, to compare"
+    )
     freeze_kernels: bool = Field(default=False, description="train the dense layer only, on random filters")
     shuffle_labels: bool = Field(default=False, description="permute the training labels: nothing can be learnt")
     batch: PositiveInt = Field(description="images a step")
@@ -64,6 +67,7 @@ class Architecture(Section):
     filters: Counts = Field(min_length=1, description="the filter counts to train")
 
     _momentum = check("momentum", "needs optimizer: sgd", lambda it, optimizer: it and optimizer != "sgd")
+    _plain = check("implementation", "has no dropout", lambda it, dropout: it == "keras" and dropout)
     _decay = check("weight_decay", "needs optimizer: adamw or sgd", lambda it, optimizer: it and optimizer == "adam")
     _duration = check(
         "epochs", "give either steps or epochs (null for the other)", lambda it, steps: (it is None) == (steps is None)
@@ -71,17 +75,23 @@ class Architecture(Section):
 
 
 class Start(Section):
-    """What is done to a network's random initial weights before training."""
+    """What is done to a network's weights before training: to its random initial ones, or to trained ones."""
 
+    after: int = Field(default=0, ge=0, description="steps of training before all this is done")
     scale: PositiveFloat = Field(default=1.0, description="multiplies all initial weights")
     second_filter: SecondFilter = Field(
         default="own",
         description="own: its own draw; twin: the first filter's kernel, bias and outgoing weights, all of both divided"
         " by the root of 2, so that the two do what the first did; half_twin: its kernel and bias only; silent: zero",
     )
+    pair: tuple[int, int] = Field(
+        default=(0, 1), description="the places of the first and the second filter, negative ones counted from the end"
+    )
     epsilon: float = Field(default=0.0, ge=0, description="for twin: by what length each of the two kernels is moved")
+    bias_gap: float = Field(default=0.0, ge=0, description="for twin: by how much each of the two biases is moved")
 
     _twin = check("epsilon", "needs second_filter: twin", lambda it, second_filter: it and second_filter != "twin")
+    _gap = check("bias_gap", "needs second_filter: twin", lambda it, second_filter: it and second_filter != "twin")
 
 
 class Experiment(Section):
@@ -93,8 +103,12 @@ class Experiment(Section):
 
     _pairs = check(
         "starts",
-        "second_filter needs architectures of 2 or more filters",
-        lambda it, architectures: 1 in _counts(architectures) and any(start.second_filter != "own" for start in it),
+        "second_filter needs a pair of two different filters: 2 or more filters in each architecture, and such places",
+        lambda it, architectures: any(
+            start.second_filter != "own" and not _has_pair(filters, start.pair)
+            for start in it
+            for filters in _counts(architectures)
+        ),
     )
 
     @property
@@ -252,6 +266,11 @@ def _misfits(settings: Settings) -> Iterator[str]:
     for above, architectures in sections.items():
         for name, item in architectures.items():
             yield from (f"{above}.{name}.{found}" for found in misfits(item, dataset.training_images, dataset.sizes))
+
+
+def _has_pair(filters: int, pair: tuple[int, int]) -> bool:
+    """Whether these are the places of two different ones of so many filters."""
+    return len({place % filters for place in pair if -filters <= place < filters}) == 2
 
 
 def _not_trained(pruning: Pruning, architectures: Mapping[str, Architecture | None]) -> Iterator[str]:

@@ -161,7 +161,8 @@ def near_kernels_give_near_responses(p, verdict):
     return {"functional": rows.assign(near_responses_near_kernels=0.3)}
 
 
-TWINS = {"epsilon": 0.0, "dropout": 0.0, "momentum": 0.0, "filters": 8, "activation": "linear"}
+TWINS = {"epsilon": 0.0, "bias_gap": 0.0, "dropout": 0.0, "momentum": 0.0, "filters": 8, "activation": "linear"}
+TWINS |= {"implementation": "stacked", "pair": "0 and 1"}
 
 
 def twin_networks(separations, **columns):
@@ -171,7 +172,7 @@ def twin_networks(separations, **columns):
         for step, values in enumerate([np.zeros(SEEDS), separations])
     ]
     rows = table(*rows, value="separation")
-    return rows.assign(equal=rows["separation"] == 0)
+    return rows.assign(equal=rows["separation"] == 0, relative_distance=rows["separation"])
 
 
 def twins_stay_equal(p, verdict):
@@ -184,11 +185,36 @@ def twins_stay_equal(p, verdict):
     other = {"optimizer": "adam", "architecture": "other"}
     parts.append(twin_networks(apart, second_filter="half_twin", **other))
     parts.append(twin_networks(apart, second_filter="twin", **other, epsilon=1e-9))
+    parts.append(twin_networks(apart, second_filter="twin", **other, bias_gap=0.1))
     parts.append(twin_networks(apart, second_filter="twin", **other, dropout=0.5))
-    rows = table(*parts)
+    by_rounding = np.full(SEEDS, p["rounding"] / 2)
+    planted = twin_networks(by_rounding, second_filter="twin", implementation="keras", architecture="relu_keras")
     if verdict == "refuted":
-        rows.loc[SEEDS, ["separation", "equal"]] = [1e-12, False]
-    return {"twins": few(rows, verdict)}
+        planted.loc[SEEDS, "relative_distance"] = 2 * p["rounding"]
+    return {"twins": few(table(*parts), verdict), "planted": few(planted, verdict)}
+
+
+def near_twins_part_faster(p, verdict):
+    parts = []
+    for index, name in enumerate(p["architectures"]):
+        beyond = (
+            {"supported": 0.4, "refuted": -0.4, "inconclusive": np.log(MARGINS.ratio)}[verdict] if index == 1 else 0.4
+        )
+        own = TWINS | {"architecture": name, "second_filter": "twin", "epsilon": p["epsilon"]}
+        rows = by_seed(around(0.5 + beyond, 0.02), **own, step=300).assign(log_growth_at_large=0.5)
+        # Neither other steps nor other distances count.
+        parts += [rows, rows.assign(step=10, log_growth_at_large=9.0), rows.assign(epsilon=0.1, value=-9.0)]
+    return {"twins": table(*parts, value="log_growth").assign(equal=False)}
+
+
+def equal_weights_stay_together(p, verdict):
+    parts, line = [], p["less_than"]
+    for index, name in enumerate(p["architectures"]):
+        ends = {"supported": line / 2, "refuted": 2 * line, "inconclusive": line}[verdict] if index else line / 2
+        own = TWINS | {"architecture": name, "second_filter": "twin", "bias_gap": p["bias_gap"]}
+        rows = by_seed(around(ends, line / 20), **own, step=300)
+        parts += [rows, rows.assign(step=10, value=9.0), rows.assign(bias_gap=0.0, value=9.0)]
+    return {"twins": table(*parts, value="kernel_distance")}
 
 
 def twins_separate(p, verdict):
@@ -208,7 +234,7 @@ def twins_separate(p, verdict):
 def losses(p, difference, spread):
     """A claim's networks; the loss with twins differs from that with the other kind of second filter."""
     [(architecture, counts)] = p["networks"].items()
-    own = {"architecture": architecture, "activation": "relu", "twins_equal": None}
+    own = {"architecture": architecture, "activation": "relu", "twins_equal": None, "epsilon": 0.0}
     parts = []
     for filters in counts:
         base = around(0.3, 0.01)
@@ -228,6 +254,17 @@ def same_loss(p, verdict):
 
 def larger_loss(p, verdict):
     return losses(p, {"supported": 0.1, "refuted": -0.1, "inconclusive": MARGINS.loss}[verdict], 0.02)
+
+
+def duplicates_do_not_last(p, verdict):
+    line = p["apart"]
+    end = {"supported": 3 * line, "refuted": line / 3, "inconclusive": line}[verdict]
+    own = {"architecture": p["architecture"], "activation": "relu", "filters": 16}
+    parts = [
+        by_seed(around(distance, line / 10), **own, second_filter=second, epsilon=epsilon)
+        for second, epsilon, distance in (("own", 0.0, 1.4), ("twin", 0.0, 0.0), ("twin", p["epsilon"], end))
+    ]
+    return {"replanted": table(*parts, value="kernel_distance").assign(train_loss=0.3)}
 
 
 def removals(p, *, near=(0.0, 0.0), other=(0.0, 0.0)):
@@ -265,12 +302,12 @@ def similarity_predicts_cost(p, verdict):
 
 
 def small_weights_align(p, verdict):
-    line = p["near_equal"]
-    small = {"supported": (1 + line) / 2, "refuted": line - 0.2, "inconclusive": line}[verdict]
+    line = p["at_most"]
+    fewest = {"supported": line / 2, "refuted": 2 * line, "inconclusive": line}[verdict]
     parts = [
-        by_seed(around(value, 0.01), architecture=name, filters=16, scale=scale, step=step)
-        for name in ("linear", "relu")
-        for scale, values in ((1.0, (0.2, 0.3)), (0.1, (0.2, 0.5)), (1e-4, (0.2, small)))
-        for step, value in zip((0, 300), values, strict=True)
+        by_seed(around(value, 0.2), architecture=name, filters=16, scale=scale, step=step)
+        for name in p["architectures"]
+        for scale, values in ((1.0, (16, 16, 15)), (0.1, (16, 10, 12)), (1e-4, (16, fewest, 12)))
+        for step, value in zip((0, 30, 300), values, strict=True)
     ]
-    return {"condensation": table(*parts, value="mean_cosine").assign(isotropic_mean_cosine=0.16)}
+    return {"condensation": table(*parts, value="directions")}

@@ -127,6 +127,7 @@ def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.Data
 
 def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     condensation = _networks(["linear", "relu", "tanh"], (16,), seeds, scale=[1.0, 0.01, 1e-4], step=[0, 1, 10, 300])
+    replanted = _networks(["relu_5x5"], (16,), seeds, second_filter=["own", "twin", "twin"])
     controls = _networks(["trained", "frozen", "shuffled"], (8, 32), seeds)
     merging = _networks(["question", "relu_5x5"], (2, 16), seeds, filters_kept=[1, 2, 3])
     exact = (merging["architecture"] == "question") & (merging["filters_kept"] > 1)
@@ -138,7 +139,7 @@ def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame
     return {
         "optimum": pd.DataFrame({"validation_accuracy": [0.91, 0.93], "test_accuracy": [0.9, 0.92]}),
         "condensation": condensation.assign(
-            mean_cosine=np.clip(0.2 - 0.1 * np.log10(condensation["scale"]), 0, 1), isotropic_mean_cosine=0.16
+            directions=np.clip(16 + 4 * np.log10(condensation["scale"]), 1, 16), mean_similarity=0.16
         ),
         "controls": controls.assign(
             test_accuracy=controls["architecture"].map({"trained": 0.98, "frozen": 0.95, "shuffled": 0.1}),
@@ -151,12 +152,21 @@ def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame
             learning_rate=0.1,
             dropout=0.0,
             second_filter="twin",
+            bias_gap=0.0,
+            pair="0 and 1",
+            kernel_distance=apart,
+            log_growth=np.where(twins["epsilon"] > 0, 0.2 * np.log1p(twins["step"]), np.nan),
+            log_growth_at_large=0.1 * np.log1p(twins["step"]),
             separation=apart,
             outgoing_separation=apart - twins["epsilon"],
             bound=twins["epsilon"] * np.exp(grows * twins["step"]) * (1 + twins["step"]) ** 0.3,
             equal=(twins["epsilon"] == 0) & ((twins["step"] == 0) | ~twins["architecture"].str.endswith("dropout")),
         ),
-        "one_fewer": one_fewer.assign(train_loss=rng.uniform(0.1, 0.2, len(one_fewer))),
+        "one_fewer": one_fewer.assign(train_loss=rng.uniform(0.1, 0.2, len(one_fewer)), epsilon=0.0),
+        "replanted": replanted.assign(
+            train_loss=rng.uniform(0.1, 0.2, len(replanted)),
+            epsilon=np.where(replanted.duplicated(), 0.1, 0.0),
+        ),
         "removal": removal.assign(
             nearest_cosine=rng.uniform(size=len(removal)),
             loss_increase=rng.exponential(size=len(removal)),

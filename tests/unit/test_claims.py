@@ -170,7 +170,7 @@ def test_a_study_without_tables_leaves_every_claim_open():
 def test_a_missing_condition_leaves_a_claim_open_and_is_named(name):
     tables = evidence_for(name)
     replaced = {"architecture": "other", "stage": "initial", "activation": "sigmoid", "never_active": True} | {
-        "small_weights_align": {"isotropic_mean_cosine": 1.0},  # All kernels are on one line.
+        "small_weights_align": {"scale": 1.0},
         "twins_stay_equal": {"second_filter": "own"},
     }.get(CLAIMS.claims[name].test, {})
     for key, rows in tables.items():
@@ -273,8 +273,11 @@ def test_the_range_of_accuracy_is_not_rounded():
 
 def test_every_optimizer_of_the_claim_must_have_trained_twins():
     rows = evidence_for("nothing_prevents_it")["twins"]
-    row = verdict_of("nothing_prevents_it", {"twins": rows[rows["momentum"] == 0]})
+    planted = evidence_for("nothing_prevents_it")["planted"]
+    row = verdict_of("nothing_prevents_it", {"twins": rows[rows["momentum"] == 0], "planted": planted})
     assert "no twins were trained with momentum in twins.csv" in row["finding"]
+    row = verdict_of("nothing_prevents_it", {"twins": rows, "planted": planted.assign(implementation="stacked")})
+    assert "no twins were planted in plain Keras" in row["finding"]
 
 
 def test_losses_pair_by_seed_and_say_nothing_about_twins_that_did_not_stay_equal():
@@ -336,7 +339,7 @@ def test_networks_of_one_seed_count_once():
 def test_alignment_must_come_from_the_small_weights():
     name = "small_weights_make_equal_filters"
     rows = evidence_for(name)["condensation"]
-    rows.loc[(rows["scale"] == 1.0) & (rows["step"] == 300), "mean_cosine"] = 0.99
+    rows.loc[(rows["scale"] == 1.0) & (rows["step"] == 30), "directions"] = 1.0
     assert verdict_of(name, {"condensation": rows})["verdict"] == "refuted"
 
 

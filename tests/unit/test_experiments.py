@@ -47,11 +47,28 @@ def test_a_twin_row_holds_the_run_its_training_and_the_distance_of_its_first_two
     first, last = twin_rows(chunk)
     run = {"dataset": "mnist", "architecture": "tanh_sgd", "filters": 3, "seed": 6, "activation": "tanh"}
     run |= {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.5, "dropout": 0.25}
-    run |= {"second_filter": "twin", "epsilon": 0.001}
+    run |= {"implementation": "stacked", "second_filter": "twin", "epsilon": 0.001, "bias_gap": 0.0, "pair": "0 and 1"}
+    run |= {"log_growth": math.nan, "log_growth_at_large": math.nan}  # They start equal, and there is one other.
     at_start = {"step": 0, "separation": 0, "outgoing_separation": 0, "equal": True, "cosine": 1, "bound": 0}
-    assert first == run | at_start
+    at_start |= {"distance": 0, "relative_distance": 0, "kernel_distance": 0}
+    assert first == pytest.approx(run | at_start, nan_ok=True)
     at_end = {"step": 40, "separation": 13, "outgoing_separation": 84, "equal": False, "cosine": 0, "bound": 0}
-    assert last == run | at_end
+    at_end |= {"distance": 85, "relative_distance": 85 * math.sqrt(2) / 13, "kernel_distance": math.sqrt(2)}
+    assert last == pytest.approx(run | at_end, nan_ok=True)
+
+
+def test_growth_is_of_the_pair_and_at_large_of_all_pairs_of_others(make_chunk):
+    initial = stack([[1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 2], [0, 0, 3]])
+    # The pair of places 0 and -1 gets twice as far apart; others are the filters of places 1, 2 and 3.
+    trained = stack([[2, 0, 0], [0, 0, 0], [0, 4, 0], [0, 0, 8], [0, 0, 6]])
+    chunk = make_chunk(trained, initial=initial, starts=[TWIN | {"pair": [0, -1], "epsilon": 0.1}], steps=(0, 9))
+    first, last = twin_rows(chunk)
+    assert (first["log_growth"], first["log_growth_at_large"]) == (0, 0)
+    assert last["pair"] == "0 and -1"
+    assert last["log_growth"] == pytest.approx(math.log(2))
+    assert last["log_growth_at_large"] == pytest.approx(math.log(4))
+    together = twin_rows(make_chunk(np.zeros_like(initial), initial=initial, starts=[TWIN]))[-1]
+    assert math.isnan(together["log_growth"])
 
 
 def test_twins_cosine_counts_the_bias_and_has_no_value_for_a_zero_filter(make_chunk):
@@ -142,31 +159,45 @@ def test_a_condensation_row_holds_the_run_and_how_alike_its_kernels_are(make_chu
         starts=[{"scale": 0.01}],
         steps=(0, 40),
     )
-    first, last = condensation_rows(chunk)
+    first, last = condensation_rows(chunk, 0.95)
     run = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 6, "activation": "linear"}
-    run |= {"scale": 0.01, "isotropic_mean_cosine": pytest.approx(1 / 2)}  # uniform on [0, 1] in three dimensions
-    at_start = {"step": 0, "mean_cosine": pytest.approx(2 * ROOT / 6), "live_filters": 4}
-    assert first == run | at_start | {
-        "mean_nearest_cosine": pytest.approx(3 * ROOT / 4),
-        "train_loss": pytest.approx(math.nan, nan_ok=True),
-    }
-    at_end = {"step": 40, "mean_cosine": pytest.approx(1 / 3), "live_filters": 3}
-    assert last == run | at_end | {"mean_nearest_cosine": pytest.approx(2 / 3), "train_loss": 0.25}
+    run |= {"scale": 0.01, "isotropic_similarity": pytest.approx(1 / 2)}  # uniform on [0, 1] in three dimensions
+    at_start = {"step": 0, "directions": 4, "live_filters": 4}
+    at_start |= dict.fromkeys(("mean_similarity", "kernel_similarity"), pytest.approx(2 * ROOT / 6))
+    assert first == run | at_start
+    at_end = {"step": 40, "directions": 2, "live_filters": 3}
+    at_end |= dict.fromkeys(("mean_similarity", "kernel_similarity"), pytest.approx(1 / 3))
+    assert last == run | at_end
+
+
+@pytest.mark.parametrize(
+    ("activation", "directions", "similarity", "of_kernels", "chance"),
+    [("linear", 1, 1, 1, 1 / 2), ("relu", 3, -1 / 3, -1 / 3, 0), ("tanh", 2, 2 / 3 * ROOT + 1 / 3, 1, 1 / 2)],
+)
+def test_directions_are_counted_under_each_activations_own_equivalence(
+    make_chunk, activation, directions, similarity, of_kernels, chance
+):
+    """Three filters on one line, of which the second points the other way and the third has a bias of its length."""
+    chunk = make_chunk(stack([[1, 0, 0], [-2, 0, 0], [1, 0, 0]]), [[0, 0, 1]], activation=activation)
+    row = condensation_rows(chunk, 0.95)[-1]
+    assert row["directions"] == directions
+    found = [row["mean_similarity"], row["kernel_similarity"], row["isotropic_similarity"]]
+    assert found == pytest.approx([similarity, of_kernels, chance])
 
 
 @pytest.mark.parametrize(("shape", "chance"), [((3, 1), 1 / 2), ((1, 1), 1), ((1, 2), 2 / math.pi)])
 def test_chance_is_that_of_the_kernels_own_dimension(make_chunk, shape, chance):
-    (first, *_) = condensation_rows(make_chunk(np.random.default_rng(1).normal(size=(1, *shape, 400))))
-    assert first["isotropic_mean_cosine"] == pytest.approx(chance, rel=1e-9)
-    assert first["mean_cosine"] == pytest.approx(chance, rel=0.1)
+    (first, *_) = condensation_rows(make_chunk(np.random.default_rng(1).normal(size=(1, *shape, 400))), 0.95)
+    assert first["isotropic_similarity"] == pytest.approx(chance, rel=1e-9)
+    assert first["kernel_similarity"] == pytest.approx(chance, rel=0.1)
 
 
 @pytest.mark.parametrize(("kernels", "live"), [([[1, 0, 0]], 1), ([[1, 0, 0], [0, 0, 0]], 1), ([[0, 0, 0]] * 2, 0)])
 def test_less_than_two_live_filters_are_not_alike(make_chunk, kernels, live):
     with warnings.catch_warnings(action="error"):
-        rows = condensation_rows(make_chunk(stack(kernels)))
-    assert column(rows, "live_filters") == [live] * 3
-    assert np.isnan([column(rows, "mean_cosine"), column(rows, "mean_nearest_cosine")]).all()
+        rows = condensation_rows(make_chunk(stack(kernels)), 0.95)
+    assert column(rows, "live_filters") == column(rows, "directions") == [live] * 3
+    assert np.isnan([column(rows, "mean_similarity"), column(rows, "kernel_similarity")]).all()
 
 
 def test_a_row_of_one_fewer_says_what_the_second_filter_was_and_how_the_network_does(make_chunk):
@@ -175,7 +206,8 @@ def test_a_row_of_one_fewer_says_what_the_second_filter_was_and_how_the_network_
     rows = one_fewer_rows(chunk)
     run = {"dataset": "mnist", "architecture": "relu", "filters": 2, "seed": 0, "activation": "relu"}
     scores = {"train_loss": 1.25, "test_loss": 1.75, "test_accuracy": 16 / 20}
-    assert rows[1] == run | {"second_filter": "twin", "twins_equal": True} | scores
+    twins = {"second_filter": "twin", "epsilon": 0.0, "twins_equal": True, "kernel_distance": 0}
+    assert rows[1] == run | twins | scores
     assert column(rows, "second_filter") == ["own", "twin", "silent"] * 2
     assert column(rows, "train_loss") == [0.25, 1.25, 2.25, 3.25, 4.25, 5.25]
     assert column(rows, "twins_equal") == [None, True, None] * 2

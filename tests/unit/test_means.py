@@ -67,12 +67,18 @@ def test_means_of_redundancy_stand_beside_their_nulls():
 
 
 def test_losses_are_compared_within_seeds():
-    table = rows_of(second_filter=["own", "twin", "silent"], train_loss=uniform)
+    table = rows_of(second_filter=["own", "twin", "silent"], train_loss=uniform, epsilon=0.0)
     losses = table.pivot_table(index="seed", columns="second_filter", values="train_loss")
     for other in ("own", "silent"):
         row = mean_of(means_of("one_fewer", table), comparison=f"twin - {other}")
         interval = seed_interval(losses["twin"] - losses[other])
         assert row[["mean", "low"]].tolist() == pytest.approx([interval.estimate, interval.low])
+    near = table[table["second_filter"] == "twin"].assign(epsilon=0.1, train_loss=lambda rows: rows["train_loss"] + 1)
+    without_silent = pd.concat([table[table["second_filter"] != "silent"], near])
+    means = means_of("replanted", without_silent)
+    exact, later = (mean_of(means, epsilon=gap, comparison="twin - own")["mean"] for gap in (0.0, 0.1))
+    assert later == pytest.approx(exact + 1)
+    assert set(means["comparison"]) == {"twin - own"}
 
 
 def test_times_are_compared_within_rounds():
@@ -93,15 +99,18 @@ def test_retrained_accuracy_is_compared_with_no_deletion():
     assert row["mean"] == pytest.approx((by_share[0.5] - by_share[0.0]).mean())
 
 
-def test_twins_are_counted_and_near_twins_grow_from_where_they_started():
+def test_twins_are_counted_and_near_twins_grow_beyond_other_filters():
     names = {"optimizer": "sgd", "learning_rate": 0.1, "dropout": 0.0, "second_filter": "twin"}
-    table = rows_of(epsilon=[0.0, 0.1], step=[0, 10], separation=uniform, **names)
+    names |= {"bias_gap": 0.0, "pair": "0 and 1", "kernel_distance": 0.1}
+    table = rows_of(epsilon=[0.0, 0.1], step=[0, 10], log_growth=uniform, log_growth_at_large=uniform, **names)
     table["equal"] = (table["epsilon"] == 0) & ((table["step"] == 0) | (table["seed"] > 0))
+    table.loc[table["epsilon"] == 0, "log_growth"] = np.nan
     means = means_of("twins", table)
     assert mean_of(means, epsilon=0.0, step=10, measure="equal")["mean"] == 3 / 4
-    assert np.isnan(mean_of(means, epsilon=0.0, step=10, measure="growth")["mean"])
-    near = table[table["epsilon"] > 0].pivot_table(index="seed", columns="step", values="separation")
-    assert mean_of(means, epsilon=0.1, step=10, measure="growth")["mean"] == pytest.approx((near[10] / near[0]).mean())
+    assert np.isnan(mean_of(means, epsilon=0.0, step=10, measure="log_growth_beyond")["mean"])
+    near = table[(table["epsilon"] > 0) & (table["step"] == 10)]
+    beyond = (near["log_growth"] - near["log_growth_at_large"]).mean()
+    assert mean_of(means, epsilon=0.1, step=10, measure="log_growth_beyond")["mean"] == pytest.approx(beyond)
 
 
 def test_removal_is_ranked_within_networks_by_the_filters_that_fire(tmp_path):

@@ -22,6 +22,7 @@ QUESTION = {
     "steps": 600,
     "filters": [1, 2, 4],
 }
+PLAIN_START = {"after": 0, "scale": 1.0, "second_filter": "own", "pair": [0, 1], "epsilon": 0.0, "bias_gap": 0.0}
 MNIST = {
     "kind": "idx",
     "mirrors": ["https://one.example/", "https://two.example/"],
@@ -177,10 +178,10 @@ def test_a_condition_names_its_architecture_without_the_experiment_and_lists_its
     condition = whole.condition("twins/linear_sgd", 4, 2, 2)
     assert (condition["architecture"], condition["seeds"]) == ("linear_sgd", [2])
     assert condition["starts"] == [
-        {"scale": 0.1, "second_filter": "own", "epsilon": 0.0},
-        {"scale": 1.0, "second_filter": "twin", "epsilon": 1e-3},
+        PLAIN_START | {"scale": 0.1},
+        PLAIN_START | {"second_filter": "twin", "epsilon": 1e-3},
     ]
-    assert whole.condition("question", 4, 0, 1)["starts"] == [{"scale": 1.0, "second_filter": "own", "epsilon": 0.0}]
+    assert whole.condition("question", 4, 0, 1)["starts"] == [PLAIN_START]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +277,22 @@ def test_every_chunk_is_trained_in_one_bundle_and_linear_conditions_that_differ_
     assert {name for name, _ in joint} == {"question", "controls/linear_sgd"}
     conditions = [study.bundle_conditions(bundle) for bundle in bundles]
     assert all(len(part) == len(bundle.families) for part, bundle in zip(conditions, bundles, strict=True))
+
+
+@pytest.mark.parametrize("alone", [{"linear": {"implementation": "keras"}}, {"twins": {"starts": [{"after": 7}]}}])
+def test_networks_that_no_joint_stack_computes_are_trained_alone(alone):
+    families = [family for bundle in with_experiments(**alone).bundles() for family in bundle.families]
+    assert [family for family in families if ("twins/linear_sgd", 2) in family] == [[("twins/linear_sgd", 2)]] * 2
+
+
+def test_training_before_the_starts_takes_time():
+    family, long = [("twins/linear_sgd", 4)], {"steps": 1000}
+    starts = [{}, {"second_filter": "twin"}]
+    two, later = (
+        with_experiments({"starts": [start | {"after": after} for start in starts]}, linear=long) for after in (0, 1000)
+    )
+    bundle = Bundle(0, 2, [family])
+    assert later.training_need(bundle).seconds == pytest.approx(1.5 * two.training_need(bundle).seconds)
 
 
 def test_json_keeps_the_order_of_the_config_and_a_condition_does_not_depend_on_it():

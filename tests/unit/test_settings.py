@@ -241,6 +241,8 @@ def test_what_may_fit_the_images_is_accepted():
         ({"experiments": {"twins": {"starts": [{"second_filter": "twinn"}]}}}, "= 'twinn'; allowed: 'own', 'twin',"),
         ({"experiments": {"twins": {"starts": [{}, {"second_filtr": "twin"}]}}}, "starts.1.second_filtr: unknown key"),
         ({"experiments": {"twins": {"starts": [{}, {"epsilon": 1e-3}]}}}, "epsilon = 0.001; needs second_filter: twin"),
+        ({"experiments": {"twins": {"starts": [{"bias_gap": 0.1}]}}}, "bias_gap = 0.1; needs second_filter: twin"),
+        ({"architectures": {"one": ARCHITECTURE | {"dropout": 0.5, "implementation": "keras"}}}, "has no dropout"),
         ({"datasets": {"digits": {"kind": "embeded"}}}, "must be 'idx' or 'embedded'"),
         ({"datasets": {"digits": {"kind": "idx", "mirrors": []}}}, "datasets.digits.files: missing"),
     ],
@@ -293,6 +295,15 @@ def test_a_second_filter_needs_architectures_of_two_or_more(second):
     assert_mistakes(message, [("experiments.twins.starts = [{}, {", f"'{second}'", "2 or more filters")])
     assert load_settings(with_experiment(architecture={"filters": [1, 4]}, starts=[{"scale": 0.1}]))
     assert load_settings(with_experiment(starts=starts))
+
+
+@pytest.mark.parametrize(("pair", "allowed"), [((-2, -1), True), ((0, -1), True), ((1, 2), False), ((1, -1), False)])
+def test_a_pair_is_of_two_different_filters_of_each_architecture(pair, allowed):
+    config = with_experiment(starts=[{"second_filter": "twin", "pair": pair}])  # of 2 and of 4 filters
+    if allowed:
+        assert load_settings(config)
+    else:
+        assert "a pair of two different filters" in message_of(config)
 
 
 @pytest.mark.parametrize(

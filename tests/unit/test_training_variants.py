@@ -11,11 +11,11 @@ from plain_keras import fit
 from scipy.special import softmax
 from small_networks import condition_of
 
-from filtertwins.experiments.twins import growth_bound
+from filtertwins.experiments.twins import growth_bound, pair_measures
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Architecture, Start
-from filtertwins.training import convolutional, plain_model, train_chunks
+from filtertwins.training import convolutional, fine_tune, plain_model, train_chunks
 from filtertwins.training.convolutional import ConvolutionalStack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.starts import outgoing_separation, start_from
@@ -77,6 +77,33 @@ def test_planted_twins_stay_equal_to_the_bit(digits, activation, changes, filter
     assert (twins_distance(chunk) == 0).all()
     assert (chunk.outgoing_separation == 0).all()
     assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("activation", "optimizer"), [("linear", "sgd"), ("relu", "adam")])
+def test_plain_keras_trains_as_the_stacks_do_and_parts_twins_by_rounding_at_most(digits, activation, optimizer):
+    starts = (TWIN, Start(second_filter="twin", pair=(-2, -1)))
+    ours, keras_own = (
+        train(digits, architecture(activation=activation, implementation=own, **OPTIMIZERS[optimizer]), (0, 3), starts)
+        for own in ("stacked", "keras")
+    )
+    for name, value in vars(ours.parameters).items():
+        np.testing.assert_allclose(getattr(keras_own.parameters, name), value, atol=3e-5, err_msg=name)
+    np.testing.assert_allclose(keras_own.scores.losses, ours.scores.losses, atol=1e-4)
+    for chunk in (ours, keras_own):
+        apart = [pair_measures(chunk, index)["relative_distance"] for index in range(4)]
+        assert np.max(apart) < 1e-5
+        assert (chunk.snapshot_kernels[-1, 0] != chunk.snapshot_kernels[0, 0]).any()
+
+
+def test_a_start_after_some_steps_is_of_the_trained_network_which_then_sees_other_batches(digits):
+    setting = architecture(activation="relu")
+    starts = (Start(after=30), Start(after=30, second_filter="twin"))
+    chunk, before = train(digits, setting, (2, 5), starts, (0, 3)), train(digits, setting, (2, 5))
+    own, twins = chunk.snapshot_kernels[0, [0, 2]], chunk.snapshot_kernels[0, [1, 3]]
+    np.testing.assert_allclose(own, before.parameters.kernels, atol=3e-5)
+    np.testing.assert_allclose(twins[..., 1], own[..., 0] / np.sqrt(2), rtol=1e-6)
+    _, after = fine_tune(digits, setting, before.parameters, (2, 5), 3, "test", report=lambda line: None)
+    np.testing.assert_allclose(chunk.scores.losses[1:, [0, 2]], after.losses, atol=1e-4)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -258,6 +285,16 @@ def test_only_the_second_filter_is_planted_and_twins_together_do_what_the_first_
     np.testing.assert_array_equal(half.head, drawn.head)
     first, second = drawn.head.reshape(-1, 4, 10).astype(float).transpose(1, 0, 2)[:2]
     np.testing.assert_allclose(outgoing_separation(half), [np.linalg.norm(first - second)])
+
+
+def test_a_pair_at_other_places_is_planted_there_alone_with_biases_apart(drawn):
+    planted = start_from(drawn, Start(second_filter="twin", pair=(-1, 1), bias_gap=0.5), seed=3)
+    np.testing.assert_array_equal(planted.kernels[..., [0, 2]], drawn.kernels[..., [0, 2]])
+    for place, gap in ((3, 0.5), (1, -0.5)):
+        np.testing.assert_allclose(planted.kernels[..., place], drawn.kernels[..., 3] / np.sqrt(2), rtol=1e-6)
+        np.testing.assert_allclose(planted.biases[0, place], drawn.biases[0, 3] / np.sqrt(2) + gap, rtol=1e-6)
+    assert outgoing_separation(planted, [(-1, 1)]).tolist() == [0.0]
+    assert outgoing_separation(planted)[0] > 0
 
 
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-1])

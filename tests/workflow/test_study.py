@@ -15,6 +15,8 @@ CONDITIONS = {("question", 1), ("question", 2), ("question", 3), ("relu_5x5", 2)
 OF_EXPERIMENTS = {
     ("twins/linear_sgd", 2),
     ("twins/relu_dropout", 2),
+    ("planted/linear_keras", 2),
+    ("replanted/relu_5x5", 2),
     ("condensation/linear", 3),
     ("kernel_shapes/linear_5x5", 2),
     ("one_fewer/relu_momentum", 2),
@@ -40,6 +42,8 @@ ROWS = {  # of each table: its key, and how many rows it has
     "optimum": (["penalty"], 3),
     "equivalence": (["architecture", "filters", "other_filters"], 3),
     "twins": ([*RUN, "epsilon", "step"], 2 * SEEDS * 2 * SNAPSHOTS),
+    "planted": ([*RUN, "step"], SEEDS * SNAPSHOTS),
+    "replanted": ([*RUN, "second_filter"], SEEDS * 2),
     "condensation": ([*RUN, "scale", "step"], SEEDS * 2 * SNAPSHOTS),
     "kernel_shapes": ([*RUN, "stage"], SEEDS * STAGES),
     "one_fewer": ([*RUN, "second_filter"], SEEDS * 3),

@@ -24,7 +24,7 @@ ARGUMENT = {
         "twins": (["twins_means"], []),
         "twins_bound": (["twins"], []),
         "condensation": (["condensation_means"], []),
-        "one_fewer": (["one_fewer_means"], []),
+        "one_fewer": (["one_fewer_means"], ["replanted_means"]),
     },
     "5 What redundant filters are worth": {
         "lossless_merge": (["merging"], []),

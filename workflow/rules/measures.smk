@@ -11,10 +11,13 @@ REDUNDANCY = [  # the tables about redundancy, of the study's own networks and o
         "kernel_shapes_functional",
     ],
 ]
+OPTIONS = {"condensation": {"threshold": THRESHOLD}}  # of these functions
 ROWS = {  # of experiments with networks of their own, what makes the rows of a chunk
     "twins": "experiments.twins.twin_rows",
+    "planted": "experiments.twins.twin_rows",
     "condensation": "experiments.condensation.condensation_rows",
     "one_fewer": "experiments.one_fewer.one_fewer_rows",
+    "replanted": "experiments.one_fewer.one_fewer_rows",
 }
 
 
@@ -42,7 +45,7 @@ collected = [
         "kernels", plan.gallery(), "tables.runs.kernel_rows", seed=settings.gallery_seed
     ),
     *(
-        rows_of(name, plan.experiment(name), function)
+        rows_of(name, plan.experiment(name), function, **OPTIONS.get(name, {}))
         for name, function in ROWS.items()
         if name in plan.experiments
     ),

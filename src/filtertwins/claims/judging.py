@@ -48,11 +48,15 @@ _FORMATS = {
     "share": ".1%",
     "points of filters": "+z.1%",
     "ratio": ".2f",
+    "log ratio": "+.2f",
+    "share of length": ".2g",
+    "directions": ".1f",
 }
 """How an effect is shown, by its unit. Accuracies and shares, such as those of seeds and of pairs, are in [0, 1]."""
 
 _MARGINS = {"points of accuracy": "accuracy", "nats": "loss", "ratio": "ratio", "pairs": "ratio"}
-_MARGINS |= {"points of filters": "share", "cosine": "cosine", "change of cosine": "cosine", "correlation": "correlation", "share": "share"}
+_MARGINS |= {"cosine": "cosine", "change of cosine": "cosine", "correlation": "correlation"}
+_MARGINS |= {"share": "share", "points of filters": "share", "log ratio": "ratio"}
 """The smallest effect of interest of a unit, by its name among the margins."""
 
 MOST = 0.5

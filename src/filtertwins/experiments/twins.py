@@ -3,43 +3,77 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from filtertwins.measures.redundancy import Floats
+from filtertwins.measures.redundancy import Floats, Numbers
 from filtertwins.names import Row
 from filtertwins.networks.rows import run_names
 from filtertwins.networks.weights import Chunk
 
-_SETTINGS = ("activation", "optimizer", "learning_rate", "momentum", "weight_decay", "dropout")
+_SETTINGS = ("implementation", "activation", "optimizer", "learning_rate", "momentum", "weight_decay", "dropout")
+_START = ("second_filter", "epsilon", "bias_gap")
 
 
 def twin_rows(chunk: Chunk) -> list[Row]:
-    """``twins.csv``: one row a network and recorded step, about its first two filters.
+    """``twins.csv`` and ``planted.csv``: one row a network and recorded step, about the pair of filters of its start.
 
-    ``separation`` is the Euclidean distance of their kernels with biases, ``outgoing_separation`` that of their dense
-    weights, and ``equal`` says whether all of these are the same to the last bit. ``bound`` is the largest distance of
-    all weights, √(separation² + outgoing_separation²), that :func:`growth_bound` allows.
+    See :func:`pair_measures`. ``bound`` is the largest distance of all weights, √(separation² + outgoing_separation²),
+    that :func:`growth_bound` allows.
     """
     model = {name: chunk.condition["model"][name] for name in _SETTINGS}
-    first, second = _first_two(chunk)  # (snapshot, network, entry)
-    separation = np.linalg.norm(first - second, axis=2)  # (snapshot, network)
-    cosine = _cosine(first, second)
-    distance = np.hypot(separation, chunk.outgoing_separation)
-    bound = growth_bound(chunk, distance[0])
+    measures = [pair_measures(chunk, index) for index in range(len(chunk.seeds))]
+    bound = growth_bound(chunk, np.array([own["distance"][0] for own in measures]))
     rows = []
-    for index, run in enumerate(run_names(chunk)):
+    for index, (run, own) in enumerate(zip(run_names(chunk), measures, strict=True)):
         start = chunk.condition["starts"][chunk.starts[index]]
+        names = run | model | {name: start[name] for name in _START} | {"pair": "{} and {}".format(*start["pair"])}
         rows += [
-            run
-            | model
-            | {"second_filter": start["second_filter"], "epsilon": start["epsilon"], "step": step}
-            | {"separation": separation[place, index]}
-            | {"outgoing_separation": chunk.outgoing_separation[place, index]}
-            | {"equal": bool(distance[place, index] == 0), "cosine": cosine[place, index]}
+            names
+            | {"step": step}
+            | {name: values[place].item() for name, values in own.items()}
             | {"bound": bound[place, index]}
             for place, step in enumerate(chunk.snapshot_steps.tolist())
         ]
     return rows
+
+
+def pair_measures(chunk: Chunk, index: int) -> dict[str, Numbers]:
+    """How far apart the two filters of one network's start are, at each recorded step: ``(snapshot,)`` each.
+
+    ``separation`` is the Euclidean distance of their kernels with biases, ``outgoing_separation`` that of their dense
+    weights, ``distance`` that of all of these, and ``equal`` whether they are the same to the last bit.
+    ``relative_distance`` is ``distance``, and ``kernel_distance`` that of the kernels alone, as a share of the kernels'
+    length: the root mean square of both, with biases and without. ``cosine`` is of the kernels with biases.
+
+    ``log_growth`` is the logarithm of how many times as large ``separation`` is as at the start, a finite-time
+    transversal Lyapunov exponent (Pikovsky & Politi 2016, Lyapunov Exponents, Cambridge) times the steps.
+    ``log_growth_at_large`` is its mean over all pairs of the network's other filters, which share nothing but training.
+
+    A network of a single filter, filters without length, and twins that start equal leave values missing.
+    """
+    kernels = chunk.snapshot_kernels[:, index].astype(np.float64)
+    filters = kernels.shape[-1]
+    weights = kernels.reshape(len(kernels), -1, filters)
+    weights = np.concatenate([weights, chunk.snapshot_biases[:, index, None]], axis=1)  # (snapshot, entry, filter)
+    places = [place % filters for place in chunk.condition["starts"][chunk.starts[index]]["pair"]]
+    two = weights[..., places] if len({*places}) > 1 else np.full((*weights.shape[:2], 2), np.nan)
+    first, second = two[..., 0], two[..., 1]  # (snapshot, entry)
+    separation, outgoing = np.linalg.norm(first - second, axis=1), chunk.outgoing_separation[:, index]
+    distance, length = np.hypot(separation, outgoing), _length(two)
+    others = np.delete(weights, places, axis=2)
+    one, other = np.triu_indices(others.shape[2], 1)
+    at_large = _log_growth(np.linalg.norm(others[..., one] - others[..., other], axis=1))  # (snapshot, pair)
+    alone = not at_large.shape[1]
+    return {
+        "separation": separation,
+        "outgoing_separation": outgoing,
+        "distance": distance,
+        "equal": distance == 0,
+        "relative_distance": _ratio(distance, length),
+        "kernel_distance": _ratio(np.linalg.norm((first - second)[:, :-1], axis=1), _length(two[:, :-1])),
+        "cosine": np.clip(_ratio((first * second).sum(axis=1), np.linalg.norm(two, axis=1).prod(axis=1)), -1.0, 1.0),
+        "log_growth": _log_growth(separation),
+        "log_growth_at_large": np.full(len(at_large), np.nan) if alone else at_large.mean(axis=1),
+    }
 
 
 def growth_bound(chunk: Chunk, distance: Floats) -> Floats:
@@ -68,18 +102,17 @@ def growth_bound(chunk: Chunk, distance: Floats) -> Floats:
     return np.asarray(bound[chunk.snapshot_steps])
 
 
-def _first_two(chunk: Chunk) -> tuple[Floats, Floats]:
-    """The first two filters, (snapshot, network, kernel element and bias) each; an only filter has a missing second."""
-    kernels = chunk.snapshot_kernels.astype(np.float64)
-    flat = kernels.reshape(*kernels.shape[:2], -1, kernels.shape[-1])
-    weights = np.concatenate([flat, chunk.snapshot_biases[:, :, None, :]], axis=2)
-    first = weights[..., 0]
-    return first, weights[..., 1] if weights.shape[-1] > 1 else np.full_like(first, np.nan)
+def _log_growth(distances: Floats) -> Floats:
+    """The logarithm of distances (snapshot, ...) as multiples of the first; missing where one of the two is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithms = np.log(distances / distances[0])
+    return np.asarray(np.where(np.isfinite(logarithms), logarithms, np.nan))
 
 
-def _cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> Floats:
-    """The cosine over the last axis, missing where a vector is zero or missing."""
-    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    products = (first * second).sum(axis=-1)
-    cosines = np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0)
-    return np.asarray(np.clip(cosines, -1.0, 1.0))
+def _length(two: Floats) -> Floats:
+    """The root mean square of the lengths of two vectors, (snapshot, entry, filter): (snapshot,)."""
+    return np.asarray(np.sqrt((two**2).sum(axis=(1, 2)) / 2))
+
+
+def _ratio(values: Floats, lengths: Floats) -> Floats:
+    return np.asarray(np.divide(values, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0))

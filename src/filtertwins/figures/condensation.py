@@ -1,4 +1,4 @@
-"""How filters align early in training, by the scale of the initial weights."""
+"""In how many directions filters point early in training, by the scale of the initial weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from filtertwins.figures.style import Look, label_panel, nothing_to_draw, panels
 
 @style()
 def draw(condensation_means: pd.DataFrame, *, look: Look) -> Figure:
-    """Draw a heat map of the mean absolute cosine between filters, a panel for each of up to four architectures.
+    """Draw a heat map of the number of directions of filters, a panel for each of up to four architectures.
 
     Args:
-        condensation_means: means over seeds by scale and step, and what random directions give.
+        condensation_means: means over seeds by scale and step.
         look: how architectures are ordered; a panel is named after its activation where that tells all apart.
     """
-    rows = measured(condensation_means, "mean_cosine")
+    rows = measured(condensation_means, "directions")
+    rows, most = rows[rows["filters"] > 1], rows["filters"].max()
     if rows.empty:
         return nothing_to_draw("No network has two filters to compare.")
     names = look.order(rows["architecture"])[:4]
@@ -27,7 +28,7 @@ def draw(condensation_means: pd.DataFrame, *, look: Look) -> Figure:
     for index, (name, panel) in enumerate(zip(names, axes, strict=True)):
         own = rows[rows["architecture"] == name]
         table = own.pivot_table(index="scale", columns="step", values="mean").sort_index(ascending=False)
-        sns.heatmap(table, vmin=0, vmax=1, cmap="viridis", cbar=False, ax=panel)
+        sns.heatmap(table, vmin=1, vmax=most, cmap="viridis_r", cbar=False, ax=panel)
         steps = list(table.columns)
         named = sorted({0, len(steps) // 3, 2 * len(steps) // 3, len(steps) - 1})
         panel.set_xticks([place + 0.5 for place in named], [f"{steps[place]:,}" for place in named], rotation=0)
@@ -36,10 +37,8 @@ def draw(condensation_means: pd.DataFrame, *, look: Look) -> Figure:
         title = activation[name] if activation.is_unique else look.label(name)
         label_panel(panel, index, "no activation" if title == "linear" else readable(title))
     bar = figure.colorbar(axes[0].collections[0], ax=axes, pad=0.015, aspect=15)
-    chance = measured(condensation_means, "isotropic_mean_cosine")["mean"].mean()
-    if pd.notna(chance):
-        bar.ax.axhline(chance, color="white", linewidth=1.2)
-        bar.set_ticks([chance, 0.5, 1], labels=["chance", "0.5", "1"])
+    bar.set_ticks([1, most])
+    bar.ax.invert_yaxis()
     bar.outline.set_visible(False)
-    bar.set_label("Mean |cosine|\nof two filters")
+    bar.set_label("Directions of\nthe filters")
     return figure

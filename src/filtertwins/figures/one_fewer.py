@@ -18,17 +18,22 @@ _COMPARISONS = {
 
 
 @style()
-def draw(one_fewer_means: pd.DataFrame, *, look: Look) -> Figure:
+def draw(one_fewer_means: pd.DataFrame, replanted_means: pd.DataFrame | None = None, *, look: Look) -> Figure:
     """Draw by how much the training loss with twins differs from that without, paired by seed.
 
     Args:
         one_fewer_means: means over seeds of the differences, for both comparisons.
+        replanted_means: the same of exact and near twins that were planted in trained networks, and these trained on.
         look: how series are named and drawn; its margin of loss is the grey band.
     """
-    means = measured(one_fewer_means, "train_loss_difference")
+    planted = one_fewer_means.iloc[:0] if replanted_means is None else replanted_means.assign(later=", trained")
+    means = measured(pd.concat([one_fewer_means.assign(later=""), planted]), "train_loss_difference")
     names = look.order(means["architecture"])
-    means["row"] = means["architecture"].map(look.label) + ", k = " + means["filters"].astype(str)
-    order = means.assign(place=means["architecture"].map(names.index)).sort_values(["place", "filters"])
+    near = means["epsilon"].gt(0).map({True: ", near twins", False: ""})
+    means["row"] = (
+        means["architecture"].map(look.label) + ", k = " + means["filters"].astype(str) + means["later"] + near
+    )
+    order = means.assign(place=means["architecture"].map(names.index)).sort_values(["place", "filters", "epsilon"])
     rows = list(dict.fromkeys(order["row"]))
     figure, both = panels(2, 0.9 + 0.24 * max(3, len(rows)), sharex=True, sharey=True)
     for index, (comparison, (words, title)) in enumerate(_COMPARISONS.items()):

@@ -1,9 +1,10 @@
-"""Do filters that start equal stay equal, and how fast do nearly equal ones part?"""
+"""Do filters that start equal stay equal, and do nearly equal ones part?"""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -13,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 
-from filtertwins.figures.axes import steps_axis
-from filtertwins.figures.series import draw_lines, measured, near_twins, with_ends
+from filtertwins.figures.series import draw_points, measured, near_twins, with_ends
 from filtertwins.figures.style import (
     NULL_COLOR,
+    REFERENCE_COLOR,
     Look,
     label_panel,
     legend_above,
@@ -29,43 +30,43 @@ from filtertwins.figures.style import (
 _EQUAL, _APART = "0.25", "0.93"
 _MOST_ACTIVATIONS = 2
 _MOST_STEP_NUMBERS = 8
+_NEAR = {  # of each measure its words, colour and marker
+    "log_growth": ("near twins", REFERENCE_COLOR, "o"),
+    "log_growth_at_large": ("other filters of their network", NULL_COLOR, "D"),
+}
 
 
 @style()
 def draw(twins_means: pd.DataFrame, *, look: Look) -> Figure:
-    """Draw which planted twins are still equal, step by step, and how far near twins have parted.
+    """Draw which planted twins are still equal, step by step, and how far near twins part in the end.
 
     Args:
-        twins_means: means over networks of whether twins are equal, and of how much farther apart near twins are.
+        twins_means: means over networks of whether twins are equal, and of the logarithm of how many times as far apart
+            near twins are as at the start, and other filters.
         look: how series are named and drawn.
     """
-    rows = twins_means[twins_means["second_filter"] == "twin"]
+    rows = twins_means[(twins_means["second_filter"] == "twin") & (twins_means["bias_gap"] == 0)]
     rows = rows[rows["filters"] == rows.groupby("architecture")["filters"].transform("max")]
     activations = list(dict.fromkeys(rows["activation"]))[:_MOST_ACTIVATIONS]
     rows = rows[rows["activation"].isin(activations)]
+    rows = rows.assign(training=rows["architecture"].map(_trainings(rows, look)))
     equal = measured(rows[rows["epsilon"] == 0], "equal")
-    near = measured(near_twins(rows), "growth")
+    near = near_twins(rows[rows["step"] == rows.groupby("architecture")["step"].transform("max")])
     if equal.empty and near.empty:
         return nothing_to_draw("No twins were planted.")
-    words = _trainings(rows, look)
-    for part in (equal, near):
-        part["training"] = part["architecture"].map(words)
-    looks = _looks(words, look)
     figure, grid = panels(2, 0.75 + 1.7 * len(activations), rows=len(activations), sharex="col", width_ratios=[1.25, 1])
     for index, activation in enumerate(activations):
         left, right = grid[2 * index : 2 * index + 2]
         name = "no activation" if activation == "linear" else readable(activation)
         _draw_equal(left, equal[equal["activation"] == activation])
         label_panel(left, 2 * index, f"{name}: are equal twins still equal?")
-        if index:
-            right.sharey(grid[1])
-        _draw_near(right, near[near["activation"] == activation], looks)
+        _draw_near(right, near[near["activation"] == activation], look)
         label_panel(right, 2 * index + 1, f"{name}: do near twins part?")
-        start = f"\n(both moved by {near['epsilon'].iloc[0]:g})" if len(near) else ""
-        right.set_ylabel(f"Growth of the distance{start}")
+        if len(equal):
+            right.tick_params(axis="y", labelleft=False)  # The rows are those of the panel to the left.
     for axes in grid[:-2]:
         axes.set_xlabel("")
-    legend_above(figure, _legend(looks), columns=4)
+    legend_above(figure, _legend(), columns=4)
     return figure
 
 
@@ -79,13 +80,6 @@ def _trainings(rows: pd.DataFrame, look: Look) -> dict[str, str]:
     }
     shared = set.intersection(*map(set, words.values()))
     return {name: ", ".join(word for word in words[name] if word not in shared) or labels[name] for name in labels}
-
-
-def _looks(trainings: dict[str, str], look: Look) -> dict[str, tuple[str, str]]:
-    """The colour and marker of each training, which are those of the first architecture that is trained so."""
-    first = {training: name for name, training in reversed(trainings.items())}
-    colors, markers = look.palette(trainings), look.markers(trainings)
-    return {training: (colors[first[training]], markers[first[training]]) for training in trainings.values()}
 
 
 def _draw_equal(axes: Axes, equal: pd.DataFrame) -> None:
@@ -102,23 +96,37 @@ def _draw_equal(axes: Axes, equal: pd.DataFrame) -> None:
     axes.tick_params(length=0, rotation=0)
 
 
-def _draw_near(axes: Axes, near: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
-    """Lines of how many times farther apart near twins are than at the start."""
-    axes.axhline(1, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    rows, order = with_ends(near[near["mean"] > 0]), [name for name in looks if name in set(near["training"])]
-    colors, markers = ({name: looks[name][place] for name in order} for place in (0, 1))
-    draw_lines(axes, rows, x="step", hue="training", order=order, palette=colors, markers=markers)
-    steps_axis(axes)
-    axes.set_yscale("log")
+def _draw_near(axes: Axes, near: pd.DataFrame, look: Look) -> None:
+    """Points of how many times as far apart near twins are in the end, and other filters; a row for each training."""
+    factors = pd.concat([measured(near, measure) for measure in _NEAR])
+    if factors.empty:
+        axes.set_axis_off()
+        return
+    factors[["mean", "low", "high"]] = np.exp(factors[["mean", "low", "high"]])
+    series = {measure: _NEAR[measure] for measure in dict.fromkeys(factors["measure"])}
+    draw_points(
+        axes,
+        with_ends(factors),
+        look,
+        x="mean",
+        y="training",
+        hue="measure",
+        apart=0.3,
+        order=list(dict.fromkeys(factors["training"])),
+        palette={measure: color for measure, (_, color, _) in series.items()},
+        markers=[marker for _, _, marker in series.values()],
+    )
+    axes.axvline(1, color=NULL_COLOR, linewidth=1.0, zorder=0)
+    axes.set_xscale("log")
     axes.minorticks_off()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="Distance in the end, as a\nmultiple of that at the start", ylabel="")
+    axes.tick_params(axis="y", length=0)
 
 
-def _legend(looks: dict[str, tuple[str, str]]) -> dict[str, Patch | Line2D]:
+def _legend() -> dict[str, Patch | Line2D]:
     handles: dict[str, Patch | Line2D] = {
-        name: Line2D([], [], color=color, marker=marker) for name, (color, marker) in looks.items()
+        words: Line2D([], [], color=color, marker=marker, linestyle="none") for words, color, marker in _NEAR.values()
     }
-    handles["equal in all networks"] = Patch(color=_EQUAL)
-    handles["equal in none"] = Patch(color=_APART)
-    return handles
+    return {"equal in all networks": Patch(color=_EQUAL), "equal in none": Patch(color=_APART)} | handles

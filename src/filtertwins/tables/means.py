@@ -33,28 +33,26 @@ class Means:
 
 
 def _one_fewer_differences(table: pd.DataFrame) -> pd.DataFrame:
-    """The training loss with twins minus that of the same seed without: paired differences."""
-    keys = [*RUN, "activation"]
-    losses = table.pivot_table(index=keys, columns="second_filter", values="train_loss", sort=False)
-    losses = losses.reindex(columns=["own", "twin", "silent"])
-    parts = [
-        (losses["twin"] - losses[other]).rename("train_loss_difference").reset_index().assign(comparison=name)
-        for other, name in (("own", "twin - own"), ("silent", "twin - silent"))
-    ]
-    return pd.concat(parts, ignore_index=True)
+    """The training loss with twins, exact or near ones, minus that of the same seed without: paired differences."""
+    twins, parts = table[table["second_filter"] == "twin"], []
+    for other in ("own", "silent"):
+        paired = _beside(twins, table[table["second_filter"] == other], RUN, other_loss="train_loss")
+        difference = paired["train_loss"] - paired["other_loss"]
+        parts.append(paired.assign(train_loss_difference=difference, comparison=f"twin - {other}"))
+    return pd.concat(parts, ignore_index=True).dropna(subset="train_loss_difference")
 
 
-def _beside(table: pd.DataFrame, reference: pd.Series[bool], keys: Sequence[str], **columns: str) -> pd.DataFrame:
+def _beside(table: pd.DataFrame, reference: pd.DataFrame, keys: Sequence[str], **columns: str) -> pd.DataFrame:
     """The table with new columns: old ones of the reference row that has the same keys, missing where there is none."""
     names = {old: new for new, old in columns.items()}
-    chosen = table.loc[reference, [*keys, *names]].drop_duplicates(keys).rename(columns=names)
+    chosen = reference[[*keys, *names]].drop_duplicates(keys).rename(columns=names)
     return table.merge(chosen, how="left", on=list(keys))
 
 
 def _cost_ratios(table: pd.DataFrame) -> pd.DataFrame:
     """Each network's time as a share of the whole network's in the same round."""
     keys = [*CONDITION, "batch", "round"]
-    whole = table["kept"] == table["filters"]
+    whole = table[table["kept"] == table["filters"]]
     paired = _beside(table, whole, keys, whole_s="latency_s", whole_parameters="parameters")
     return paired.assign(
         time_ratio=paired["latency_s"] / paired["whole_s"],
@@ -65,17 +63,20 @@ def _cost_ratios(table: pd.DataFrame) -> pd.DataFrame:
 
 def _retrained_changes(table: pd.DataFrame) -> pd.DataFrame:
     """The retrained accuracy minus that of the same network without a deletion."""
-    paired = _beside(table, table["share"] == 0, [*RUN, "ranking"], undeleted="test_accuracy_retrained")
+    paired = _beside(table, table[table["share"] == 0], [*RUN, "ranking"], undeleted="test_accuracy_retrained")
     return paired.assign(retrained_change=paired["test_accuracy_retrained"] - paired["undeleted"])
 
 
 def _twin_growth(table: pd.DataFrame) -> pd.DataFrame:
-    """How many times as far apart near twins are as at the start; missing for twins that start equal."""
-    paired = _beside(table, table["step"] == 0, [*RUN, "second_filter", "epsilon"], start="separation")
-    growth = (paired["separation"] / paired["start"]).where((paired["epsilon"] > 0) & (paired["start"] > 0))
-    return paired.assign(growth=growth, equal=paired["equal"].astype(float))
+    """How much faster near twins part than the other filters of their network; missing for twins that start equal."""
+    faster = table["log_growth"] - table["log_growth_at_large"]
+    return table.assign(log_growth_beyond=faster, equal=table["equal"].astype(float))
 
 
+_START = ("second_filter", "epsilon", "bias_gap", "pair")
+_ONE_FEWER = Means(
+    (*CONDITION, "activation", "comparison", "epsilon"), ("train_loss_difference",), prepare=_one_fewer_differences
+)
 _LIKENESS = (*CONDITION, "activation", "dimension", "stage")
 
 
@@ -120,11 +121,10 @@ MEANS: Mapping[str, Means] = {
     "redundancy": _REDUNDANCY,
     "kernel_shapes": _REDUNDANCY,
     "functional": Means(_LIKENESS, RESPONSES, finish=_with_rungs),
-    "condensation": Means((*CONDITION, "activation", "scale", "step"), ("mean_cosine", "isotropic_mean_cosine")),
+    "condensation": Means((*CONDITION, "activation", "scale", "step"), ("directions", "mean_similarity")),
     "controls": Means((*CONDITION, "activation"), ("test_accuracy", "excess", "mean_nearest_cosine")),
-    "one_fewer": Means(
-        (*CONDITION, "activation", "comparison"), ("train_loss_difference",), prepare=_one_fewer_differences
-    ),
+    "one_fewer": _ONE_FEWER,
+    "replanted": _ONE_FEWER,
     "removal": Means((*CONDITION, "activation"), ("rank_correlation",), prepare=removal_correlations),
     "pruning": Means(
         (*CONDITION, "activation", "kept", "method", "fine_tuning_steps"),
@@ -144,8 +144,8 @@ MEANS: Mapping[str, Means] = {
         prepare=_retrained_changes,
     ),
     "twins": Means(
-        (*CONDITION, "activation", "optimizer", "learning_rate", "dropout", "second_filter", "epsilon", "step"),
-        ("equal", "growth"),
+        (*CONDITION, "activation", "optimizer", "learning_rate", "dropout", *_START, "step"),
+        ("equal", "kernel_distance", "log_growth", "log_growth_at_large", "log_growth_beyond"),
         prepare=_twin_growth,
     ),
 }

@@ -17,6 +17,7 @@ from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.starts import start_from
+from filtertwins.training.streams import Purpose
 
 
 def architecture_of(condition: Mapping[str, Any], filters: int | None = None) -> Architecture:
@@ -37,7 +38,8 @@ def train_chunks(
         conditions: each is everything that a chunk depends on, and is stored with it: ``model``, ``filters``,
             ``seeds``, ``starts`` and ``also_scored``, the steps before the last one after which it is scored. A seed
             fixes a run's initial weights and its batches; every seed is trained from each of the starts. Several
-            conditions must be linear and differ only in their filters, their kernel's size and their initialiser.
+            conditions must be linear and differ only in their filters, their kernel's size and their initialiser. If a
+            start comes after some steps, these are on the usual batches, and all networks then go on with others.
         snapshot_steps: increasing, from 0 to the number of steps to train.
         report: is called with a line of progress at regular steps.
 
@@ -65,8 +67,17 @@ def train_chunks(
             check_finite(scores.losses, [seed for seed, _ in networks], [step] * len(SPLITS), what)
 
     def initial(own: Architecture) -> Parameters:
-        drawn = {seed: initial_parameters(own, own.filters[0], [seed], image_shape) for seed in first["seeds"]}
-        return stacked([start_from(drawn[seed], starts[index], seed) for seed, index in networks])
+        drawn = [initial_parameters(own, own.filters[0], [seed], image_shape) for seed in first["seeds"]]
+        found = {0: stacked(drawn)}  # by the steps of training before the start; (seed,)
+        for after in {start.after for start in starts} - {0}:
+            before = train_stack(dataset, own, [found[0]], first["seeds"], (0, after), what, report=report)
+            found[after] = before.parameters[0]
+        return stacked(
+            [
+                start_from(found[starts[index].after].of_seed(number // len(starts)), starts[index], seed)
+                for number, (seed, index) in enumerate(networks)
+            ]
+        )
 
     trained = train_stack(
         dataset,
@@ -75,6 +86,8 @@ def train_chunks(
         seed_of_network,
         snapshot_steps,
         what,
+        order=Purpose.FINE_TUNING if any(start.after for start in starts) else Purpose.BATCHES,
+        pairs=[starts[index].pair for _, index in networks],
         growth_bound=len(conditions) == 1 and any(start.second_filter == "twin" for start in starts),
         visits=dict.fromkeys([*first["also_scored"], snapshot_steps[-1]], score_at),
         report=report,

@@ -49,6 +49,7 @@ def train_stack(
     *,
     order: Purpose = Purpose.BATCHES,
     trainable: Parameters | None = None,
+    pairs: Sequence[tuple[int, int]] = ((0, 1),),
     growth_bound: bool = False,
     visits: Mapping[int, Callable[[Sequence[Scorer], int], None]] | None = None,
     report: Callable[[str], None] = print,
@@ -66,6 +67,8 @@ def train_stack(
         what: the networks' name in reports and errors.
         order: the random stream that gives the order of the training images.
         trainable: true for each weight that is trained; the others keep their values. By default all are trained.
+        pairs: the places of the two filters whose dense weights are compared at each snapshot: of each network of a
+            condition, or one pair for all.
         growth_bound: whether to record the bound on how fast near twins part, where such a bound is known.
         visits: functions of what scores each condition's networks and of the step, by the step after which they are
             called.
@@ -86,7 +89,7 @@ def train_stack(
     visits = visits or {}
     if 0 in visits:
         visits[0](scorers, 0)
-    snapshots = [_snapshots(stack)]
+    snapshots = [_snapshots(stack, pairs)]
     growth = [np.zeros((0, len(seed_of_network)))]
     reported_steps, reported_losses = [], []
     start_s, done = time.monotonic(), 0
@@ -105,7 +108,7 @@ def train_stack(
             growth.append(np.sqrt(np.linalg.eigvalsh(moments)[..., -1].clip(min=0)))
         done = stop
         if stop in snapshot_steps:
-            snapshots.append(_snapshots(stack))
+            snapshots.append(_snapshots(stack, pairs))
         if stop % SEGMENT_STEPS == 0 or stop == steps:
             reported_steps.append(stop)
             reported_losses.append(np.concatenate(unreported).mean(axis=0))
@@ -179,7 +182,8 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
         options["momentum"] = architecture.momentum
     if architecture.optimizer != "adam":
         options["weight_decay"] = architecture.weight_decay
-    kind = {"adam": _Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+    adam = keras.optimizers.Adam if architecture.implementation == "keras" else _Adam
+    kind = {"adam": adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     return kind[architecture.optimizer](architecture.learning_rate, **options)
 
 
@@ -245,7 +249,9 @@ def _compiled_loop(
     return run_steps
 
 
-def _snapshots(stack: Stack) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]:
+def _snapshots(
+    stack: Stack, pairs: Sequence[tuple[int, int]]
+) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]:
     """Kernels, biases and outgoing separation of each condition, as they are now."""
     now = [part.parameters() for part in parts_of(stack)]
-    return [(each.kernels, each.biases, outgoing_separation(each)) for each in now]
+    return [(each.kernels, each.biases, outgoing_separation(each, pairs)) for each in now]

@@ -10,6 +10,7 @@ from filtertwins.networks.weights import Parameters
 from filtertwins.settings import Architecture
 from filtertwins.training.collapsed import CollapsedStack
 from filtertwins.training.convolutional import ConvolutionalStack
+from filtertwins.training.plain import KerasStack
 from filtertwins.training.stacks import Stack
 from filtertwins.training.streams import Purpose, initializer_seed
 
@@ -65,6 +66,8 @@ def build_stack(
     architecture: Architecture, initial: Parameters, seeds: list[int], image_shape: tuple[int, int]
 ) -> Stack:
     """The stack that computes this architecture fastest, with weights `initial`; `seeds` are those of its networks."""
+    if architecture.implementation == "keras":
+        return KerasStack(plain_model(architecture, initial.biases.shape[1], seeds[0], image_shape), initial)
     if architecture.activation == "linear" and not architecture.dropout:
         return CollapsedStack(initial, image_shape)
     return ConvolutionalStack(initial, image_shape, architecture.activation, architecture.dropout, seeds)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from filtertwins.claims.evidence.registry import Counts, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each_network
@@ -69,19 +69,37 @@ def logits_change_when_merged(
     return combine(network_parts(own["largest_logit_change"], at_least, at_most, own["seed"]), "logits")
 
 
-@test("steps")
-def twins_stay_equal(twins: Table, *, optimizers: tuple[Optimizer, ...]) -> Outcome:
-    """Do filters that start as exact twins stay equal to the last bit, in every network without dropout?"""
-    rows = chosen(twins, second_filter="twin", epsilon=0.0, dropout=0.0)
+@test("steps", "stacked", "keras", "keras_pairs", "keras_steps")
+def twins_stay_equal(
+    twins: Table, planted: Table, *, optimizers: tuple[Optimizer, ...], rounding: PositiveFloat
+) -> Outcome:
+    """Do filters that start as exact twins stay equal up to rounding, in every network without dropout?
+
+    In this study's own implementation and in plain Keras, wherever the twins are planted. ``rounding`` is the largest
+    distance of all their weights that counts as equal, as a share of their kernels' length.
+    """
+    rows = chosen(twins, second_filter="twin", epsilon=0.0, bias_gap=0.0, dropout=0.0)
     used = set(rows["optimizer"].mask(rows["momentum"] > 0, "momentum"))
     if missing := [name for name in optimizers if name not in used]:
         raise NotMeasured(f"no twins were trained with {listed(missing)}")
     if rows["step"].max() == 0:
         raise NotMeasured("no step after the start is recorded")
-    separation = rows[["separation", "outgoing_separation"]].max(axis=1)
-    largest = separation.groupby([rows[name] for name in ("architecture", "filters", "seed")]).max()
-    parts = network_parts(largest, 0.0, 0.0, rows["seed"])
-    return combine(parts, "distance", steps=f"{int(rows['step'].max()):,}")
+    rows = pd.concat([rows, chosen(planted, second_filter="twin", epsilon=0.0, bias_gap=0.0)], ignore_index=True)
+    keys = ["implementation", "architecture", "filters", "pair", "seed"]
+    largest = rows.groupby(keys)["relative_distance"].max()
+    if "keras" not in largest:
+        raise NotMeasured("no twins were planted in plain Keras")
+    parts = network_parts(largest, 0.0, rounding, rows["seed"])
+    words = {name: in_words(largest[name].max(), "share of length") for name in ("stacked", "keras")}
+    steps = {name: f"{int(own['step'].max()):,}" for name, own in rows.groupby("implementation")}
+    return combine(
+        parts,
+        "share of length",
+        **words,
+        steps=steps["stacked"],
+        keras_steps=steps["keras"],
+        keras_pairs=str(len(largest["keras"])),
+    )
 
 
 @test("step", "together")
@@ -95,6 +113,7 @@ def twins_separate(
     """
     rows = twins.assign(with_dropout=twins["dropout"] > 0)
     rows = chosen(rows, activation="linear", second_filter=second_filter, epsilon=0.0, with_dropout=with_dropout)
+    rows = chosen(rows, bias_gap=0.0)
     rows = chosen(rows, step=step or int(rows["step"].max()))
     parts = network_parts(rows["separation"], np.nextafter(0.0, 1.0), np.inf, rows["seed"])
     together = sum(not part.holds for part in parts)

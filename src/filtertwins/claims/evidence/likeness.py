@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from scipy import stats
 
 from filtertwins.claims.evidence.registry import Names, Networks, Share, Table, test
@@ -14,7 +14,6 @@ from filtertwins.claims.evidence.rows import (
     by_seed,
     chosen,
     condition,
-    conditions,
     difference,
     each,
     each_network,
@@ -190,33 +189,34 @@ def near_kernels_give_near_responses(functional: Table, *, networks: Networks, m
     return combine(range_parts(shares, lowest=more_than), "share", same_kernels=_span(back, "share"))
 
 
-@test("small", "large", "chance")
-def small_weights_align(condensation: Table, *, near_equal: Share, margins: Margins) -> Outcome:
-    """Are filters nearly equal early on from the smallest initial weights, and more so than from the largest?
+@test("small", "large", "filters")
+def small_weights_align(condensation: Table, *, architectures: Names, at_most: PositiveFloat) -> Outcome:
+    """Do filters point in few directions at some time from the smallest initial weights, and in more from the largest?
 
-    Both by the mean |cosine| of a network's pairs at the last step of the table. In the conditions where isotropic
-    chance alone does not make filters nearly equal.
+    Each network counts at the recorded step at which its filters point in the fewest directions.
     """
-    small, rise = [], []
-    means = []
-    for name, rows in conditions(condensation):
-        last = rows[rows["step"] == rows["step"].max()]
-        scales, chance = sorted(last["scale"].unique()), last["isotropic_mean_cosine"].max()
-        if len(scales) > 1 and chance < near_equal:
-            smallest, largest = (by_seed(chosen(last, scale=scale), "mean_cosine") for scale in (scales[0], scales[-1]))
-            small.append((f"{name}, smallest weights", smallest))
-            rise.append((f"{name}, smallest against largest weights", smallest - largest))
-            means.append({"small": smallest.mean(), "large": largest.mean(), "chance": chance})
-    in_all = len(small) + len(rise)
-    parts = range_parts(small, lowest=near_equal, in_all=in_all)
-    parts += range_parts(rise, lowest=margins.cosine, in_all=in_all)
-    return combine(parts, "cosine", **{str(name): _span(cosines) for name, cosines in pd.DataFrame(means).items()})
+    small, fall, large = [], [], []
+    for name, rows in each(condensation, architectures):
+        fewest = rows.groupby(["scale", "seed"])["directions"].min()
+        scales = sorted(rows["scale"].unique())
+        if len(scales) == 1:
+            raise NotMeasured("initial weights of a single scale")
+        smallest, largest = (fewest[scale].astype(float) for scale in (scales[0], scales[-1]))
+        small.append((f"{name}, smallest weights", smallest))
+        fall.append((f"{name}, smallest against largest weights", smallest - largest))
+        large.append(largest.mean())
+    in_all = len(small) + len(fall)
+    parts = range_parts(small, highest=at_most, in_all=in_all)
+    parts += range_parts(fall, highest=0.0, in_all=in_all)
+    found = {"small": pd.Series([values.mean() for _, values in small]), "large": pd.Series(large)}
+    spans = {name: _span(directions, "directions") for name, directions in found.items()}
+    return combine(parts, "directions", filters=str(condensation["filters"].max()), **spans)
 
 
 def _count(values: pd.Series[Any]) -> str:
     return f"{int(values.sum()):,}" if values.any() else "none"
 
 
-def _span(values: pd.Series[float], unit: str = "cosine") -> str:
+def _span(values: pd.Series[float], unit: str) -> str:
     low, high = (in_words(x, unit) for x in (values.min(), values.max()))
     return low if low == high else f"{low} to {high}"
