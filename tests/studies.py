@@ -72,6 +72,15 @@ TINY = {
         "controls": {
             "architectures": {"trained": None, "frozen": SHORT | {"filters": [2]}, "shuffled": SHORT | {"filters": [2]}}
         },
+        "preventers": {
+            "architectures": {"nothing_5x5": SHORT | {"filters": [2]}, "orthogonality_1": SHORT | {"filters": [2]}}
+            | dict.fromkeys(("orthogonality_0_01", "orthogonality_0_1", "orthogonality_10", "orthogonality_3x1"))
+            | dict.fromkeys(("dropout", "weight_decay", "small_weights", "nothing_3x1"))
+        },
+        "shared_seeds": {
+            "seeds": 2,
+            "architectures": {name: SHORT | {"filters": [2]} for name in ("shared_batches", "shared_draw")},
+        },
     },
     "pruning": {
         "fine_tuning_steps": 3,

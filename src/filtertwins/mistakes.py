@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from filtertwins.errors import StudyError
 
@@ -87,6 +87,11 @@ def refuse(mistake: str, when: Callable[..., object]) -> Callable[[Any, Validati
 def check(key: str, mistake: str, when: Callable[..., object]) -> Any:
     """A check of one key of a section, as an attribute of its class; see :func:`refuse`."""
     return field_validator(key)(refuse(mistake, when))
+
+
+def added(description: str, **limits: Any) -> Any:
+    """A key that came after studies had run: its default, None, is left out of what their results depend on."""
+    return Field(default=None, exclude_if=lambda it: it is None, description=description, **limits)
 
 
 def among(names: str) -> AfterValidator:

@@ -16,6 +16,7 @@ from filtertwins.needs import Need, Networks, family_s, measuring_need, pruning_
 from filtertwins.provenance import digest
 from filtertwins.settings import Architecture, Experiment, PrunedNetwork, Settings, Start
 
+BESIDE_STUDY = frozenset({"controls", "preventers"})  # Experiments that take from the study what it trains just so.
 SMALL_KERNEL = 9  # Filters are merged where their kernels have no more elements than this.
 
 Plain = dict[str, Any]
@@ -74,18 +75,18 @@ class Plan:
             "chunks": self.settings.chunks(experiment.seeds),
         }
 
-    def controls(self) -> Plain:
-        """The runs of the controls. A control that the study trains in the same way is taken from the study.
+    def beside_study(self, name: str) -> Plain:
+        """The runs of an experiment, of which those that the study trains in the same way are taken from the study.
 
-        ``names`` maps such an architecture of the study to its name among the controls.
+        ``names`` maps such an architecture of the study to its name in the experiment.
         """
-        controls, found = self.experiments["controls"], self.experiment("controls")
+        experiment, found = self.experiments[name], self.experiment(name)
         names: dict[str, str] = {}
-        if controls.starts == (Start(),) and set(found["chunks"]) <= set(self.settings.chunks()):
-            for own, item in controls.studied.items():
+        if experiment.starts == (Start(),) and set(found["chunks"]) <= set(self.settings.chunks()):
+            for own, item in experiment.studied.items():
                 if (same := self._as_studied(item)) and same not in names:
                     names[same] = own
-        places = {f"controls/{own}": same for same, own in names.items()}
+        places = {f"{name}/{own}": same for same, own in names.items()}
         counts = {places.get(name, name): own for name, own in found["architectures"].items()}
         return found | {"architectures": counts, "names": names}
 
@@ -214,8 +215,11 @@ class Plan:
         These are linear networks that differ in nothing but their filters, and in the size and initialiser of their
         kernels. Twins under plain gradient descent are not among them: a bound on their growth is recorded.
         """
-        controls = self.experiments.get("controls")
-        taken_from_the_study = {f"controls/{own}" for own in self.controls()["names"].values()} if controls else set()
+        taken_from_the_study = {
+            f"{name}/{own}"
+            for name in BESIDE_STUDY & self.experiments.keys()
+            for own in self.beside_study(name)["names"].values()
+        }
         found: dict[str, list[Family]] = {}
         for name, training in self._trained.items():
             item = training.architecture

@@ -12,7 +12,19 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
 
 from filtertwins.errors import StudyError
-from filtertwins.mistakes import NAME, Section, allowed_names, among, check, list_mistakes, meant, mistakes_of, refuse
+from filtertwins.mistakes import (
+    NAME,
+    Section,
+    added,
+    allowed_names,
+    among,
+    check,
+    list_mistakes,
+    meant,
+    mistakes_of,
+    refuse,
+)
+from filtertwins.regularizers import KernelRegularizer
 from filtertwins.sources import AnyDataset, EmbeddedDataset, IdxDataset, misfits
 
 
@@ -58,6 +70,10 @@ class Architecture(Section):
     )
     freeze_kernels: bool = Field(default=False, description="train the dense layer only, on random filters")
     shuffle_labels: bool = Field(default=False, description="permute the training labels: nothing can be learnt")
+    kernel_regularizer: KernelRegularizer | None = added("penalties on the kernels, such as Keras's on their cosines")
+    scale: PositiveFloat | None = added("multiplies all initial weights; null: by 1")
+    draw_seed: int | None = added("all networks start from this seed's initial weights; null: each from its own", ge=0)
+    batch_seed: int | None = added("all networks see this seed's batches; null: each its own", ge=0)
     batch: PositiveInt = Field(description="images a step")
     steps: PositiveInt | None = Field(default=None, description="optimiser steps; give either steps or epochs")
     epochs: PositiveInt | None = Field(default=None, description="passes over the training images")
@@ -66,6 +82,13 @@ class Architecture(Section):
     )
     filters: Counts = Field(min_length=1, description="the filter counts to train")
 
+    _penalty = check("kernel_regularizer", "needs trained kernels", lambda it, freeze_kernels: it and freeze_kernels)
+    _shared = check("batch_seed", "needs draw_seed: null", lambda it, draw_seed: None not in (it, draw_seed))
+    _pairs = check(
+        "filters",
+        "a single one has none to be orthogonal to; OrthogonalRegularizer needs 2 or more",
+        lambda it, kernel_regularizer: 1 in it and kernel_regularizer and kernel_regularizer.OrthogonalRegularizer,
+    )
     _momentum = check("momentum", "needs optimizer: sgd", lambda it, optimizer: it and optimizer != "sgd")
     _plain = check("implementation", "has no dropout", lambda it, dropout: it == "keras" and dropout)
     _decay = check("weight_decay", "needs optimizer: adamw or sgd", lambda it, optimizer: it and optimizer == "adam")

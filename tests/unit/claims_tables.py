@@ -123,6 +123,41 @@ def more_filters_more_redundant(p, verdict):
     return {"redundancy": table(*within, value="redundant_share")}
 
 
+def with_and_without(p, column, values, change, spread):
+    """Networks of each seed without something, and others that have it, with a change of their own."""
+    without = by_seed(values, architecture=p["without"], filters=p["filters"])
+    having = by_seed(values + around(change, spread)[::-1], architecture=p["architecture"], filters=p["filters"])
+    return {"preventers": table(without, having, having.assign(filters=1, value=9.0), value=column)}
+
+
+def preventer_changes_likeness(p, verdict):
+    line = MARGINS.cosine if p["moves"] == "together" else -MARGINS.cosine
+    change = {"supported": 10 * line, "refuted": -10 * line, "inconclusive": line}[verdict]
+    return with_and_without(p, "mean_nearest_cosine", around(0.6, 0.1), change, 0.01)
+
+
+def preventer_makes_redundant(p, verdict):
+    last = {"supported": 0.3, "refuted": -0.3, "inconclusive": MARGINS.share}[verdict]
+    changes = [0.3] * (len(p["architectures"]) - 1) + [last]
+    parts = [
+        with_and_without(p | dict(zip(("architecture", "without"), pair, strict=True)), "redundant_share", own, x, 0.01)
+        for *pair, x in zip(p["architectures"], p["without"], changes, strict=True)
+        for own in [around(0.4, 0.05)]
+    ]
+    return {"preventers": table(*(part["preventers"] for part in parts))}
+
+
+def preventer_costs_nothing(p, verdict):
+    margin = MARGINS.accuracy
+    change = {"supported": 0, "refuted": -5 * margin, "inconclusive": margin}[verdict]
+    return with_and_without(p, "test_accuracy", around(0.97, 0.01), change, margin / 5)
+
+
+def close_pairs_with_a_preventer(p, verdict):
+    ratio = {"supported": 1.5, "refuted": 0.5, "inconclusive": None}[verdict]
+    return {"preventers_strangers": strangers_of(p, ratio, p["architecture"])}
+
+
 def training_moves_filters_together(p, verdict):
     parts = []
     for index, name in enumerate(p["architectures"]):

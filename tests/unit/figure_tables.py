@@ -136,6 +136,9 @@ def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame
     grows = np.where(twins["architecture"].isin(["linear_sgd", "linear_decay"]), 0.05, np.nan)
     one_fewer = _networks(["linear_sgd", "relu_adam"], (2, 4), seeds, second_filter=["own", "twin", "silent"])
     removal = _networks(["question", "relu_5x5"], (8, 16), seeds, filter=list(range(8)))
+    ways = [("none", 0.0), ("orthogonality", 1.0), ("orthogonality", 10.0), ("dropout", 0.5), ("small_weights", 0.01)]
+    preventers = _networks(["relu_3x1", "relu_5x5"], (32,), seeds, way=ways)
+    preventers[["preventer", "strength"]] = preventers["way"].tolist()
     return {
         "optimum": pd.DataFrame({"validation_accuracy": [0.91, 0.93], "test_accuracy": [0.9, 0.92]}),
         "condensation": condensation.assign(
@@ -146,6 +149,13 @@ def _experiments(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame
             excess=rng.normal(0.1, 0.05, len(controls)),
             mean_nearest_cosine=0.5,
         ),
+        "preventers": preventers.assign(
+            test_accuracy=rng.uniform(0.97, 0.98, len(preventers)),
+            mean_nearest_cosine=0.6 - 0.05 * preventers["strength"],
+            mean_absolute_cosine=0.2,
+            redundant_share=0.0,
+            null_mean_nearest_cosine=0.4,
+        ).drop(columns="way"),
         "merging": merging.assign(largest_logit_change=np.where(exact, 1e-13, rng.uniform(1, 9, len(merging)))),
         "twins": twins.assign(
             optimizer=twins["architecture"].str.split("_").str[1],

@@ -13,8 +13,8 @@ import pytest
 PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
-    *("names", "errors", "files", "provenance", "guards", "mistakes", "sources", "settings", "labels", "needs"),
-    *("bundles", "plan", "data", "measures", "networks", "training", "experiments", "pruning", "tables"),
+    *("names", "errors", "files", "provenance", "guards", "mistakes", "sources", "regularizers", "settings", "labels"),
+    *("needs", "bundles", "plan", "data", "measures", "networks", "training", "experiments", "pruning", "tables"),
     *("claims", "figures", "page"),
 ]
 # Whatever the order: nothing that is measured knows of training, and figures nothing of claims.

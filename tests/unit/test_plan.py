@@ -155,9 +155,20 @@ def test_an_experiment_trains_its_architectures_under_its_own_name_with_its_own_
 def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_it_just_so(changes, place):
     again = {"architectures": {"again": QUESTION | {"filters": [1, 4]}}} | changes
     found = with_experiments(experiments={"controls": again})
-    assert found.controls()["architectures"] == {place: again["architectures"]["again"]["filters"]}
-    assert found.controls()["names"] == ({} if "/" in place else {place: "again"})
-    assert found.controls()["chunks"] == found.experiment("controls")["chunks"]
+    assert found.beside_study("controls")["architectures"] == {place: again["architectures"]["again"]["filters"]}
+    assert found.beside_study("controls")["names"] == ({} if "/" in place else {place: "again"})
+    assert found.beside_study("controls")["chunks"] == found.experiment("controls")["chunks"]
+
+
+def test_options_that_came_later_are_in_a_condition_only_where_they_are_set():
+    study = plan(question={"kernel_regularizer": {"L2": {"l2": 0.1}}, "batch_seed": 0})
+    model, plain = (study.condition(name, 4, 0, 1)["model"] for name in ("question", "relu"))
+    assert model["kernel_regularizer"] == {"L2": {"l2": 0.1}}
+    assert model.keys() - plain.keys() == {"kernel_regularizer", "batch_seed"}
+    assert plain.keys() == {
+        *("kernel", "activation", "initializer", "optimizer", "learning_rate", "momentum", "weight_decay", "dropout"),
+        *("freeze_kernels", "shuffle_labels", "implementation", "batch", "steps", "epochs", "scored_training_images"),
+    }
 
 
 def test_architectures_have_words_for_figures_the_studys_own_first():
@@ -269,7 +280,7 @@ def test_every_chunk_is_trained_in_one_bundle_and_linear_conditions_that_differ_
     assert sorted(files) == sorted(
         {
             file
-            for part in (study.study(), study.controls(), study.experiment("twins"))
+            for part in (study.study(), study.beside_study("controls"), study.experiment("twins"))
             for file in Plan.chunk_files(Path("w"), part)
         }
     )

@@ -26,6 +26,10 @@ ARCHITECTURE = {
 }
 
 
+COLUMNS = {"OrthogonalRegularizer": {"factor": 0.1, "mode": "columns"}}
+L2 = {"L2": {"l2": 0.1}}
+
+
 def read_config(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
@@ -139,6 +143,11 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ({"steps": "1e-3"}, "steps = 0.001", "valid integer, got a number with a fractional part"),
         ({"kernel": 3}, "kernel = 3", "give height and width, such as [3, 1]"),
         ({"kernel": "3x1"}, "kernel = '3x1'", "give height and width, such as [3, 1]"),
+        ({"kernel_regularizer": {"L3": {}}}, "kernel_regularizer.L3: unknown key", "allowed: L1, L2, OrthogonalRegu"),
+        ({"kernel_regularizer": {"L2": L2["L2"] | {"l1": 1}}}, "kernel_regularizer.L2.l1: unknown key", "allowed: l2"),
+        ({"kernel_regularizer": COLUMNS}, "filters = [1, 2, 4]", "a single one has none to be orthogonal to"),
+        ({"kernel_regularizer": L2, "freeze_kernels": True}, "kernel_regularizer", "needs trained kernels"),
+        ({"draw_seed": 1, "batch_seed": 1}, "batch_seed = 1", "needs draw_seed: null"),
     ],
 )
 def test_a_mistaken_architecture_is_answered_with_what_is_allowed(changes, mistake, allowed):

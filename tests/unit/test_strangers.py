@@ -52,6 +52,18 @@ def by_definition(networks, kept, share):
     return threshold, within, lambda tau: np.mean([np.mean(block >= tau) for block in blocks])
 
 
+def test_filters_that_started_as_one_are_no_strangers(rng, make_chunk):
+    (network,) = networks_of("smooth", 1, rng)
+    pairs = neighbourhoods([network] * 4, "positive_scale", corresponding=True)
+    assert compare_with_strangers(pairs, 0.1).ratio == pytest.approx(1)  # The pairs across are those within.
+    assert compared([network] * 4, 0.1).ratio < 0.9
+    kernels = np.stack([network.T.reshape(5, 5, -1)] * 4)
+    dataset = SimpleNamespace(train_images=rng.integers(0, 256, (2, 9, 9), dtype=np.uint8))
+    rows = stranger_tables([make_chunk(kernels, activation="relu", model={"draw_seed": 0})], dataset).strangers
+    assert rows[1]["ratio"] == pytest.approx(1)
+    assert np.isnan(rows[1]["repulsion_p_value"])
+
+
 def test_shares_ratio_and_jackknife_are_those_of_the_definition(rng):
     networks = [directions(rng.standard_normal((filters, 3))) for filters in (9, 12, 10, 11)]
     share, everyone = 0.1, range(4)

@@ -175,6 +175,8 @@ def test_a_study_is_read_in_its_own_order(make_chunk, tmp_path):
         ("linear", 1, [2, 3]),
         ("linear", 1, [0, 1]),
     ]
+    called = study_chunks(tmp_path, study | {"names": {"linear": "plain"}})
+    assert list(dict.fromkeys(c.condition["architecture"] for c in called)) == ["relu", "plain"]
     study["conditions"]["linear"]["model"] = {"learning_rate": 0.5}
     with pytest.raises(WrongCondition, match=r"model.learning_rate = 0.001, expected 0.5; delete the file"):
         list(study_chunks(tmp_path, study))

@@ -22,6 +22,9 @@ OF_EXPERIMENTS = {
     ("one_fewer/relu_momentum", 2),
     ("controls/frozen", 2),
     ("controls/shuffled", 2),
+    ("preventers/orthogonality_1", 2),
+    ("shared_seeds/shared_batches", 2),
+    ("shared_seeds/shared_draw", 2),
     ("pruning/question_3_to_2", 2),
 }
 SNAPSHOTS = 7  # of six steps, the first one before them
@@ -50,6 +53,9 @@ ROWS = {  # of each table: its key, and how many rows it has
     "removal": ([*RUN, "filter"], SEEDS * (2 + 2)),
     "removal_correlations": (RUN, SEEDS * 2),
     "controls": (RUN, SEEDS * 2),
+    "preventers": (RUN, SEEDS * 2),
+    "preventers_strangers": (["architecture", "filters", "stage"], 2 * STAGES),
+    "shared_seeds": (["architecture", "filters", "stage"], 2 * STAGES),
     "importance": ([*RUN, "criterion", "filter"], SEEDS * 7 * (3 + 2)),
     "criteria": ([*RUN, "criterion", "other"], SEEDS * 2 * 21),
     "pruning": ([*RUN, "method", "kept", "fine_tuning_steps"], SEEDS * 2 * 2 * (8 + 1)),
@@ -61,7 +67,8 @@ ROWS = {  # of each table: its key, and how many rows it has
 }
 FIGURES = (
     *("accuracy_vs_filters", "redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance", "kernel_gallery"),
-    *("controls", "strangers", "functional", "twins", "twins_bound", "condensation", "one_fewer", "lossless_merge"),
+    *("controls", "strangers", "functional", "twins", "twins_bound", "condensation", "one_fewer", "preventers"),
+    "lossless_merge",
     *("removal", "pruning", "criteria", "cost", "small_or_pruned", "obd"),
 )
 

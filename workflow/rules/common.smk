@@ -21,7 +21,8 @@ from filtertwins.pruning import criteria
 from filtertwins.settings import load_settings
 
 EXPERIMENTS = set("""
-    collapse condensation controls kernel_shapes lossless_merge one_fewer planted removal replanted twins
+    collapse condensation controls kernel_shapes lossless_merge one_fewer planted preventers removal replanted
+    shared_seeds twins
     """.split())  # those that the rules know
 
 
@@ -70,8 +71,8 @@ ALONE = 10**8
 
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
 BESIDE = {table: [f"{table}_means"] for table in """
-    condensation controls cost criteria functional kernel_shapes obd one_fewer pruning redundancy removal replanted runs
-    twins
+    condensation controls cost criteria functional kernel_shapes obd one_fewer preventers pruning redundancy removal
+    replanted runs twins
     """.split()}
 BESIDE["removal"] += ["removal_correlations"]
 

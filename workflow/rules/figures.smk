@@ -25,6 +25,7 @@ ARGUMENT = {
         "twins_bound": (["twins"], []),
         "condensation": (["condensation_means"], []),
         "one_fewer": (["one_fewer_means"], ["replanted_means"]),
+        "preventers": (["preventers_means"], []),
     },
     "5 What redundant filters are worth": {
         "lossless_merge": (["merging"], []),

@@ -39,6 +39,13 @@ def redundancy_of(study, tables):
     return tables_of(tables, study, function, measures=MEASURES)
 
 
+def strangers_of(study, table):
+    """The two tables about strangers of a study."""
+    function = "tables.strangers.stranger_tables"
+    tables = [table, f"{table}_by_threshold"]
+    return tables_of(tables, study, function)
+
+
 collected = [
     rows_of("runs", plan.study(), "tables.runs.run_rows"),
     rows_of(
@@ -56,16 +63,11 @@ if plan.from_scratch()["architectures"]:  # small networks, to compare pruned on
     collected += [tables_of(["from_scratch"], study, function, compared=compared)]
 measure("collect_networks", *collected)
 
-strangers = tables_of(
-    ["strangers", "strangers_by_threshold"],
-    plan.study(),
-    "tables.strangers.stranger_tables",
-)
 images = ancient(DATASET_FILE)
 measure(
     "measure_redundancy",
     redundancy_of(plan.study(), REDUNDANCY[0]),
-    strangers,
+    strangers_of(plan.study(), "strangers"),
     dataset=images,
 )
 
@@ -75,9 +77,17 @@ if "kernel_shapes" in plan.experiments:
     beside += [redundancy_of(plan.experiment("kernel_shapes"), REDUNDANCY[1])]
 # Filters that are not trained, and labels that mean nothing.
 if "controls" in plan.experiments:
-    function, study = "tables.controls.control_table", plan.controls()
-    options = {"measures": MEASURES, "names": study.pop("names")}
-    beside += [tables_of(["controls"], study, function, **options)]
+    function, study = "tables.controls.control_table", plan.beside_study("controls")
+    beside += [tables_of(["controls"], study, function, measures=MEASURES)]
+# What keeps filters apart.
+if "preventers" in plan.experiments:
+    function = "tables.preventers.preventer_table"
+    study = plan.beside_study("preventers")
+    beside += [tables_of(["preventers"], study, function, measures=MEASURES)]
+    beside += [strangers_of(study, "preventers_strangers")]
+# Strangers that share their batches or their initial weights.
+if "shared_seeds" in plan.experiments:
+    beside += [strangers_of(plan.experiment("shared_seeds"), "shared_seeds")]
 if beside:
     measure("measure_experiments", *beside, dataset=images)
 

@@ -97,14 +97,12 @@ class Neighbourhoods:
     first: NDArray[np.intp]  # (pair,), the network of the first of two strangers
     second: NDArray[np.intp]  # (pair,), the network of the second
     sizes: NDArray[np.intp]  # (network,), filters
-
-    @property
-    def networks(self) -> int:
-        """How many networks there are."""
-        return len(self.sizes)
+    corresponding: bool  # whether filters at the same place of two networks are left out of the strangers
 
 
-def neighbourhoods(networks: Sequence[Floats], equivalence: Equivalence, kept: float = KEPT) -> Neighbourhoods:
+def neighbourhoods(
+    networks: Sequence[Floats], equivalence: Equivalence, kept: float = KEPT, *, corresponding: bool = False
+) -> Neighbourhoods:
     """Compare every two filters, within networks and across.
 
     Args:
@@ -112,13 +110,16 @@ def neighbourhoods(networks: Sequence[Floats], equivalence: Equivalence, kept: f
         equivalence: under which scalings two filters do the same job.
         kept: the share of stranger pairs to keep, at least three times the largest that comparisons are made at:
             leaving out a network moves a threshold, but not to where three times as many pairs are close.
+        corresponding: whether the networks started from the same weights, so that filters at the same place of two of
+            them began as one and are no strangers.
     """
     similarity = similarities_among(np.concatenate(list(networks)), equivalence)
     ends = np.cumsum([0, *(len(units) for units in networks)])
     places = [slice(start, end) for start, end in pairwise(ends.tolist())]
     own = [np.sort(similarity[place, place][np.triu_indices(place.stop - place.start, 1)]) for place in places]
     blocks = [(s, t) for t in range(len(networks)) for s in range(t)]
-    across = [similarity[places[s], places[t]].ravel() for s, t in blocks]
+    across = [similarity[places[s], places[t]] for s, t in blocks]
+    across = [block[np.eye(*block.shape) == 0] if corresponding else block.ravel() for block in across]
     strangers = np.concatenate([*across, np.zeros(0)])
     block_of = np.repeat(np.arange(len(blocks)), [len(block) for block in across])
     if len(strangers):
@@ -128,7 +129,7 @@ def neighbourhoods(networks: Sequence[Floats], equivalence: Equivalence, kept: f
         strangers, block_of = strangers[order], block_of[order]
     first, second = np.array(blocks, dtype=np.intp).reshape(-1, 2)[block_of].T
     sizes = np.array([len(units) for units in networks], dtype=np.intp)
-    return Neighbourhoods(tuple(own), strangers, first.copy(), second.copy(), sizes)
+    return Neighbourhoods(tuple(own), strangers, first.copy(), second.copy(), sizes, corresponding)
 
 
 def compare_with_strangers(pairs: Neighbourhoods, share: float = STRANGER_SHARE, *, level: float = 0.95) -> Comparison:
@@ -180,7 +181,7 @@ def ratio_curve(
 
 def _compared(pairs: Neighbourhoods, shares: Sequence[float], level: float) -> tuple[list[Comparison], Floats]:
     """The comparison at each share, and log g up to a constant with each network left out, (network, share)."""
-    count, chosen = pairs.networks, np.asarray(shares, dtype=np.float64)
+    count, chosen = len(pairs.sizes), np.asarray(shares, dtype=np.float64)
     thresholds, within, between, error = np.full((4, len(chosen)), np.nan)
     without_one = np.full((count, len(chosen)), np.nan)
     if len(pairs.strangers) and any(len(own) for own in pairs.within):
@@ -218,7 +219,7 @@ def _log_ratios_without_one(pairs: Neighbourhoods, thresholds: Floats, between: 
 
     Infinite or NaN where no close pair is left, and for too few networks.
     """
-    count = pairs.networks
+    count = len(pairs.sizes)
     own, change = np.full((2, count, len(thresholds)), np.nan)
     if count < FEWEST_NETWORKS:
         return change
@@ -257,7 +258,7 @@ def _reaching(pairs: Neighbourhoods, left_out: int | None = None) -> Floats:
     sizes = pairs.sizes.astype(np.float64)
     if left_out is not None:
         sizes[left_out] = 0.0
-    every_two = np.outer(sizes, sizes)
+    every_two = np.outer(sizes, sizes) - pairs.corresponding * np.minimum.outer(sizes, sizes)
     weights = np.divide(1.0, every_two, out=np.zeros_like(every_two), where=every_two > 0)
     blocks = np.count_nonzero(np.triu(every_two, 1))
     return np.asarray(np.cumsum(weights[pairs.first, pairs.second][::-1])[::-1] / (blocks or np.nan))

@@ -214,7 +214,8 @@ def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
     Args:
         folder: holds a folder for each architecture.
         study: ``architectures``, name to filter counts; ``chunks``, pairs of first seed and number of seeds; and
-            ``conditions``, by architecture what its chunks' conditions have in common.
+            ``conditions``, by architecture what its chunks' conditions have in common. If it has ``names``,
+            architectures are called by these.
 
     Raises:
         DamagedFile: a file can't be read.
@@ -225,4 +226,6 @@ def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
             for first, seeds in study["chunks"]:
                 own = {"filters": filters, "seeds": list(range(first, first + seeds))}
                 expected = study["conditions"][architecture] | own
-                yield load_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)
+                chunk = load_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)
+                called = {"architecture": study.get("names", {}).get(architecture, expected["architecture"])}
+                yield replace(chunk, condition={**chunk.condition, **called})

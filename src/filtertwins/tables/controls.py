@@ -15,22 +15,19 @@ from filtertwins.tables.redundancy import Nulls, redundancy_rows
 _MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
 
 
-def control_table(
-    chunks: Iterable[Chunk], measures: Mapping[str, Any], names: Mapping[str, str], dataset: Dataset
-) -> list[Row]:
+def control_table(chunks: Iterable[Chunk], measures: Mapping[str, Any], dataset: Dataset) -> list[Row]:
     """``controls.csv``.
 
     Args:
         chunks: of the controls.
         measures: the config's section of this name.
-        names: the names among the controls of networks that the study trains.
         dataset: its training images tell which filters are never active.
     """
     nulls = Nulls(Measures.model_validate(measures), dataset.train_images)
-    return [row for chunk in chunks for row in control_rows(chunk, nulls, names.get(chunk.condition["architecture"]))]
+    return [row for chunk in chunks for row in control_rows(chunk, nulls)]
 
 
-def control_rows(chunk: Chunk, nulls: Nulls, architecture: str | None = None) -> list[Row]:
+def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
     """``controls.csv``: one row a network, what it learnt beside how redundant its filters are.
 
     Losses and accuracies are on the true labels, also where training saw permuted ones.
@@ -38,14 +35,12 @@ def control_rows(chunk: Chunk, nulls: Nulls, architecture: str | None = None) ->
     Args:
         chunk: trained runs.
         nulls: what chance gives.
-        architecture: its name among the controls, if another than where it was trained.
     """
     measured = redundancy_rows(chunk, nulls).redundancy
     initial = [row for row in measured if row["stage"] == "initial"]
     trained = [row for row in measured if row["stage"] == "trained"]
     return [
-        {"dataset": row["dataset"], "architecture": architecture or row["architecture"]}
-        | {name: row[name] for name in ("activation", "filters", "seed")}
+        {name: row[name] for name in ("dataset", "architecture", "activation", "filters", "seed")}
         | {name: scores[name] for name in ("train_loss", "test_accuracy")}
         | {"initial_mean_nearest_cosine": before["mean_nearest_cosine"]}
         | {name: row[name] for name in _MEASURES}

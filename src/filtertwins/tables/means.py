@@ -123,6 +123,10 @@ MEANS: Mapping[str, Means] = {
     "functional": Means(_LIKENESS, RESPONSES, finish=_with_rungs),
     "condensation": Means((*CONDITION, "activation", "scale", "step"), ("directions", "mean_similarity")),
     "controls": Means((*CONDITION, "activation"), ("test_accuracy", "excess", "mean_nearest_cosine")),
+    "preventers": Means(
+        (*CONDITION, "kernel_height", "kernel_width", "activation", "preventer", "strength"),
+        ("test_accuracy", "mean_nearest_cosine", "mean_absolute_cosine", "redundant_share", "null_mean_nearest_cosine"),
+    ),
     "one_fewer": _ONE_FEWER,
     "replanted": _ONE_FEWER,
     "removal": Means((*CONDITION, "activation"), ("rank_correlation",), prepare=removal_correlations),

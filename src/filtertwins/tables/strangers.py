@@ -31,6 +31,7 @@ class _Stage:
     kernel: tuple[int, int]  # height and width
     equivalence: Equivalence
     vectors: list[Floats]  # by network, (filter, dimension), with biases where they count
+    corresponding: bool  # whether all networks started from the same weights
 
     @property
     def units(self) -> list[Floats]:
@@ -59,6 +60,9 @@ def stranger_tables(chunks: Iterable[Chunk], dataset: Dataset) -> StrangerRows:
     exceed it, and the ends of a band that holds at all of them at once. ``response_ratio`` is g of the filters' answers
     to the patches of the training images, with a threshold of its own.
 
+    Where all networks started from the same weights, filters at the same place are left out of the strangers. The
+    exchange test can't do that, so that it is missing there.
+
     Args:
         chunks: of a study; those of one condition follow each other.
         dataset: its training images are what filters answer to.
@@ -66,12 +70,19 @@ def stranger_tables(chunks: Iterable[Chunk], dataset: Dataset) -> StrangerRows:
     rows = StrangerRows([], [])
     moment_of = cache(lambda kernel: patch_moment(dataset.train_images, kernel, bias=True))
     for stage in _stages(chunks):
-        pairs = neighbourhoods(stage.units, stage.equivalence)
+        pairs = neighbourhoods(stage.units, stage.equivalence, corresponding=stage.corresponding)
         curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors), 1]))
         found = curve.points[curve.shares.index(STRANGER_SHARE)]
         rng = np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors)])
-        attraction, repulsion = exchange_test(stage.units, stage.equivalence, found.threshold, rng)
-        answers = compare_with_strangers(neighbourhoods(stage.answers(moment_of(stage.kernel)), stage.equivalence))
+        attraction, repulsion = (
+            (np.nan, np.nan)
+            if stage.corresponding
+            else exchange_test(stage.units, stage.equivalence, found.threshold, rng)
+        )
+        near = neighbourhoods(
+            stage.answers(moment_of(stage.kernel)), stage.equivalence, corresponding=stage.corresponding
+        )
+        answers = compare_with_strangers(near)
         rows.strangers.append(
             stage.names
             | asdict(found)
@@ -104,4 +115,5 @@ def _stages(chunks: Iterable[Chunk]) -> Iterator[_Stage]:
                 filter_vectors(kernels, biases if stage == "trained" else None, equivalence)
                 for kernels, biases in zip(chunk.snapshot_kernels[place], chunk.snapshot_biases[place], strict=True)
             ]
-            yield _Stage(names | {"stage": stage}, tuple(model["kernel"]), equivalence, vectors)
+            shared = model.get("draw_seed") is not None
+            yield _Stage(names | {"stage": stage}, tuple(model["kernel"]), equivalence, vectors, shared)

@@ -37,9 +37,10 @@ def train_chunks(
         dataset: its images are uint8; networks see pixels in [0, 1].
         conditions: each is everything that a chunk depends on, and is stored with it: ``model``, ``filters``,
             ``seeds``, ``starts`` and ``also_scored``, the steps before the last one after which it is scored. A seed
-            fixes a run's initial weights and its batches; every seed is trained from each of the starts. Several
-            conditions must be linear and differ only in their filters, their kernel's size and their initialiser. If a
-            start comes after some steps, these are on the usual batches, and all networks then go on with others.
+            fixes a run's initial weights and its batches, unless the model has all seeds share one of them; every seed
+            is trained from each of the starts. Several conditions must be linear and differ only in their filters,
+            their kernel's size and their initialiser. If a start comes after some steps, these are on the usual
+            batches, and all networks then go on with others.
         snapshot_steps: increasing, from 0 to the number of steps to train.
         report: is called with a line of progress at regular steps.
 
@@ -67,14 +68,16 @@ def train_chunks(
             check_finite(scores.losses, [seed for seed, _ in networks], [step] * len(SPLITS), what)
 
     def initial(own: Architecture) -> Parameters:
-        drawn = [initial_parameters(own, own.filters[0], [seed], image_shape) for seed in first["seeds"]]
+        of_seed = [seed if own.draw_seed is None else own.draw_seed for seed in first["seeds"]]
+        drawn = [initial_parameters(own, own.filters[0], [seed], image_shape) for seed in of_seed]
         found = {0: stacked(drawn)}  # by the steps of training before the start; (seed,)
         for after in {start.after for start in starts} - {0}:
             before = train_stack(dataset, own, [found[0]], first["seeds"], (0, after), what, report=report)
             found[after] = before.parameters[0]
+        scaled = [start.model_copy(update={"scale": start.scale * (own.scale or 1.0)}) for start in starts]
         return stacked(
             [
-                start_from(found[starts[index].after].of_seed(number // len(starts)), starts[index], seed)
+                start_from(found[starts[index].after].of_seed(number // len(starts)), scaled[index], seed)
                 for number, (seed, index) in enumerate(networks)
             ]
         )

@@ -19,6 +19,7 @@ from filtertwins.settings import Architecture
 from filtertwins.training.collapsed import CollapsedStack
 from filtertwins.training.joint import JointStack
 from filtertwins.training.networks import build_stack
+from filtertwins.training.regularizers import penalty_gradient
 from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.stacks import Stack
 from filtertwins.training.starts import outgoing_separation
@@ -83,7 +84,8 @@ def train_stack(
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
     masks = None if trainable is None else _masks(trainable, architecture, list(seed_of_network), image_shape)
     run_steps = _compiled_loop(stack, architecture, dataset.train_images, masks, growth_bound=growth_bound)
-    streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in seeds]
+    of_streams = seeds if architecture.batch_seed is None else [architecture.batch_seed] * len(seeds)
+    streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in of_streams]
 
     scorers = [Scorer(part) for part in parts_of(stack)]
     visits = visits or {}
@@ -214,7 +216,8 @@ def _compiled_loop(
     variables = stack.variables[trained]
     optimizer = _optimizer(architecture)
     optimizer.build(variables)
-    plain_descent = architecture.optimizer == "sgd" and not architecture.momentum
+    by_penalty = penalty_gradient(architecture)
+    plain_descent = architecture.optimizer == "sgd" and not architecture.momentum and by_penalty is None
     size = 0
     if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
         size = 1 + math.prod(architecture.kernel)
@@ -224,6 +227,9 @@ def _compiled_loop(
         if isinstance(stack, CollapsedStack) and size:
             moments = stack.growth_moments(pixels, indices, labels)
         losses, gradients = stack.losses_and_gradients(pixels, indices, labels, step)
+        if by_penalty is not None:
+            for place in range(0, len(gradients), 4):  # Kernels are the first of each condition's four variables.
+                gradients[place] += by_penalty(stack.variables[place])
         if masks is not None:
             gradients = [gradient * mask for gradient, mask in zip(gradients, masks, strict=True)]
         optimizer.apply(gradients[trained], variables)

@@ -5,7 +5,14 @@ of interest: those are the study's. A test raises ``NotMeasured`` where the
 tables lack what it needs.
 """
 
-from filtertwins.claims.evidence import experiments, likeness, obd, pruning, twins  # These fill the registry.
+from filtertwins.claims.evidence import (
+    experiments,
+    likeness,
+    obd,
+    preventers,
+    pruning,
+    twins,
+)  # These fill the registry.
 from filtertwins.claims.evidence.registry import TESTS, Test
 
-__all__ = ["TESTS", "Test", "experiments", "likeness", "obd", "pruning", "twins"]
+__all__ = ["TESTS", "Test", "experiments", "likeness", "obd", "preventers", "pruning", "twins"]
