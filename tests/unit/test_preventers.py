@@ -41,8 +41,6 @@ def test_a_row_holds_how_well_a_network_does_and_how_alike_its_filters_are(make_
     chunk = make_chunk(stack(opposite, apart), activation="relu", model=PENALTY, architecture="mine")
     nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9), 255, np.uint8))
     first, second = preventer_rows(chunk, nulls)
-        chunk, Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9), 255, np.uint8))
-    )
     assert (first["architecture"], first["preventer"], first["strength"]) == ("mine", "orthogonality", 10.0)
     assert (first["seed"], first["test_accuracy"], first["train_loss"]) == (0, 15 / 20, 0.25)
     assert (first["near_duplicate_pairs"], first["redundant_share"]) == (1, pytest.approx(1 / 3))
