@@ -1,0 +1,1 @@
+"""The question, asked of anybody's network: model files in, a verdict a convolution out."""

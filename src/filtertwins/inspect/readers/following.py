@@ -1,0 +1,152 @@
+"""What follows a convolution in its network: batch normalisation, activation, a sum."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_STEPS = 1000  # how far a network is followed from one convolution
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of a network's computation.
+
+    ``name`` is that of its output, and ``label`` that of the step or of the activation. ``does`` tells what is known
+    of it: "scale" multiplies each channel by a number and adds one, "activate" applies an activation, "pass" hands its
+    input on as it is when the network is used, "move" hands elements on at other places or picks some of them (which
+    an activation commutes with), "add" sums its inputs, and "multiply" multiplies them.
+    """
+
+    name: str
+    does: Literal["scale", "activate", "pass", "move", "add", "multiply", "other"]
+    inputs: tuple[str, ...] = ()
+    label: str = ""
+    scale: NDArray[np.float64] | None = None  # (channel,)
+    shift: NDArray[np.float64] | None = None  # (channel,)
+    normalises: bool = False  # whether a "scale" is a batch normalisation
+
+
+@dataclass(frozen=True)
+class Following:
+    """What follows one convolution."""
+
+    scales: tuple[Node, ...]
+    activation: str | None
+    residual: bool
+    notes: tuple[str, ...]
+
+
+class Network:
+    """The steps of a network, and which of them read which output."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._users: dict[str, list[Node]] = defaultdict(list)
+        for node in nodes:
+            for name in dict.fromkeys(node.inputs):
+                self._users[name].append(node)
+
+    def after(self, outputs: Sequence[str], filters: int, own_activation: str | None = "linear") -> Following:
+        """What follows a convolution, where it is the same wherever the convolution is used.
+
+        Args:
+            outputs: the names of its outputs, one for each time it is used.
+            filters: how many channels they have.
+            own_activation: the one that it applies itself; None where that is unknown.
+        """
+        each = [self._after(output, filters, own_activation) for output in outputs]
+        first = each[0]
+        notes = list(dict.fromkeys(note for after in each for note in after.notes))
+        same = all(after.scales == first.scales for after in each)
+        if not same:
+            notes.append("What scales its output differs between its uses, so that nothing is folded in.")
+        activation = first.activation if len({after.activation for after in each}) == 1 else None
+        residual = any(after.residual for after in each)
+        return Following(first.scales if same else (), activation, residual, tuple(notes))
+
+    def _after(self, name: str, filters: int, own_activation: str | None) -> Following:
+        scales: list[Node] = []
+        at, notes = name, []
+        while own_activation == "linear" and len(users := self._users[at]) == 1:
+            (user,) = users
+            fits = user.scale is not None and user.scale.size in (1, filters)
+            if (user.does != "pass" and not (user.does == "scale" and fits)) or len(scales) > 8 or user.name == at:
+                break
+            scales += [user] if user.does == "scale" else []
+            at = user.name
+        activation, at = (own_activation, at) if own_activation != "linear" else self._activation(at)
+        reached = self._reached(at)
+        if any(node.normalises for node in reached):
+            behind = "its activation" if activation not in ("linear", None) else "something else"
+            notes.append(f"A batch normalisation follows {behind}, so that it is not folded in.")
+        residual = any(node.does == "add" for node in reached)
+        return Following(tuple(scales), activation, residual, tuple(notes))
+
+    def _activation(self, at: str) -> tuple[str | None, str]:
+        """The activation that an output goes through, and the step after which it is done."""
+        users = self._users[at]
+        if len(users) == 2:  # x times sigmoid(x) is exported as two steps
+            for first, second in (users, users[::-1]):
+                if first.label == "sigmoid" and second.does == "multiply" and set(second.inputs) == {at, first.name}:
+                    return "silu", second.name
+        reached = self._reached(at)
+        labels = {node.label for node in reached if node.does == "activate"}
+        if not labels:
+            return "linear", at
+        if len(labels) == 1 and all(node.does == "activate" for node in reached):
+            return labels.pop(), reached[0].name
+        return None, at
+
+    def _reached(self, at: str) -> Sequence[Node]:
+        """The steps that read an output, also where it has been moved or passed on before."""
+        found: dict[str, Node] = {}
+        waiting, seen = [at], {at}
+        while waiting and len(seen) < MOST_STEPS:
+            for user in self._users[waiting.pop()]:
+                if user.name in seen:
+                    continue
+                seen.add(user.name)
+                if user.does in ("move", "pass"):
+                    waiting.append(user.name)
+                else:
+                    found[user.name] = user
+        return list(found.values())
+
+
+def folded(
+    kernels: NDArray[Any], biases: NDArray[Any] | None, scales: Sequence[Node]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, str | None]:
+    """Kernels (filter, ...) and biases (filter,) with what scales and shifts their output, and the name of that step.
+
+    The name is that of the batch normalisation; a constant that is only added is a bias, and has none.
+    """
+    rows = np.asarray(kernels, np.float64)
+    shifts = None if biases is None else np.asarray(biases, np.float64).reshape(-1)
+    for step in scales:
+        scale = np.ones(1) if step.scale is None else step.scale
+        shift = np.zeros(1) if step.shift is None else step.shift
+        rows = rows * np.broadcast_to(scale, len(rows)).reshape(-1, *[1] * (rows.ndim - 1))
+        shifts = np.broadcast_to((0 if shifts is None else shifts) * scale + shift, len(rows))
+    return rows, shifts, next((step.label or step.name for step in scales if step.normalises), None)
+
+
+def batch_normalisation(
+    name: str,
+    inputs: tuple[str, ...],
+    mean: NDArray[Any],
+    variance: NDArray[Any],
+    gamma: NDArray[Any] | None,
+    beta: NDArray[Any] | None,
+    epsilon: float,
+) -> Node:
+    """A trained batch normalisation, all of whose arrays are (channel,), as the scale and shift that it is in use."""
+    scale = 1 / np.sqrt(np.asarray(variance, np.float64).reshape(-1) + epsilon)
+    scale = scale if gamma is None else np.asarray(gamma, np.float64).reshape(-1) * scale
+    shift = -np.asarray(mean, np.float64).reshape(-1) * scale
+    shift = shift if beta is None else np.asarray(beta, np.float64).reshape(-1) + shift
+    return Node(name, "scale", inputs, scale=scale, shift=shift, normalises=True)
