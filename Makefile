@@ -22,6 +22,8 @@ $(INSTALLED): requirements.lock
 	@echo "installing the locked packages into $(VENV); this takes a minute or two"
 	# Compiled to bytecode now: otherwise TensorFlow takes 10 s to import instead of 4, every time.
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps --compile -r requirements.lock
+	# The command filtertwins, as a path to src. The lock has what builds it.
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-index --no-build-isolation --editable .
 	# Jobs write no bytecode, so the project's own is compiled here too.
 	$(VENV)/bin/python -m compileall -q src
 	@touch $@
@@ -96,7 +98,7 @@ format: $(INSTALLED) ## format the code
 .PHONY: lock
 lock: ## renew requirements.lock and environment.yml from pyproject.toml (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --group dev pyproject.toml --output-file requirements.lock --upgrade
+	  --extra study --group dev pyproject.toml --output-file requirements.lock --upgrade
 	$(MAKE) install
 	$(VENV)/bin/python tools/write_environment.py
 

@@ -29,6 +29,12 @@ dependencies:
 """
 
 
+def of_the_study(pyproject: str) -> list[str]:
+    """What the study needs by the text of pyproject.toml: what the library needs, and the extra `study`."""
+    project = tomllib.loads(pyproject)["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["study"]]
+
+
 def needed(requirements: list[str]) -> set[str]:
     """The names of all packages that some requirements lead to, on any platform."""
     found: set[str] = set()
@@ -61,5 +67,5 @@ def environment(lock: str, requirements: list[str]) -> str:
 
 if __name__ == "__main__":
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (ROOT / "environment.yml").write_text(environment(lock, project["dependencies"]), encoding="utf-8")
+    requirements = of_the_study((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (ROOT / "environment.yml").write_text(environment(lock, requirements), encoding="utf-8")

@@ -14,13 +14,14 @@ PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
     *("names", "errors", "files", "provenance", "guards", "mistakes", "sources", "regularizers", "settings", "labels"),
-    *("needs", "bundles", "plan", "data", "measures", "networks", "training", "experiments", "pruning", "tables"),
-    *("claims", "figures", "page"),
+    *("needs", "bundles", "plan", "data", "measures", "networks", "inspect", "training", "experiments", "pruning"),
+    *("tables", "claims", "figures", "page", "__main__"),
 ]
 # Whatever the order: nothing that is measured knows of training, and figures nothing of claims.
 NEVER = {name: {"training"} for name in ORDER[ORDER.index("training") + 1 :]}
 NEVER["training"] = {"measures"}
 NEVER["figures"] = {"training", "claims", "data", "networks", "experiments", "pruning"}
+NEVER["inspect"] = {"mistakes", "settings", "needs", "bundles", "plan", "data"}  # They need more to be installed.
 NEVER["claims"] = {"training", "data", "networks", "experiments"}
 TENSORFLOW = ("tensorflow", "keras")
 IMPORT_ALL = """
@@ -75,6 +76,10 @@ def test_importing_all_but_training_and_all_scripts_imports_no_tensorflow(root, 
 def test_naming_the_criteria_is_cheap(root):
     loaded = loaded_by(root, [f"{PACKAGE}.pruning.criteria"])
     assert not {"sklearn", "scipy.stats", "statsmodels", "matplotlib"} & loaded
+
+
+def test_the_command_loads_little_for_its_help(root):
+    assert not {"numpy", "pandas", "matplotlib"} & loaded_by(root, [f"{PACKAGE}.__main__"])
 
 
 def test_every_module_has_its_place(library):

@@ -87,7 +87,7 @@ def test_the_environment_has_of_the_lock_what_the_study_needs_and_allows_the_sam
 ):
     """That nothing is missing, `pip check` tells after an installation."""
     texts = [(root / name).read_text(encoding="utf-8") for name in ("environment.yml", "requirements.lock")]
-    needed = project["project"]["dependencies"]
+    needed = write_environment.of_the_study((root / "pyproject.toml").read_text(encoding="utf-8"))
     assert texts[0] == write_environment.environment(texts[1], needed), "run `make lock`"
     assert set(pip_list) < set(pins)
     names = {canonicalize_name(Requirement(pin).name) for pin in pip_list}
@@ -107,7 +107,7 @@ def test_every_pin_is_exact_and_has_hashes(root, pins):
 
 
 @pytest.mark.parametrize("version", PYTHONS)
-def test_every_dependency_is_satisfied_by_exactly_one_pin(project, pins, version):
+def test_every_dependency_is_satisfied_by_exactly_one_pin(root, project, pins, version):
     machine = {
         "python_version": version,
         "python_full_version": f"{version}.1",
@@ -121,7 +121,8 @@ def test_every_dependency_is_satisfied_by_exactly_one_pin(project, pins, version
         if pin.marker is None or pin.marker.evaluate(machine):
             pinned[canonicalize_name(pin.name)].append(next(iter(pin.specifier)).version)
     assert not {name: versions for name, versions in pinned.items() if len(versions) > 1}
-    for text in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]:
+    study = write_environment.of_the_study((root / "pyproject.toml").read_text(encoding="utf-8"))
+    for text in [*study, *project["dependency-groups"]["dev"]]:
         needed = Requirement(text)
         versions = pinned[canonicalize_name(needed.name)]
         assert versions, f"{needed.name} is not in requirements.lock; run `make lock`"

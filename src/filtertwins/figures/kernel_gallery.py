@@ -58,7 +58,7 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
         if network.kernels[stage][0].size == 3:
             _draw_disc(panel, network, stage, look)
         else:
-            _draw_images(panel, network, stage)
+            draw_images(panel, network.kernels[stage], network.clustered[stage])
         count = len(network.kernels[stage])
         label_panel(panel, place, f"{look.label(network.name)}\n{count} filters, {_STAGES[stage]}", wrap=23)
     images = [panel for panel in axes if panel.collections]
@@ -133,9 +133,8 @@ def _draw_disc(axes: Axes, network: _Network, stage: str, look: Look) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _draw_images(axes: Axes, network: _Network, stage: str) -> None:
-    """Each kernel as an image divided by its largest weight; those with a near duplicate have a frame."""
-    kernels = network.kernels[stage]
+def draw_images(axes: Axes, kernels: npt.NDArray[np.float64], framed: npt.NDArray[np.bool_]) -> None:
+    """Each kernel, (filter, row, column), as an image divided by its largest weight; some have a frame, (filter,)."""
     count, rows, columns = kernels.shape
     abreast = math.ceil(math.sqrt(count * (rows + 1) / (columns + 1)))
     lines = math.ceil(count / abreast)
@@ -144,7 +143,7 @@ def _draw_images(axes: Axes, network: _Network, stage: str) -> None:
     for i, kernel in enumerate(kernels / np.where(largest > 0, largest, 1)):
         top, left = (i // abreast) * (rows + 1), (i % abreast) * (columns + 1)
         page[top : top + rows, left : left + columns] = kernel
-        if network.clustered[stage][i]:
+        if framed[i]:
             axes.add_patch(Rectangle((left, top), columns, rows, fill=False, linewidth=0.7, zorder=3))
     options = {"cmap": "vlag", "center": 0, "vmin": -1, "vmax": 1, "cbar": False}
     sns.heatmap(page, **options, square=True, xticklabels=False, yticklabels=False, ax=axes)

@@ -26,9 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from filtertwins.measures.nulls import monte_carlo_p_value
 from filtertwins.measures.redundancy import BLOCK_ENTRIES, Equivalence, Floats, similarities_among
@@ -85,6 +87,7 @@ def shape_test(
     *,
     channels: int = 1,
     draws: int = 999,
+    shape: Shape | None = None,
 ) -> ShapeTest:
     """Are more filters near twins, or the nearest two nearer, than independent filters of the same shape?
 
@@ -96,12 +99,13 @@ def shape_test(
             rejects. At a threshold that the shape alone often reaches, a few twins are not found by their number.
         channels: input channels, the last axis of a kernel before it was flattened.
         draws: how many sets of filters are drawn.
+        shape: of these filters, where :func:`fit_shape` was called already.
 
     Raises:
         ValueError: the dimension is no multiple of the channels.
     """
     filters, dimension = units.shape
-    shape = fit_shape(units, equivalence, channels=channels)
+    shape = shape or fit_shape(units, equivalence, channels=channels)
     drawn = np.full((1, 2), np.nan)
     decidable = shape.form != "undecidable"
     if threshold is None:
@@ -143,7 +147,7 @@ def rare_similarity(
     closest = []
     for block in shape_draws(shape, filters, draws, rng):
         similarity = _similarities(block, equivalence)
-        closest.append(np.partition(similarity, -min(_CLOSEST, similarity.shape[1]))[:, -_CLOSEST:].ravel())
+        closest.append(np.partition(similarity, -min(_CLOSEST, similarity.shape[1]))[:, -_CLOSEST:].flatten())
     pooled = np.sort(np.concatenate(closest))
     return float(pooled[-max(1, round(RARE_PAIRS * draws))])
 
@@ -181,10 +185,16 @@ def shape_draws(shape: Shape, filters: int, draws: int, rng: np.random.Generator
         yield drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
 
 
+@lru_cache(maxsize=1)
+def _pairs(filters: int) -> NDArray[np.intp]:
+    """The places of all pairs in a flattened matrix of similarities; looking for them takes as long as the matrix."""
+    return np.flatnonzero(np.triu(np.ones((filters, filters), dtype=bool), 1))
+
+
 def _similarities(units: Floats, equivalence: Equivalence) -> Floats:
     """The similarities of the pairs of each set of filters, (set, pair), for (set, filter, dimension)."""
-    first, second = np.triu_indices(units.shape[1], 1)
-    return similarities_among(units, equivalence)[:, first, second]
+    among = similarities_among(units, equivalence).reshape(len(units), -1)
+    return np.take(among, _pairs(units.shape[1]), axis=1)
 
 
 def _pairs_and_maximum(similarity: Floats, threshold: float) -> Floats:
@@ -214,9 +224,10 @@ def _eigenvalues(kernels: Floats) -> Floats:
         before = list(factors)
         for axis, size in enumerate(sizes):
             sides = kernels if axis == 0 else kernels.transpose(0, 2, 1)  # (filter, own axis, other axis)
-            products = sides @ np.linalg.inv(factors[1 - axis]) @ sides.transpose(0, 2, 1)  # (filter, own, own)
-            lengths = np.einsum("nij,ji->n", products, np.linalg.inv(factors[axis]))
-            factor = np.einsum("nij,n->ij", products, 1 / lengths)
+            solved = sides @ np.linalg.inv(factors[1 - axis])  # (filter, own axis, other axis)
+            lengths = np.sum(solved * (np.linalg.inv(factors[axis]) @ sides), axis=(1, 2))
+            # Multiplied as a whole, since a product a filter would take (filter, own axis, own axis) of memory.
+            factor = np.tensordot(solved / lengths[:, np.newaxis, np.newaxis], sides, axes=([0, 2], [0, 2]))
             factors[axis] = factor * size / np.trace(factor)
         changes = [np.abs(new - old).max() / np.abs(new).max() for new, old in zip(factors, before, strict=True)]
         if max(changes) < _TOLERANCE:

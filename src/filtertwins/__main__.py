@@ -1,0 +1,114 @@
+"""The command ``filtertwins``: the study's question, asked of anybody's network."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # Imported where it is used, since --help should not take a second.
+    from filtertwins.inspect.report import Report
+
+FOUND, FAILED = 1, 2
+"""Exit codes: for what --fail-on names, and for a file that could not be read or written."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit code."""
+    parser = argparse.ArgumentParser(prog="filtertwins", description="Are convolutional filters twins?")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    inspect = commands.add_parser(
+        "inspect",
+        help="whether filters of a model file are more alike than their layer's shape makes them",
+        description="Judge each convolution of model files: Keras, SavedModel, ONNX, safetensors, PyTorch, NumPy. "
+        "No framework is needed, and nothing in a file is run. Files of one architecture are compared as strangers, "
+        "if they come from different seeds, or as one network before and after training.",
+        epilog="Exit code: 0, 1 for what --fail-on names, 2 where a file cannot be read or written.",
+    )
+    inspect.add_argument("models", nargs="+", metavar="MODEL", help="a model file, or a SavedModel's folder")
+    inspect.add_argument("--before", metavar="FILE", help="the file that the models were trained from")
+    inspect.add_argument("--json", metavar="FILE", help="write the report as JSON; - for standard output")
+    inspect.add_argument("--out", metavar="DIR", type=Path, help="write tables, JSON, an HTML page and a figure")
+    inspect.add_argument("--fail-on", choices=["twins"], help="exit with 1 if a layer has this verdict")
+    inspect.add_argument("--seed", type=partial(_count, least=0), default=0, help="for all draws (default: 0)")
+    inspect.add_argument(
+        "--draws",
+        type=partial(_count, least=39),
+        default=199,
+        help="sets of filters of a null, at least (default: 199)",
+    )
+    inspect.set_defaults(run=_inspect)
+    options = parser.parse_args(arguments)
+    return int(options.run(options))
+
+
+def _count(text: str, least: int) -> int:
+    """A whole number that is large enough; with fewer than 39 draws no p-value of two is below 5 %."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a whole number from {least}")
+    return int(text)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    """Read, judge and report; a bad file costs one line and the exit code."""
+    from filtertwins.errors import StudyError
+    from filtertwins.files import write_text
+    from filtertwins.inspect.model import LeftOut
+    from filtertwins.inspect.readers import read_model
+    from filtertwins.inspect.report import inspect_models
+
+    models, bad = [], []
+    for path in dict.fromkeys([*([options.before] if options.before else []), *options.models]):
+        try:
+            models.append(read_model(Path(path)))
+        except (StudyError, OSError) as error:
+            _say(f"error: {error}")
+            bad.append((path, LeftOut("", f"It cannot be read: {error}")))
+    report = inspect_models(models, before=options.before, seed=options.seed, draws=options.draws, progress=_say)
+    report = replace(report, left_out=(*bad, *report.left_out))
+    try:
+        if options.json == "-":
+            sys.stdout.write(report.to_json())
+        else:
+            sys.stdout.write(report.to_text())
+        if options.json not in (None, "-"):
+            write_text(Path(options.json), report.to_json())
+        if options.out:
+            _write(report, options.out, options.seed)
+    except OSError as error:
+        _say(f"error: {error}")
+        return FAILED
+    found = any(layer.verdict == options.fail_on for layer in report.layers)
+    return FAILED if bad else FOUND if found else 0
+
+
+def _write(report: Report, folder: Path, seed: int) -> None:
+    """Tables as CSV, the report as JSON and HTML, and a figure as PDF, SVG and PNG."""
+    from filtertwins.figures.inspected import draw
+    from filtertwins.figures.output import save
+    from filtertwins.files import write_csv, write_text
+    from filtertwins.inspect.page import beside_null, layer_to_show, page
+    from filtertwins.inspect.report import shortened
+
+    image, caption = None, ""
+    if any(layer.test.filters for layer in report.layers):
+        layer = layer_to_show(report)
+        caption = f"{layer.name}: its kernels by cluster, beside a draw of its null. Framed ones are in one cluster."
+        paths = save(draw(*beside_null(layer, seed), shortened(layer.name)), folder / "kernels")
+        image = next(path for path in paths if path.suffix == ".png").read_bytes()
+    for name, table in report.tables().items():
+        write_csv(table, folder / f"{name}.csv")
+    write_text(folder / "report.json", report.to_json())
+    write_text(folder / "report.html", page(report, image, caption))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

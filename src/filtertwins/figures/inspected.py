@@ -1,0 +1,30 @@
+"""The kernels of a layer by cluster, beside a draw of its null."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from filtertwins.figures.kernel_gallery import draw_images
+from filtertwins.figures.style import label_panel, panels, style
+
+Kernels = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+"""Images, (filter, row, column), and which of the filters share a cluster with another, (filter,)."""
+
+
+@style()
+def draw(own: Kernels, null: Kernels, name: str) -> Figure:
+    """Draw both as images, each divided by its largest weight; kernels that share a cluster have a frame.
+
+    Args:
+        own: the layer's kernels.
+        null: as many from its null.
+        name: what the panel with the layer's kernels is called.
+    """
+    figure, axes = panels(2, 3.4)
+    titles = (name.replace("$", r"\$"), "its null")  # A dollar sign would begin a formula.
+    for place, (panel, kernels, title) in enumerate(zip(axes, (own, null), titles, strict=True)):
+        draw_images(panel, *kernels)
+        label_panel(panel, place, title, wrap=40)
+    return figure

@@ -1,0 +1,249 @@
+"""What was found in some networks: as tables, as JSON, and in words."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
+
+from filtertwins.errors import StudyError
+from filtertwins.inspect.model import Convolution, LeftOut, Model
+from filtertwins.inspect.sameness import NEAR
+from filtertwins.inspect.several import compare_networks
+from filtertwins.inspect.verdicts import DRAWS, Layer, judge_layers
+from filtertwins.names import Row
+
+WORDS = {
+    "twins": "twins beyond its shape",
+    "alike": "as alike as its shape makes them",
+    "undecidable": "undecidable (n < 1.3 d)",
+}
+NOTE = (
+    "p: corrected for the number of layers; isotropic: the same against random directions. near: pairs of cosine "
+    f"{NEAR} and more. redundant: filters beyond the first of each cluster, and the same by the null. What one network "
+    "cannot tell: whether filters are twins because of each other, or because every network of this kind learns the "
+    "same popular types of filters. Several networks that differ in the seed alone can."
+)
+PAIRS_SHOWN = 5
+NAMES_SHOWN = 2
+
+_KEYS = ("file", "name", "kind", "filters", "dimension", "activation", "verdict")
+_HEADS = {
+    **{"file": "file", "name": "layer", "kind": "kind", "filters": "n", "dimension": "d", "activation": "activation"},
+    **{"verdict": "verdict", "p_value": "p", "isotropic_p_value": "isotropic", "near_pairs": "near"},
+    **{"redundant_share": "redundant", "null_redundant_share": "by the null", "dead": "dead"},
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in the layers of some networks, what was left out, and rows on how networks compare."""
+
+    files: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    left_out: tuple[tuple[str, LeftOut], ...]  # with its file
+    strangers: tuple[Row, ...]
+    changes: tuple[Row, ...]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables by name, without those that have no row; ``docs/inspect.md`` has their columns."""
+        pairs = [_names(layer) | asdict(pair) for layer in self.layers for pair in layer.pairs]
+        rows = {"layers": [_row(layer) for layer in self.layers], "pairs": pairs, "left_out": self._left_out()}
+        return {name: pd.DataFrame(own) for name, own in (rows | self._compared()).items() if own}
+
+    def shown(self) -> dict[str, pd.DataFrame]:
+        """The tables that people read, all text, by their titles; those without a row are left out."""
+        tables = self.tables()
+        shown = {}
+        if self.layers:
+            layers = tables["layers"][list(_HEADS)].replace({"verdict": WORDS}).rename(columns=_HEADS)
+            for name in ("p", "isotropic"):
+                layers[name] = layers[name].map(lambda value: "<0.001" if value < 0.001 else value)
+            twins = [layer for layer in self.layers if layer.verdict == "twins"]
+            pairs = [_names(layer) | asdict(pair) for layer in twins for pair in layer.pairs[:PAIRS_SHOWN]]
+            remarks = [(layer.file, layer.name, line) for layer in self.layers for line in _remarks(layer)]
+            shown = {"Layers": layers, "Nearest pairs of twins": pd.DataFrame(pairs), "Remarks": _by_text(remarks)}
+        shown["Networks of one architecture"] = pd.DataFrame(self.strangers)
+        shown["What training changed"] = pd.DataFrame(self.changes)
+        shown["Left out"] = _by_text([(file, one.name, one.reason) for file, one in self.left_out])
+        return {title: table.map(_text) for title, table in shown.items() if len(table)}
+
+    def to_text(self) -> str:
+        """The report for a terminal; long names lose their middle, and a single file is not named in each line."""
+        parts = []
+        one_file = len({*self.files, *(file for file, _ in self.left_out)}) < 2
+        for title, table in self.shown().items():
+            cells = table.drop(columns="file", errors="ignore") if one_file else table
+            lines = [list(cells.columns), *([shortened(cell) for cell in line] for line in cells.to_numpy())]
+            widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+            texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+            parts.append("\n".join([f"{title}:", *texts]))
+        return "\n\n".join([*parts, NOTE if self.layers else "No convolution was found."]) + "\n"
+
+    def to_json(self) -> str:
+        """The report for scripts. What is missing is null; filters are counted from 0."""
+        layers = [
+            {name: _row(layer)[name] for name in _KEYS}
+            | {"p_pairs": layer.test.pairs_p_value, "p_maximum": layer.test.maximum_p_value}
+            | {"pairs": [asdict(pair) for pair in layer.pairs], "clusters": layer.clustered, "dead": list(layer.dead)}
+            for layer in self.layers
+        ]
+        content: Row = {"files": list(self.files), "layers": layers, "left_out": self._left_out()} | self._compared()
+        return json.dumps(_without_nan(content), indent=1, allow_nan=False) + "\n"
+
+    def _compared(self) -> Row:
+        return {name: list(rows) for name in ("strangers", "changes") if (rows := getattr(self, name))}
+
+    def _left_out(self) -> list[Row]:
+        return [{"file": file} | asdict(one) for file, one in self.left_out]
+
+
+def inspect_models(
+    models: Sequence[Model],
+    *,
+    before: str | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Judge each layer of some networks, and compare those of one architecture.
+
+    Args:
+        models: the networks.
+        before: the path of the network that the others of its architecture were trained from.
+        seed: for all draws.
+        draws: how many sets of filters a null has, at least.
+        progress: is told of each layer before it is looked at.
+    """
+    kept = [_finite(model) for model in models]
+    with threadpool_limits(1):  # Last bits depend on the number of threads, and threads that wait for others cost time.
+        layers = [judge_layers(own.path, own.convolutions, seed=seed, draws=draws, progress=progress) for own in kept]
+        strangers, changes = compare_networks([found for found in layers if found], before)
+    return Report(
+        files=tuple(own.path for own in kept),
+        layers=tuple(layer for found in layers for layer in found),
+        left_out=tuple((own.path, one) for own in kept for one in own.left_out),
+        strangers=strangers,
+        changes=changes,
+    )
+
+
+def inspect_arrays(
+    kernels: Mapping[str, ArrayLike],
+    biases: Mapping[str, ArrayLike] | None = None,
+    *,
+    activation: str | None = None,
+    layout: str = "keras",
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> Report:
+    """Judge the convolutions of one network by their arrays.
+
+    Args:
+        kernels: by layer, of one dimension or more.
+        biases: (filter,), by layer, of those that have some.
+        activation: what follows each of these layers: "linear", "relu", "tanh", "gelu", ...; None if unknown.
+        layout: "keras", where kernels are (..., channel, filter), or "torch", where they are (filter, channel, ...).
+        seed: for all draws.
+        draws: how many sets of filters a null has, at least.
+
+    Raises:
+        StudyError: for another layout, or arrays whose shapes do not fit.
+    """
+    if layout not in ("keras", "torch"):
+        raise StudyError(f"layout: {layout!r}; allowed: keras, torch")
+    convolutions = []
+    for name, values in kernels.items():
+        array = np.asarray(values, dtype=np.float64)
+        if array.ndim < 3:
+            raise StudyError(f"{name}: shape {array.shape}; allowed: filters, channels, and one axis or more of taps")
+        rows = array if layout == "torch" else np.moveaxis(array, (-1, -2), (0, 1))
+        own = None if biases is None or name not in biases else np.asarray(biases[name], dtype=np.float64)
+        if own is not None and own.shape != rows.shape[:1]:
+            raise StudyError(f"{name}: biases of shape {own.shape}; allowed: {rows.shape[:1]}")
+        kind = f"conv{array.ndim - 2}d"
+        convolutions.append(Convolution(name, kind, rows, own, 1, activation, None, 1, False, ()))
+    return inspect_models([Model("arrays", "arrays", tuple(convolutions), ())], seed=seed, draws=draws)
+
+
+def _finite(model: Model) -> Model:
+    """A model without the layers that have no weights, or some that are no numbers."""
+    sound, left_out = [], list(model.left_out)
+    for each in model.convolutions:
+        weights = each.kernels if each.biases is None else np.append(each.kernels, each.biases)
+        if not each.kernels.size:
+            left_out.append(LeftOut(each.name, "It has no weights."))
+        elif not np.isfinite(weights).all():
+            left_out.append(LeftOut(each.name, "Some of its weights are not finite."))
+        else:
+            sound.append(each)
+    return replace(model, convolutions=tuple(sound), left_out=tuple(left_out))
+
+
+def _names(layer: Layer) -> Row:
+    return {"file": layer.file, "name": layer.name}
+
+
+def _row(layer: Layer) -> Row:
+    """A layer's row of ``layers.csv``."""
+    own = layer.convolution
+    return (
+        _names(layer)
+        | {"kind": own.kind, "filters": layer.filters, "dimension": layer.test.dimension, "groups": own.groups}
+        | {"activation": own.activation or "unknown", "compared_by": layer.same.words, "folded": own.folded}
+        | {"verdict": layer.verdict, "reason": layer.reason, "p_value": layer.p_value, "draws": layer.draws}
+        | {"isotropic_p_value": layer.isotropic_p_value}
+        | {name: value for name, value in asdict(layer.test).items() if name not in ("form", "filters", "dimension")}
+        | {"near_pairs": layer.near_pairs, "mean_nearest_cosine": layer.mean_nearest}
+        | {"clusters": int(layer.clusters.max(initial=-1)) + 1, "dead": len(layer.dead)}
+        | {"redundant_share": layer.share, "null_redundant_share": layer.null_share}
+        | {"shared_by": own.shared_by, "residual": own.residual, "notes": " ".join(own.notes)}
+    )
+
+
+def _remarks(layer: Layer) -> list[str]:
+    """What is said of a layer besides; numbers in the table say why it is undecidable."""
+    own = layer.convolution
+    shared = [f"Its kernel is used in {own.shared_by} places."] if own.shared_by > 1 else []
+    return [*([layer.reason] if layer.verdict == "twins" and layer.reason else []), *shared, *own.notes]
+
+
+def _by_text(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+    """Of (file, name, text), a row for each text of a file, with the names that it is about."""
+    table = pd.DataFrame(rows, columns=["file", "name", "text"])
+    if table.empty:
+        return table
+    return table.groupby(["file", "text"], sort=False)["name"].agg(_listed).reset_index()[["file", "name", "text"]]
+
+
+def _listed(names: pd.Series) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """A name without its middle if it is long, as the names of some formats are; sentences stay whole."""
+    return text if len(text) <= longest or " " in text else f"{text[:20]}...{text[-(longest - 23) :]}"
+
+
+def _text(value: Any) -> str:
+    """A cell of a table that people read."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.3g}"
+    return str(value)
+
+
+def _without_nan(value: Any) -> Any:
+    """A value for JSON, where what is missing is None."""
+    if isinstance(value, dict):
+        return {name: _without_nan(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
