@@ -61,6 +61,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.check_claims.output,
+        rules.write_page.output,
     message:
         "the study is complete"
 
@@ -77,6 +78,6 @@ onstart:
 
 
 onsuccess:
-    for text in (RESULTS / "summary.txt", RESULTS / "claims.txt"):
+    for text in (RESULTS / "claims.txt", RESULTS / "summary.txt"):
         if text.exists():
             print(text.read_text(encoding="utf-8"))

@@ -1,11 +1,13 @@
 """Judge each claim of the question and its answer on a study's tables; write the captions, and the summary."""
 
+from textwrap import fill
+
 from filtertwins.claims import Claims, check_claims, read_claims, tables_needed
 from filtertwins.errors import Job, run_job
 from filtertwins.files import read_csv, write_csv, write_text
 from filtertwins.page.answer import as_text, status_in_words
 from filtertwins.page.captions import fill_caption, findings_of
-from filtertwins.page.summary import summarise
+from filtertwins.page.summary import in_sentences
 from filtertwins.settings import Margins
 
 
@@ -25,7 +27,7 @@ def main(job: Job) -> None:
     for caption in job.output.captions:
         text = (job.root / "workflow" / "report" / "captions" / caption.name).read_text(encoding="utf-8")
         write_text(caption, fill_caption(text, findings))
-    summary = summarise(tables["runs"], tables["redundancy"], job.params.threshold, job.params.labels)
-    places = f"Figures: {job.params.figures}/   Tables: {job.output.summary.parent}/"
-    status = f"{status_in_words(claims)}\n" if len(claims) else ""
-    write_text(job.output.summary, f"{summary}\n{status}{places}\n")
+    sentences = in_sentences(tables["runs"], tables["redundancy"], job.params.labels)
+    sentences += [status_in_words(claims)] if len(claims) else []
+    page = job.output.summary.with_name("answer.html")
+    write_text(job.output.summary, "\n".join([*map(fill, sentences), "", f"The answer as a page: {page}"]) + "\n")

@@ -114,7 +114,8 @@ def test_the_run_ends_with_the_summary_and_the_claims_of_which_none_is_decided(f
     )
     assert summary in output
     assert claims in output
-    assert "8 networks, 2 seeds of each condition" in summary
+    assert summary.startswith("No two filters end up the same: of 10 pairs in 6 trained networks")
+    assert "The answer as a page: results/digits/answer.html" in output
     assert len(tables["claims"]) >= 10
     assert (tables["claims"]["verdict"] == "inconclusive").all()
 

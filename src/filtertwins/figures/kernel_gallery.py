@@ -108,22 +108,36 @@ def _orientation(kernel: npt.NDArray[np.float64]) -> float:
     return math.atan2(float(rows @ kernel.sum(axis=1)), float(kernel.sum(axis=0) @ columns))
 
 
+def places_on_disc(kernels: npt.NDArray[np.float64], *, ignores_sign: bool) -> tuple[npt.NDArray[np.float64], float]:
+    """Where kernels of three weights lie on an equal-area map of the sphere of directions (Lambert's projection).
+
+    Args:
+        kernels: ``(filter, 3)``.
+        ignores_sign: a kernel and its negative are one direction, so that half of the sphere is mapped.
+
+    Returns:
+        The places, ``(filter, 2)``, NaN for a kernel that is zero; and the radius of the map. A circle of radius
+        2 sin(θ/4) around a place has the area of the directions within the angle θ/2 of it.
+    """
+    points = kernels @ _AXES_OF_THREE.T
+    norms = np.linalg.norm(points, axis=1, keepdims=True)
+    points = np.divide(points, norms, out=np.full_like(points, np.nan), where=norms > 0)
+    if ignores_sign:
+        points *= np.where(points[:, 2:] < 0, -1, 1)
+    stretch = np.sqrt(2 / (1 + points[:, 2:]).clip(1e-12))
+    return stretch * points[:, :2], math.sqrt(2) if ignores_sign else 2.0
+
+
 def _draw_disc(axes: Axes, network: _Network, stage: str, look: Look) -> None:
     """Each kernel's direction on an equal-area map of the sphere, or of half of it where the sign does not matter.
 
     A circle has the area of the directions within half the near duplicates' angle, so near duplicates overlap.
     """
-    points = network.kernels[stage].reshape(-1, 3) @ _AXES_OF_THREE.T
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
-    points = np.divide(points, norms, out=np.full_like(points, np.nan), where=norms > 0)  # no weights, no direction
-    if network.ignores_sign:
-        points *= np.where(points[:, 2:] < 0, -1, 1)
-    stretch = np.sqrt(2 / (1 + points[:, 2:]).clip(1e-12))  # Lambert's projection from the middle of the map
-    rim = math.sqrt(2) if network.ignores_sign else 2.0
+    points, rim = places_on_disc(network.kernels[stage].reshape(-1, 3), ignores_sign=network.ignores_sign)
     radius = 2 * math.sin(math.acos(look.threshold) / 4)
     disc = axes.add_patch(Circle((0, 0), rim, facecolor="0.96", edgecolor=REFERENCE_COLOR, linewidth=0.6))
-    places = np.column_stack([stretch * points[:, :2], network.clustered[stage]])
-    for x, y, alike in places[norms[:, 0] > 0]:
+    places = np.column_stack([points, network.clustered[stage]])
+    for x, y, alike in places[~np.isnan(points[:, 0])]:
         color = look.color(network.name) if alike else "0.6"
         circle = axes.add_patch(Circle((x, y), radius, facecolor=color, alpha=0.35, edgecolor="none"))
         circle.set_clip_path(disc)

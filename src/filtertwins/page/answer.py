@@ -124,12 +124,12 @@ def _counts(claims: pd.DataFrame) -> str:
     return f"{counts}; and {(~evidence).sum()} by construction, which are no evidence"
 
 
-_SPEAKERS = {"question": "the question", "answer": "the answer", "followup": "the follow-up question"}
-_SPEAKERS |= {"others": "others who asked", "ours": "this study"}
+SPEAKERS = {"question": "the question", "answer": "the answer", "followup": "the follow-up question"}
+SPEAKERS |= {"others": "others who asked", "ours": "this study"}
 
 
 def _verdict(row: pd.Series[Any]) -> str:
-    speaker = _SPEAKERS[row["said_by"]]
+    speaker = SPEAKERS[row["said_by"]]
     return f"[Claim of {speaker}: {_verdict_in_words(row)}.]({_figure(row)})"
 
 
@@ -145,7 +145,7 @@ def _table_row(row: pd.Series[Any]) -> str:
     reason = "" if pd.isna(row["by_construction"]) else f" {row['by_construction']}"
     found = f"{_typeset(row['finding'])}{reason} {_numbers(row)}".strip()
     unit = "" if pd.isna(row["unit"]) else f" ({row['unit']})"
-    cells = [_SPEAKERS[row["said_by"]], row["statement"], row["rung"] + unit, f"**{_verdict_in_words(row)}**", found]
+    cells = [SPEAKERS[row["said_by"]], row["statement"], row["rung"] + unit, f"**{_verdict_in_words(row)}**", found]
     cells.append(f"[figure](../{_figure(row)})")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 

@@ -1,0 +1,68 @@
+"""The page's charts and its HTML, from made-up tables; a browser looks at a real page in tests/workflow."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from figure_tables import LABELS, study_tables
+
+from filtertwins.figures.style import Look
+from filtertwins.page.html import TABLES, Figure, answer_page, image_address
+
+LOOK = Look(labels=LABELS)
+FIGURES = [Figure("twins", image_address(b"<svg/>", b"png"), ["Twins <stay>.", "How to read it."])]
+
+
+def made(seeds=3, without=()):
+    tables = {name: table for name, table in study_tables(seeds).items() if name in TABLES and name not in without}
+    tables["redundancy"] = tables["redundancy"].assign(live_filters=2, exact_duplicate_pairs=0, twin_pairs=0)
+    rows = [
+        ("stay", "answer", "Twins & filters", "Do <they>?", "supported", "Yes: they do.", "twins"),
+        ("go", "ours", "Others", None, "refuted", "No.", "nowhere"),
+        ("lost", "ours", "Lost", None, "inconclusive", "Not measured: no.", "twins"),
+    ]
+    columns = ["claim", "said_by", "statement", "headline", "verdict", "finding", "figure"]
+    return answer_page(tables, pd.DataFrame(rows, columns=columns), FIGURES, {"seeds": "3"}, LOOK)
+
+
+@pytest.fixture(scope="module")
+def text():
+    return made()
+
+
+def specs_of(text):
+    return json.loads(re.search(r'<script id="specs" type="application/json">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_page_holds_all_charts_with_their_data_and_asks_for_nothing(text):
+    specs = specs_of(text)
+    assert set(specs) == {"kernels", "redundancy", "twins", "accuracy", "pruning"}
+    for name, spec in specs.items():
+        assert spec["description"]
+        assert f'id="{name}"' in text
+        assert "url" not in json.dumps(spec["datasets"])
+    outside = text.replace(re.search(r"<script>(?!\s*\"use).*?</script>", text, re.DOTALL)[0], "")
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", outside)
+
+
+def test_claims_that_were_judged_are_there_and_the_others_are_counted(text):
+    assert "Twins &amp; filters" in text
+    assert "<strong>Do &lt;they&gt;?</strong> Yes: they do." in text
+    assert "Lost" not in text
+    assert "1 further claims could not be judged" in text
+    assert 'href="#figure-twins"' in text
+    assert "#figure-nowhere" not in text
+
+
+def test_a_study_without_some_experiments_has_a_page_without_their_charts():
+    text = made(without=("twins_means", "pruning_means", "kernels"))
+    assert set(specs_of(text)) == {"redundancy", "accuracy"}
+    assert "92 to 93" not in text  # It is not the question's dataset.
+
+
+def test_a_large_drawing_goes_in_as_an_image():
+    assert image_address(b"s" * 10, b"p").startswith("data:image/svg+xml;base64,")
+    assert image_address(b"s" * 10**6, b"p").startswith("data:image/png;base64,")
