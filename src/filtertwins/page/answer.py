@@ -18,15 +18,16 @@ _WIDTH = 112  # The longest line on the terminal.
 
 
 def answer_section(claims: pd.DataFrame) -> str:
-    """The short answers in Markdown, for the README: the judged headlines, and how many claims got which verdict.
+    """The short answers in Markdown, for the README: what was asked and answered there, and how many got which verdict.
 
     Args:
-        claims: ``claims.csv``.
+        claims: ``claims.csv``. Headlines of the question, its answer and the follow-up that were judged are listed, with
+            the first sentence of what was found.
     """
-    headlines = judged(claims[claims["headline"].notna()])
+    headlines = judged(claims[claims["headline"].notna() & claims["said_by"].isin(("question", "answer", "followup"))])
     lines = [f"On {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]
     lines += [
-        f"- **{_typeset(row['headline'])}** {_typeset(row['finding'])} *{_verdict(row)}*"
+        f"- **{_typeset(row['headline'])}** {_typeset(_first_sentence(row['finding']))} *{_verdict(row)}*"
         for _, row in headlines.iterrows()
     ]
     return "\n".join([*lines, "", f"All claims: {_counts(claims)}."]) + "\n"
@@ -69,6 +70,10 @@ def status_in_words(claims: pd.DataFrame) -> str:
     if (claims["status"] == "confirmatory").all():
         return "The verdicts are confirmatory: no trial run has seen these seeds."
     return "The verdicts are exploratory: trial runs may have seen these seeds, and have shaped the claims."
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=\.) (?=[A-Z])", text, maxsplit=1)[0]
 
 
 def _typeset(text: str) -> str:
