@@ -1,9 +1,9 @@
 """Size and latency of networks before and after pruning, on one thread."""
 
+from filtertwins.architectures import Architecture
 from filtertwins.data.datasets import DATASET_SHAPES
 from filtertwins.errors import Job, run_job
 from filtertwins.files import read_npz
-from filtertwins.settings import Architecture
 from filtertwins.tables.means import write_table
 from filtertwins.tables.pruned import cost_rows
 

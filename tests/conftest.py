@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from filtertwins.architectures import Start
 from filtertwins.data.datasets import load_digits
 from filtertwins.networks.weights import Chunk, Parameters
-from filtertwins.settings import Start
 
 pytest_plugins = ["studies"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from filtertwins.settings import Architecture
+from filtertwins.architectures import Architecture
 
 SCORING_STEPS = 300  # Scoring all pruned networks twice takes about as long as this many steps of training.
 MNIST_IMAGES = 60_000  # The estimated time of an epoch is that of MNIST's.

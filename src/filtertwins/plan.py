@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filtertwins.architectures import Architecture, Start
 from filtertwins.bundles import SIDE_BY_SIDE, Bundle, Family, divide
 from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import Need, Networks, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
-from filtertwins.settings import Architecture, Experiment, PrunedNetwork, Settings, Start
+from filtertwins.settings import Experiment, PrunedNetwork, Settings
 
 BESIDE_STUDY = frozenset({"controls", "preventers"})  # Experiments that take from the study what it trains just so.
 SMALL_KERNEL = 9  # Filters are merged where their kernels have no more elements than this.

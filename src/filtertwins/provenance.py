@@ -18,6 +18,7 @@ PACKAGE = "filtertwins"
 NOT_FOLLOWED = frozenset(
     {
         f"{PACKAGE}.settings",  # what these decide reaches a job as values, in its parameters
+        f"{PACKAGE}.architectures",
         f"{PACKAGE}.sources",
         f"{PACKAGE}.data.downloads",  # what it fetches is verified by checksums, which are parameters too
     }

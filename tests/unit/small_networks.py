@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from filtertwins.architectures import Start
 from filtertwins.networks.weights import Parameters
-from filtertwins.settings import Start
 
 IMAGE, KERNEL, POSITIONS = (6, 5), (3, 2), 4 * 4
 ACTIVATIONS = ["linear", "relu", "tanh"]

@@ -9,7 +9,7 @@ from bench.limit import limits, step_flops, working_bytes
 from bench.tables import as_text, compare, rounded
 from show_times import times
 
-from filtertwins.settings import Architecture
+from filtertwins.architectures import Architecture
 
 IMAGE = (28, 28)
 LINEAR = Architecture(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from plain_keras import fit, pixels
 
+from filtertwins.architectures import Architecture
 from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.shrinking import remove_filters
-from filtertwins.settings import Architecture
 from filtertwins.training import convolutional, fine_tune, measure_latency, plain_model
 from filtertwins.training.fine_tuning import HELD_OUT
 from filtertwins.training.loop import train_stack

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from filtertwins.architectures import Architecture
 from filtertwins.bundles import Bundle
 from filtertwins.labels import labels
 from filtertwins.needs import Need, Networks, asked_mem_mb, asked_minutes, pruning_need, training_need
 from filtertwins.plan import Plan
 from filtertwins.provenance import as_json, digest
 from filtertwins.pruning.cost import network_cost
-from filtertwins.settings import Architecture, load_settings
+from filtertwins.settings import load_settings
 
 QUESTION = {
     "kernel": [3, 1],

@@ -13,8 +13,9 @@ import yaml
 from pydantic import ValidationError
 from snakemake.utils import update_config
 
+from filtertwins.architectures import Start
 from filtertwins.pruning.criteria import METHODS
-from filtertwins.settings import SettingsError, Start, json_schema, load_settings
+from filtertwins.settings import SettingsError, json_schema, load_settings
 
 ARCHITECTURE = {
     "kernel": [3, 1],

@@ -12,9 +12,9 @@ import tensorflow as tf
 from plain_keras import fit, pixels
 from small_networks import condition_of
 
+from filtertwins.architectures import Architecture
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
-from filtertwins.settings import Architecture
 from filtertwins.training import DivergedError, convolutional, loop, plain_model, train_chunks
 from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters

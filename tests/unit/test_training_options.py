@@ -6,7 +6,7 @@ import pytest
 from plain_keras import fit
 from small_networks import OWN, condition_of
 
-from filtertwins.settings import Architecture, Start
+from filtertwins.architectures import Architecture, Start
 from filtertwins.training import plain_model, train_chunks
 
 IMAGE, STEPS = (28, 28), 20

@@ -11,10 +11,10 @@ from plain_keras import fit
 from scipy.special import softmax
 from small_networks import condition_of
 
+from filtertwins.architectures import Architecture, Start
 from filtertwins.experiments.twins import growth_bound, pair_measures
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters
-from filtertwins.settings import Architecture, Start
 from filtertwins.training import convolutional, fine_tune, plain_model, train_chunks
 from filtertwins.training.convolutional import ConvolutionalStack
 from filtertwins.training.networks import initial_parameters

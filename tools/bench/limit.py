@@ -11,9 +11,9 @@ from timeit import Timer
 import numpy as np
 import pandas as pd
 
+from filtertwins.architectures import Architecture
 from filtertwins.names import CLASSES
 from filtertwins.pruning.cost import network_cost
-from filtertwins.settings import Architecture
 
 Conditions = Mapping[tuple[str, int], Architecture]
 """By name and number of filters."""

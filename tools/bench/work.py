@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.architectures import Architecture
 from filtertwins.data.datasets import Dataset, load_dataset
-from filtertwins.settings import Architecture
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
 
+from filtertwins.architectures import Name
 from filtertwins.claims.evidence import TESTS
 from filtertwins.errors import StudyError
 from filtertwins.mistakes import Section, allowed_names, list_mistakes, mistakes_of
-from filtertwins.settings import Name
 
 Text = Annotated[str, Field(min_length=1)]
 

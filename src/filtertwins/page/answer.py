@@ -21,8 +21,8 @@ def answer_section(claims: pd.DataFrame) -> str:
     """The short answers in Markdown, for the README: what was asked and answered there, and how many got which verdict.
 
     Args:
-        claims: ``claims.csv``. Headlines of the question, its answer and the follow-up that were judged are listed, with
-            the first sentence of what was found.
+        claims: ``claims.csv``. Of the headlines that were judged, those of the question, its answer and the follow-up
+            are listed, with the first sentence of what was found.
     """
     headlines = judged(claims[claims["headline"].notna() & claims["said_by"].isin(("question", "answer", "followup"))])
     lines = [f"On {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from filtertwins.architectures import Architecture, Start
 from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
 from filtertwins.networks.weights import Chunk, Parameters, Scores, stacked
-from filtertwins.settings import Architecture, Start
 from filtertwins.sources import misfits
 from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from filtertwins.architectures import Architecture
 from filtertwins.data.datasets import Dataset
 from filtertwins.networks.weights import Parameters
-from filtertwins.settings import Architecture
 from filtertwins.training.collapsed import CollapsedStack
 from filtertwins.training.joint import JointStack
 from filtertwins.training.networks import build_stack

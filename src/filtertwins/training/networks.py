@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from filtertwins.architectures import Architecture
 from filtertwins.names import CLASSES
 from filtertwins.networks.weights import Parameters
-from filtertwins.settings import Architecture
 from filtertwins.training.collapsed import CollapsedStack
 from filtertwins.training.convolutional import ConvolutionalStack
 from filtertwins.training.plain import KerasStack

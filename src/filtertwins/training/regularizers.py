@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from filtertwins.settings import Architecture
+from filtertwins.architectures import Architecture
 
 
 def penalty_gradient(architecture: Architecture) -> Callable[[tf.Variable], tf.Tensor] | None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from filtertwins.architectures import Start
 from filtertwins.networks.weights import Parameters
-from filtertwins.settings import Start
 from filtertwins.training.streams import Purpose, generator
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import PositiveFloat, PositiveInt
 
+from filtertwins.architectures import Name, SecondFilter
 from filtertwins.claims.evidence.registry import Counts, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each_network
 from filtertwins.claims.judging import (
@@ -21,7 +22,7 @@ from filtertwins.claims.judging import (
     range_parts,
     same_parts,
 )
-from filtertwins.settings import Margins, Name, SecondFilter
+from filtertwins.settings import Margins
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]  # "momentum" is SGD with momentum
 Other = Literal["own", "silent"]

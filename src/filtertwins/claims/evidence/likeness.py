@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import PositiveFloat, PositiveInt
 from scipy import stats
 
+from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import (
     by_seed,
@@ -29,7 +30,7 @@ from filtertwins.claims.judging import (
     seeds_part,
     within,
 )
-from filtertwins.settings import Margins, Name
+from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
 
 Beside = Literal["fewer", "same"]

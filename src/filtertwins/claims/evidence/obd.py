@@ -8,10 +8,11 @@ from typing import Annotated, cast
 import pandas as pd
 from pydantic import Field
 
+from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, difference
 from filtertwins.claims.judging import Outcome, combine, in_words, range_parts, same_parts
-from filtertwins.settings import Margins, Name
+from filtertwins.settings import Margins
 
 Factor = Annotated[float, Field(gt=1)]
 Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)]

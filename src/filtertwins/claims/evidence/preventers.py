@@ -7,10 +7,11 @@ from typing import Literal
 import pandas as pd
 from pydantic import PositiveInt
 
+from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, only
 from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, range_parts, same_parts, within
-from filtertwins.settings import Margins, Name
+from filtertwins.settings import Margins
 
 
 @test("measured", "other")

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Counts, Names, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each, each_network, only
 from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, listed, range_parts
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.names import SELECTED, UNPRUNED
-from filtertwins.settings import Margins, Name
+from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL, best_for_others, by_way
 
 Budget = Literal["equal_epochs", "equal_compute"]

@@ -10,9 +10,9 @@ from typing import Annotated, Any, get_type_hints
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
 
+from filtertwins.architectures import Name
 from filtertwins.claims.judging import Outcome
 from filtertwins.mistakes import Section
-from filtertwins.settings import Name
 
 Table = pd.DataFrame  # A test has a parameter of this type for each table that it reads, named like the table.
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -7,10 +7,11 @@ import math
 import numpy as np
 from pydantic import PositiveFloat
 
+from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, condition, each
 from filtertwins.claims.judging import Outcome, combine, in_words, range_parts
-from filtertwins.settings import Margins, Name
+from filtertwins.settings import Margins
 
 
 @test("factors")
