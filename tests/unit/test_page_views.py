@@ -19,6 +19,8 @@ FIGURES = [Figure("twins", image_address(b"<svg/>", b"png"), ["Twins <stay>.", "
 def made(seeds=3, without=()):
     tables = {name: table for name, table in study_tables(seeds).items() if name in TABLES and name not in without}
     tables["redundancy"] = tables["redundancy"].assign(live_filters=2, exact_duplicate_pairs=0, twin_pairs=0)
+    if (twins := tables.get("twins_means")) is not None:
+        tables["twins_means"] = twins.assign(mean=twins["mean"] + 100 * twins["epsilon"])  # Each start has other means.
     rows = [
         ("stay", "answer", "Twins & filters", "Do <they>?", "supported", "Yes: they do.", "twins"),
         ("go", "ours", "Others", None, "refuted", "No.", "nowhere"),

@@ -1,4 +1,4 @@
-"""The page that a study ends with, opened in a browser that has no network."""
+"""The page that a study ends with, made of made-up tables and opened in a browser that has no network."""
 
 import shutil
 from pathlib import Path
@@ -7,19 +7,18 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from test_page_views import made
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs Debian's chromium and chromium-driver"),
-]
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs Debian's chromium and chromium-driver")
 MOST_BYTES = 4 * 2**20
 
 
 @pytest.fixture(scope="module")
-def page(finished_study) -> Path:
-    study, _ = finished_study
-    return study.folder / "results" / "digits" / "answer.html"
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "answer.html"
+    path.write_text(made(), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +40,6 @@ def browser(page: Path, tmp_path_factory: pytest.TempPathFactory):
 
 def test_the_page_is_one_file_and_small_enough_to_send(page):
     assert page.stat().st_size <= MOST_BYTES
-    text = page.read_text(encoding="utf-8")
-    assert text.count("vegaEmbed(") < 10
 
 
 def test_every_chart_is_drawn_as_it_stands(browser):
@@ -63,10 +60,9 @@ def test_each_menu_changes_its_chart(browser):
         before = chart.find_element(By.TAG_NAME, "svg").get_attribute("outerHTML")
         chosen = choices.first_selected_option.text
         choices.select_by_visible_text(next(own.text for own in choices.options if own.text != chosen))
-        WebDriverWait(browser, 10).until(
-            lambda _, chart=chart, before=before: (
-                chart.find_element(By.TAG_NAME, "svg").get_attribute("outerHTML") != before
-            )
+        WebDriverWait(browser, 60).until(
+            lambda _, svg=chart, old=before: svg.find_element(By.TAG_NAME, "svg").get_attribute("outerHTML") != old,
+            f"{chart.get_attribute('id')}: {menu.get_attribute('name')}",
         )
 
 
