@@ -12,7 +12,7 @@ import pytest
 from filtertwins.files import read_csv
 from studies import NOTHING
 
-AFTER_CLAIMS = {"check_claims", "all"}
+AFTER_CLAIMS = {"check_claims", "write_page", "all"}
 ANEW = {"kernel": [3, 1], "activation": "tanh", "optimizer": "adam", "learning_rate": 1e-3, "batch": 64, "steps": 6}
 ANEW |= {"filters": [2, 3]}
 
@@ -132,7 +132,7 @@ def test_times_of_files_make_nothing_stale_whatever_a_users_own_profile_says(stu
         assert study.stale(*options) == NOTHING
     study.append("results/digits/twins_means.csv", "\n")
     study.append("src/filtertwins/figures/removal.py", "\nCHANGED = True\n")
-    redrawn = {"plot_what_keeps_filters_apart", "plot_what_redundant_filters_are_worth", "check_claims"}
+    redrawn = {"plot_what_keeps_filters_apart", "plot_what_redundant_filters_are_worth", "check_claims", "write_page"}
     assert redrawn <= set(study.stale("--profile", str(tmp_path)))
 
 
