@@ -59,7 +59,8 @@ def draw(preventers_means: pd.DataFrame, *, look: Look) -> Figure:
         _draw_shape(panel, own)
         kind = "ReLU" if activation == "relu" else activation
         label_panel(panel, place, f"{height}\N{MULTIPLICATION SIGN}{width}, {kind}, {filters} filters")
-    figure.supxlabel("Mean cosine to the most similar filter")
+        panel.set_xlabel("")
+    axes[len(shapes) // 2].set_xlabel("Mean cosine to the most similar filter")
     axes[0].set_ylabel("Test accuracy (%)")
     shown = [name for name in WORDS if name in set(points["preventer"])]
     handles = {
