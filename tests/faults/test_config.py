@@ -95,8 +95,8 @@ def test_a_study_of_ones_own_is_a_file_of_ten_lines_and_prints_what_was_judged_o
     new_tree.configure("claims of mine.yaml", claims | {"fewest_seeds": 1})
     new_tree.overlays = ("config/mine.yaml",)
     output = new_tree.snakemake("--cores", "2", "--config", "claims=config/claims of mine.yaml")
-    assert "Claims: 0 supported, 0 refuted, 1 inconclusive" in output
-    assert "   1 of 2 claims are not about this study" in output
+    assert "Claims: 0 supported, 0 refuted, 0 inconclusive" in output
+    assert "   2 of 2 claims are not about this study, or need more seeds" in output
     new_tree.append("config/claims of mine.yaml", "clams: {}\n")
     output = new_tree.snakemake("--cores", "1", "--config", "claims=config/claims of mine.yaml", exit_code=1)
     assert "clams: unknown key" in output
