@@ -13,6 +13,7 @@ from studies import NOTHING, TINY
 COST, CLAIMS = "results/digits/cost.csv", "results/digits/claims.csv"
 ON_LATENCY = "pruning_makes_it_faster"  # the claim
 OF_LATENCY = {COST, "results/digits/cost_means.csv", CLAIMS, "results/digits/claims.txt", "figures/digits/cost.rst"}
+OF_LATENCY |= {"results/digits/answer.html"}  # It shows that figure.
 OF_LATENCY |= {f"figures/digits/cost.{suffix}" for suffix in ("pdf", "png", "svg")}
 
 
