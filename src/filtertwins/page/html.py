@@ -101,7 +101,7 @@ def answer_page(
         figures=figures,
         figure_names=[figure.name for figure in figures],
         facts=facts,
-        script=Markup(_safe_script(vl_convert.javascript_bundle(None))),  # noqa: S704 - the library's, not a user's
+        script=Markup(_safe_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))),  # noqa: S704 - the library's, not a user's
         specs=Markup(_safe_json({section.view.name: section.view.spec for section in sections if section.view})),  # noqa: S704
     )
 
