@@ -29,6 +29,7 @@ from filtertwins.page.views import (
 )
 
 _REPORTED = {"mnist": (0.92, 0.93)}  # What the question reports, for its own dataset only.
+_CALLED = "window.vegaEmbed = vegaEmbed;"  # What of the bundled libraries the page calls.
 _LARGEST_SVG = 300_000  # bytes; a larger drawing, such as that of all kernels, goes in as a PNG
 
 
@@ -101,7 +102,7 @@ def answer_page(
         figures=figures,
         figure_names=[figure.name for figure in figures],
         facts=facts,
-        script=Markup(_safe_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))),  # noqa: S704 - the library's, not a user's
+        script=Markup(_safe_script(vl_convert.javascript_bundle(_CALLED))),  # noqa: S704 - the library's, not a user's
         specs=Markup(_safe_json({section.view.name: section.view.spec for section in sections if section.view})),  # noqa: S704
     )
 
