@@ -84,7 +84,7 @@ FAULT_OF = {  # by the log of the job
     "prune_filters/relu_5x5_filters-002_seeds-000-001": "slow",
 }
 SAID = {"cancelled": "status is: 'CANCELLED'", "slow": "status is: 'TIMEOUT'"}
-DIVERGING = "train_networks/one_fewer_relu_momentum_002_seeds-000-001"
+DIVERGING = "train_networks/planted_linear_keras_002_seeds-000-001"  # The controls are in this bundle.
 
 
 def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_named(
@@ -92,8 +92,8 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
 ):
     local, _ = finished_study
     new_tree.configure("tiny.yaml", TINY)
-    momentum = {"experiments": {"one_fewer": {"architectures": {"relu_momentum": {"learning_rate": 1e30}}}}}
-    new_tree.configure("diverging.yaml", momentum)
+    shuffled = {"experiments": {"controls": {"architectures": {"shuffled": {"learning_rate": 1e30}}}}}
+    new_tree.configure("diverging.yaml", shuffled)
     (new_tree.folder / "src" / "sitecustomize.py").write_text(FAULTS, encoding="utf-8")
     faults = tmp_path / "faults"
     monkeypatch.setenv("TEST_FAULTS", str(faults))
@@ -104,7 +104,7 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
         f"results/digits/pruning/{name}_seeds-000-001.csv" for name in ("question/filters-003", "relu_5x5/filters-002")
     ]
 
-    printed = cluster.submit(new_tree, *pruned, "results/digits/one_fewer.csv", exit_code=1)
+    printed = cluster.submit(new_tree, *pruned, "results/digits/controls.csv", exit_code=1)
 
     def granted(log):
         return (faults / log / "granted").read_text(encoding="utf-8").split("\n")[:-1]
@@ -125,7 +125,7 @@ def test_jobs_cancelled_or_over_a_limit_get_more_and_one_that_fails_for_good_is_
     assert len(told_of(DIVERGING)) == 3
     for told in told_of(DIVERGING):
         assert "training diverged: seed 0, step 2" in told
-    assert not (new_tree.folder / "results/digits/one_fewer.csv").exists()
+    assert not (new_tree.folder / "results/digits/controls.csv").exists()
     there, here = new_tree.contents("results"), local.contents("results")
     assert {name: there[name] for name in pruned} == {name: here[name] for name in pruned}
 
