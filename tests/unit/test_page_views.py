@@ -10,7 +10,8 @@ import pytest
 from figure_tables import LABELS, study_tables
 
 from filtertwins.figures.style import Look
-from filtertwins.page.html import TABLES, Figure, answer_page, image_address
+from filtertwins.page import TABLES
+from filtertwins.page.html import Figure, answer_page, image_address
 
 LOOK = Look(labels=LABELS)
 FIGURES = [Figure("twins", image_address(b"<svg/>", b"png"), ["Twins <stay>.", "How to read it."])]

@@ -9,6 +9,7 @@ sys.path.insert(0, str(SOURCE))
 # On a full disk Python may leave half a compiled module (mended in 3.12.8), and then nothing would run any more.
 sys.dont_write_bytecode = True
 
+from filtertwins import page
 from filtertwins.errors import StudyError
 from filtertwins.guards import refuse_repeated_options, require_writable
 from filtertwins.labels import labels

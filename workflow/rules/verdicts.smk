@@ -1,9 +1,6 @@
 # From tables to verdicts, in words and numbers; and the figures' captions, with what the claims found.
 
 PAGE = SOURCE / "filtertwins" / "page" / "templates" / "answer.html.j2"
-PAGE_TABLES = """
-    runs redundancy runs_means redundancy_means kernels twins_means pruning_means
-    """.split()
 FACTS = {
     "dataset": DATASET,
     "seeds of each condition": settings.seeds,
@@ -44,10 +41,8 @@ rule check_claims:
         texts=digest(
             [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in DRAWN]
         ),
-        figures=FIGURES,
         labels=LOOK["labels"],
         margins=LOOK["margins"],
-        threshold=THRESHOLD,
     message:
         "judge the claims of the question and its answer, and write the captions and the summary"
     script:
@@ -56,7 +51,7 @@ rule check_claims:
 
 rule write_page:
     input:
-        [path_of(table) for table in PAGE_TABLES if table in TABLES],
+        [path_of(table) for table in page.TABLES if table in TABLES],
         claims=path_of("claims"),
         captions=[FIGURES / f"{name}.rst" for name in DRAWN],
         drawn=[multiext(str(FIGURES / name), ".svg", ".png") for name in DRAWN],

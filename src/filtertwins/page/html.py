@@ -54,19 +54,15 @@ class Section:
 
     Attributes:
         title: the question.
-        figures: those whose claims belong here.
+        claims: what was found about it, the headline claims of some figures.
         view: the chart.
         reading: how to read it.
     """
 
     title: str
-    figures: Sequence[str]
+    claims: Sequence[Mapping[Hashable, Any]]
     view: View | None
     reading: str
-
-
-TABLES = ("runs", "redundancy", "runs_means", "redundancy_means", "kernels", "twins_means", "pruning_means")
-"""The tables that the page is made from; it can do without the last three."""
 
 
 def answer_page(
@@ -79,7 +75,7 @@ def answer_page(
     """The page of one study.
 
     Args:
-        tables: by name; see ``TABLES``.
+        tables: by name; see ``filtertwins.page.TABLES``.
         claims: ``claims.csv``.
         figures: in the order of the argument.
         facts: where the numbers come from, such as versions, by what they are.
@@ -88,13 +84,12 @@ def answer_page(
     environment = Environment(
         loader=PackageLoader("filtertwins.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    sections = [section for section in _sections(tables, look) if section.view]
     known = judged(claims)
+    sections = [section for section in _sections(tables, known, look) if section.view]
     return environment.get_template("answer.html.j2").render(
         dataset=str(tables["runs"]["dataset"].iloc[0]),
         answer=in_sentences(tables["runs"], tables["redundancy"], look.labels),
         sections=sections,
-        findings={section.title: _headlines(known, section.figures) for section in sections},
         claims=[row.to_dict() for _, row in known.iterrows()],
         unjudged=len(claims) - len(known),
         verdicts=VERDICTS,
@@ -113,7 +108,7 @@ def image_address(svg: bytes, png: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _sections(tables: Mapping[str, pd.DataFrame], look: Look) -> list[Section]:
+def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Look) -> list[Section]:
     runs, dataset = tables["runs_means"], str(tables["runs"]["dataset"].iloc[0])
     reported = _REPORTED.get(dataset) if "question" in set(runs["architecture"]) else None
     views: dict[str, ViewOf] = {
@@ -125,41 +120,41 @@ def _sections(tables: Mapping[str, pd.DataFrame], look: Look) -> list[Section]:
     return [
         Section(
             "Do filters end up the same?",
-            ["similarity_vs_chance", "kernel_gallery"],
+            _headlines(known, "similarity_vs_chance", "kernel_gallery"),
             shown.get("kernels"),
             "Every kernel of three weights is a direction, and a dot on this map of all directions, which keeps areas."
             " Filters whose circles overlap are near duplicates. Grey dots are the kernels before training.",
         ),
         Section(
             "More than chance makes them?",
-            ["redundancy_vs_accuracy", "excess_over_chance", "strangers"],
+            _headlines(known, "redundancy_vs_accuracy", "excess_over_chance", "strangers"),
             redundancy_view(tables["redundancy_means"], look),
             "Strangers are filters of networks that differ in the seed alone and never met. The grey band is what the"
             " network's own initialiser gives without training: the middle 95 % of draws. Lines are means over seeds.",
         ),
         Section(
             "Does anything prevent it?",
-            ["twins", "one_fewer", "condensation", "preventers"],
+            _headlines(known, "twins", "one_fewer", "condensation", "preventers"),
             shown.get("twins_means"),
             "Two filters start almost equal. Lines show by what factor their distance grows (geometric means).",
         ),
         Section(
             "Why do all numbers of filters give 92 to 93 %?" if reported else "What do more filters buy?",
-            ["accuracy_vs_filters", "lossless_merge"],
+            _headlines(known, "accuracy_vs_filters", "lossless_merge"),
             accuracy_view(runs, look, reported),
             "Lines are means over seeds, with 95 % intervals."
             + (" The band is what the question reports." if reported else ""),
         ),
         Section(
             "Can the redundant ones go?",
-            ["pruning", "removal", "small_or_pruned", "cost"],
+            _headlines(known, "pruning", "removal", "small_or_pruned", "cost"),
             shown.get("pruning_means"),
             "Each line is a way to choose which filters are removed: means over seeds, with 95 % intervals.",
         ),
     ]
 
 
-def _headlines(known: pd.DataFrame, figures: Sequence[str]) -> list[dict[Hashable, Any]]:
+def _headlines(known: pd.DataFrame, *figures: str) -> list[dict[Hashable, Any]]:
     """The headline claims of some figures."""
     rows = known[known["figure"].isin(figures) & known["headline"].notna()]
     return [row.to_dict() for _, row in rows.iterrows()]
@@ -173,6 +168,3 @@ def _safe_script(code: str) -> str:
 def _safe_json(value: Any) -> str:
     """JSON that can stand in a script of HTML."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-__all__ = ["TABLES", "Figure", "answer_page", "image_address"]
