@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from filtertwins.measures.multiplicity import false_discovery_rate, holm
 from filtertwins.measures.statistics import (
-    false_discovery_rate,
-    holm,
     paired_equivalence,
     rank_correlation,
     seed_interval,

@@ -23,6 +23,7 @@ from scipy.stats import binom
 from filtertwins.inspect.model import Convolution
 from filtertwins.inspect.sameness import NEAR, Sameness, filter_rows, merging, sameness_of
 from filtertwins.measures.clusters import Labels, cluster_filters, count_clusters, redundant_share
+from filtertwins.measures.multiplicity import holm
 from filtertwins.measures.nulls import isotropic_cosine_cdf
 from filtertwins.measures.redundancy import Equivalence, Floats, directions, ignores_sign, similarities_among
 from filtertwins.measures.shape import (
@@ -135,18 +136,9 @@ def judge_layers(
     own = holm([_p_value(layer.test) for layer in layers])
     isotropic = holm([layer.isotropic_p_value for layer in layers])
     return [
-        _judged(replace(layer, p_value=own[place], isotropic_p_value=isotropic[place]))
+        _judged(replace(layer, p_value=float(own[place]), isotropic_p_value=float(isotropic[place])))
         for place, layer in enumerate(layers)
     ]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's corrected p-values, at most 1; missing ones stay missing and are not counted."""
-    values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # NumPy sorts missing values to the end.
-    corrected = values.copy()
-    corrected[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1)), 1)
-    return [float(value) for value in corrected]
 
 
 def _measured(file: str, convolution: Convolution, seed: int, draws: int) -> Layer:

@@ -6,14 +6,12 @@ left. Where that is too little for an answer, the answer is missing too: NaN for
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from filtertwins.measures.redundancy import Floats
@@ -159,35 +157,6 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     if len(ranked) < FEWEST_PAIRS or np.ptp(ranked) == 0 or np.ptp(others) == 0:
         return np.nan
     return float(stats.spearmanr(ranked, others).statistic)
-
-
-def holm(p_values: ArrayLike) -> Floats:
-    """P-values adjusted to bound the chance of any false rejection (Holm 1979, Scand. J. Stat. 6(2)).
-
-    Args:
-        p_values: ``(test,)``; missing ones stay missing and do not count as tests.
-    """
-    return _adjusted(p_values, lambda p: multipletests(p, method="holm")[1])
-
-
-def false_discovery_rate(p_values: ArrayLike) -> Floats:
-    """P-values adjusted to bound the share of false rejections, as over a curve of τ.
-
-    Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57(1); valid for positively dependent tests too, as
-    neighbouring thresholds are (Benjamini & Yekutieli 2001, Ann. Stat. 29(4)).
-
-    Args:
-        p_values: ``(test,)``; missing ones stay missing and do not count as tests.
-    """
-    return _adjusted(p_values, stats.false_discovery_control)
-
-
-def _adjusted(p_values: ArrayLike, adjust: Callable[[Floats], Any]) -> Floats:
-    adjusted = np.array(p_values, dtype=np.float64)
-    present = ~np.isnan(adjusted)
-    if present.any():
-        adjusted[present] = adjust(adjusted[present])
-    return adjusted
 
 
 def _differences(first: ArrayLike, second: ArrayLike) -> Floats:

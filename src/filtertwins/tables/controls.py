@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import partial
 
-from filtertwins.data.datasets import Dataset
 from filtertwins.names import Row
 from filtertwins.networks.rows import network_scores
 from filtertwins.networks.weights import Chunk
-from filtertwins.settings import Measures
-from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.redundancy import Nulls, beside_nulls, redundancy_rows
 
 _MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
-
-
-def control_table(chunks: Iterable[Chunk], measures: Mapping[str, Any], dataset: Dataset) -> list[Row]:
-    """``controls.csv``.
-
-    Args:
-        chunks: of the controls.
-        measures: the config's section of this name.
-        dataset: its training images tell which filters are never active.
-    """
-    nulls = Nulls(Measures.model_validate(measures), dataset.train_images)
-    return [row for chunk in chunks for row in control_rows(chunk, nulls)]
 
 
 def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
@@ -46,3 +31,7 @@ def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
         | {name: row[name] for name in _MEASURES}
         for row, before, scores in zip(trained, initial, network_scores(chunk.scores), strict=True)
     ]
+
+
+control_table = partial(beside_nulls, control_rows)
+"""``controls.csv``; see :func:`~filtertwins.tables.redundancy.beside_nulls`."""

@@ -8,7 +8,8 @@ from itertools import combinations
 
 import pandas as pd
 
-from filtertwins.measures.statistics import EquivalenceTest, holm, paired_equivalence
+from filtertwins.measures.multiplicity import holm
+from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence
 from filtertwins.names import Row
 
 NETWORK = ("dataset", "architecture", "activation", "filters")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from filtertwins.errors import StudyError
-from filtertwins.measures.statistics import SEED, false_discovery_rate, seed_interval, sign_flip_test
+from filtertwins.measures.multiplicity import false_discovery_rate
+from filtertwins.measures.statistics import SEED, seed_interval, sign_flip_test
 from filtertwins.names import CONDITION, RUN, Row
 
 NULLS = ("initial", "redrawn", "isotropic")

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.data.datasets import Dataset
 from filtertwins.measures.redundancy import filter_vectors, similarity_matrix
 from filtertwins.names import Row
 from filtertwins.networks.rows import network_scores
 from filtertwins.networks.weights import Chunk
-from filtertwins.settings import Measures
-from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.redundancy import Nulls, beside_nulls, redundancy_rows
 
 _NAMES = ("dataset", "architecture", "kernel_height", "kernel_width", "activation", "filters", "seed")
 _MEASURES = ("mean_nearest_cosine", "redundant_share", "near_duplicate_pairs", "live_filters", "never_active_filters")
 _NULLS = ("null_mean_nearest_cosine", "null_redundant_share", "null_near_duplicate_pairs")
-
-
-def preventer_table(chunks: Iterable[Chunk], measures: Mapping[str, Any], dataset: Dataset) -> list[Row]:
-    """``preventers.csv``.
-
-    Args:
-        chunks: of the experiment.
-        measures: the config's section of this name.
-        dataset: its training images tell which filters are never active.
-    """
-    nulls = Nulls(Measures.model_validate(measures), dataset.train_images)
-    return [row for chunk in chunks for row in preventer_rows(chunk, nulls)]
 
 
 def preventer_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
@@ -52,6 +39,10 @@ def preventer_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
         | {"mean_absolute_cosine": _mean_absolute_cosine(kernels)}
         for row, scores, kernels in zip(trained, network_scores(chunk.scores), chunk.parameters.kernels, strict=True)
     ]
+
+
+preventer_table = partial(beside_nulls, preventer_rows)
+"""``preventers.csv``; see :func:`~filtertwins.tables.redundancy.beside_nulls`."""
 
 
 def preventer_of(model: Mapping[str, Any]) -> tuple[str, float]:

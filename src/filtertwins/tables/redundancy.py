@@ -128,6 +128,24 @@ def _with_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(floats.columns[(floats.isna() | (floats % 1 == 0)).all()], "Int64"))
 
 
+def beside_nulls(
+    rows_of: Callable[[Chunk, Nulls], list[Row]],
+    chunks: Iterable[Chunk],
+    measures: Mapping[str, Any],
+    dataset: Dataset,
+) -> list[Row]:
+    """The rows of a table that has a row a network, beside what chance gives, of an experiment's chunks.
+
+    Args:
+        rows_of: gives the rows of one chunk.
+        chunks: of the experiment.
+        measures: the config's section of this name.
+        dataset: its training images are what filters answer to, or never do.
+    """
+    nulls = Nulls(Measures.model_validate(measures), dataset.train_images)
+    return [row for chunk in chunks for row in rows_of(chunk, nulls)]
+
+
 def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
     """The rows of ``redundancy.csv``, ``near_duplicates.csv``, ``clusters.csv`` and ``functional.csv``.
 
