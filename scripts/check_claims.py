@@ -5,7 +5,7 @@ from textwrap import fill
 from filtertwins.claims import Claims, check_claims, read_claims, tables_needed
 from filtertwins.errors import Job, run_job
 from filtertwins.files import read_csv, write_csv, write_text
-from filtertwins.page.answer import as_text, status_in_words
+from filtertwins.page.answer import as_text
 from filtertwins.page.captions import fill_caption, findings_of
 from filtertwins.page.summary import in_sentences
 from filtertwins.settings import Margins
@@ -28,6 +28,5 @@ def main(job: Job) -> None:
         text = (job.root / "workflow" / "report" / "captions" / caption.name).read_text(encoding="utf-8")
         write_text(caption, fill_caption(text, findings))
     sentences = in_sentences(tables["runs"], tables["redundancy"], job.params.labels)
-    sentences += [status_in_words(claims)] if len(claims) else []
     page = job.output.summary.with_name("answer.html")
     write_text(job.output.summary, "\n".join([*map(fill, sentences), "", f"The answer as a page: {page}"]) + "\n")

@@ -10,7 +10,6 @@ from matplotlib.patches import Patch
 from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_BAND_COLOR, NULL_COLOR, Look, label_panel, legend_above, panels, style
 
-_MINUS = "\N{MINUS SIGN}"
 _COMPARISONS = {
     "twin - silent": ("Training loss minus that with\none filter fewer (nats)", "are twins worth one filter?"),
     "twin - own": ("Training loss minus that with\nall filters different (nats)", "do twins cost anything?"),
