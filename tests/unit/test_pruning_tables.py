@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from filtertwins.measures.statistics import holm, paired_equivalence
+from filtertwins.measures.multiplicity import holm
+from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.tables.pruned import importance_rows
 from filtertwins.tables.pruning import best_for_others, compare_with_small, criteria_rows, with_selected
 
