@@ -1,9 +1,8 @@
 """Size and latency of networks before and after pruning, on one thread."""
 
 from filtertwins.architectures import Architecture
-from filtertwins.data.datasets import DATASET_SHAPES
+from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, run_job
-from filtertwins.files import read_npz
 from filtertwins.tables.means import write_table
 from filtertwins.tables.pruned import cost_rows
 
@@ -15,15 +14,16 @@ NOT_TRAINED = {"learning_rate": 1.0, "batch": 1, "steps": 1}  # Time does not de
 def main(job: Job) -> None:
     from filtertwins import training  # Here, so that what TensorFlow prints goes to the log.
 
-    images = read_npz(job.input.dataset, DATASET_SHAPES)["test_images"]
+    dataset = load_dataset(job.input.dataset)
+    shape, classes = dataset.image_shape, dataset.classes
     training.one_thread()
     models = []
     for network in job.params.networks:
         layers = {name: network[name] for name in ("kernel", "activation")} | {"filters": [network["kept"]]}
         model = Architecture.model_validate(layers | NOT_TRAINED)
-        models.append(training.plain_model(model, network["kept"], seed=0, image_shape=images.shape[1:]))
+        models.append(training.plain_model(model, network["kept"], 0, shape, classes))
     rows = []
     for batch in BATCHES:
-        latency_s = training.measure_latency(models, images[:batch], ROUNDS)
-        rows += cost_rows(job.params.dataset, job.params.networks, images.shape[1:], batch, latency_s)
+        latency_s = training.measure_latency(models, dataset.test_images[:batch], ROUNDS)
+        rows += cost_rows(job.params.dataset, job.params.networks, shape, classes, batch, latency_s)
     write_table(rows, job.output.cost)

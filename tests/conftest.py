@@ -69,7 +69,7 @@ def make_chunk(
     """A chunk with given kernels, as training would leave it; everything else is small and made up.
 
     Args:
-        kernels: (network, row, column, filter), trained.
+        kernels: (network, row, column, channel, filter), trained; or without the axis of a single channel.
         biases: (network, filter), by default 0.
         initial: kernels before training, by default the trained ones.
         initial_biases: by default 0.
@@ -83,12 +83,12 @@ def make_chunk(
         model: changes to the model's options.
         condition: changes to what the chunk says of itself.
     """
-    kernels = np.asarray(kernels, np.float32)
-    count, height, width, filters = kernels.shape
+    kernels = _with_channels(kernels)
+    count, height, width, _, filters = kernels.shape
     runs = np.arange(count)
     seeds = runs // len(starts) if seeds is None else np.asarray(seeds)
     biases = np.zeros((count, filters), np.float32) if biases is None else np.asarray(biases, np.float32)
-    initial = kernels if initial is None else np.asarray(initial, np.float32)
+    initial = kernels if initial is None else _with_channels(initial)
     initial_biases = np.zeros_like(biases) if initial_biases is None else np.asarray(initial_biases, np.float32)
     early = np.arange(len(scored_steps))[::-1, np.newaxis, np.newaxis]
     way = np.linspace(0, 1, len(steps)).tolist()
@@ -128,6 +128,11 @@ def make_chunk(
         correct=np.array([[90 + runs, 30 + runs, 15 + runs]]) - early,
         images=np.array([100, 40, 20]),
     )
+
+
+def _with_channels(kernels):
+    kernels = np.asarray(kernels, np.float32)
+    return kernels if kernels.ndim == 5 else kernels[:, :, :, np.newaxis]
 
 
 @pytest.fixture(name="make_chunk", scope="session")

@@ -22,7 +22,6 @@ NOT_YET = "not among the activations so far: linear, relu, tanh; others come wit
 Activation = Annotated[Literal["linear", "relu", "tanh"], BeforeValidator(refuse(NOT_YET, lambda it: it in LATER))]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 SecondFilter = Literal["own", "twin", "half_twin", "silent"]
-Pixels = Annotated[int, Field(ge=1, le=28)]
 Counts = Annotated[tuple[PositiveInt, ...], INCREASING]
 Switched = Annotated[dict[Name, T | None], SOME_LEFT, Field(description=OFF)]
 
@@ -33,7 +32,7 @@ class Architecture(Section):
     label: str | None = Field(
         default=None, min_length=1, max_length=40, description="words for figures; by default kernel and activation"
     )
-    kernel: tuple[Pixels, Pixels] = Field(description="kernel height and width in pixels")
+    kernel: tuple[PositiveInt, PositiveInt] = Field(description="kernel height and width in pixels")
     activation: Activation
     initializer: Initializer = "glorot_uniform"
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"

@@ -7,9 +7,6 @@ from typing import Any
 Row = dict[str, Any]
 """One row of a table, by column."""
 
-CLASSES = 10
-"""The classes of every dataset so far, and so the outputs of every network."""
-
 SPLITS = ("train", "validation", "test")
 CONDITION = ("dataset", "architecture", "filters")
 """The columns that name a condition."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from filtertwins.architectures import Architecture, Start
 from filtertwins.bundles import SIDE_BY_SIDE, Bundle, Family, divide
 from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
-from filtertwins.needs import Need, Networks, family_s, measuring_need, pruning_need, training_need
+from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
 from filtertwins.settings import Experiment, PrunedNetwork, Settings
 
@@ -45,6 +45,8 @@ class Plan:
         self.settings = settings
         self.dataset = settings.dataset_settings.model_dump(mode="json", exclude={"mirrors"})
         self.dataset_digest = digest([self.dataset, dataset_code])
+        found = settings.dataset_settings  # Where it does not tell how many classes there are, needs are MNIST's.
+        self._seen = Seen(found.training_images, found.image_shapes[-1], found.classes or MNIST.classes)
         self._trained = {name: Training(item, settings.chunks()) for name, item in settings.studied.items()} | {
             f"{experiment}/{name}": Training(item, settings.chunks(options.seeds), options.starts)
             for experiment, options in self.experiments.items()
@@ -129,7 +131,7 @@ class Plan:
         small = {
             name: list(item.filters)
             for name, item in self.settings.studied.items()
-            if math.prod(item.kernel) <= SMALL_KERNEL and item.filters[-1] > 1
+            if math.prod(item.kernel) * self._seen.shape[2] <= SMALL_KERNEL and item.filters[-1] > 1
         }
         return {"architectures": small, "chunks": self.settings.chunks()}
 
@@ -292,13 +294,13 @@ class Plan:
         """What measuring the networks of some studies needs."""
         chunks = [chunk for study in studies for chunk in _chunks_of(study)]
         networks = [own for name, filters, _, seeds in chunks for own in self._networks([(name, filters)], seeds)]
-        return measuring_need(sum(own.filters * own.count for own in networks))
+        return measuring_need(sum(own.filters * own.count for own in networks), self._seen)
 
     def _networks(self, family: Family, seeds: int) -> list[Networks]:
         trained = [(self._trained[name], filters) for name, filters in family]
         before = [sum({start.after for start in own.starts}) // len(own.starts) for own, _ in trained]
         return [
-            Networks(own.architecture, filters, seeds * len(own.starts), steps)
+            Networks(own.architecture, filters, seeds * len(own.starts), steps, self._seen)
             for (own, filters), steps in zip(trained, before, strict=True)
         ]
 

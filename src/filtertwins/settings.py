@@ -190,9 +190,10 @@ def _misfits(settings: Settings) -> Iterator[str]:
         f"experiments.{key}.architectures": own.studied for key, own in switched_on(settings.experiments).items()
     }
     dataset = settings.dataset_settings
+    images, shapes = dataset.training_images, dataset.image_shapes
     for above, architectures in sections.items():
         for name, item in architectures.items():
-            yield from (f"{above}.{name}.{found}" for found in misfits(item, dataset.training_images, dataset.sizes))
+            yield from (f"{above}.{name}.{found}" for found in misfits(item, images, shapes))
 
 
 def _has_pair(filters: int, pair: tuple[int, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag
@@ -12,8 +12,8 @@ from filtertwins.mistakes import SHA256, Section, check
 
 LABELS_HEADER, GREY_HEADER, COLOUR_HEADER = 8, 16, 20  # bytes of an IDX file of one, three and four axes
 LONGEST = 4096  # The shorter side of an image is not longer.
-Sizes = list[tuple[int, int]]
-"""Heights and widths in pixels, one of which all images of a dataset have."""
+ImageShape = tuple[int, int, int]
+"""Rows, columns and channels."""
 
 
 class IdxFile(Section):
@@ -63,11 +63,16 @@ class IdxDataset(Section):
         return self.files.images - self.validation_images
 
     @property
-    def sizes(self) -> Sizes:
-        """Which sizes its images may have; an image takes a byte a pixel."""
+    def classes(self) -> int | None:
+        """How many classes there are; sizes of files do not tell."""
+        return None
+
+    @property
+    def image_shapes(self) -> list[ImageShape]:
+        """Which shapes its images may have, the most like a square last; an image takes a byte a pixel."""
         pixels = (self.files.train_images.size - GREY_HEADER) // self.files.images
         sides = [side for side in range(1, min(math.isqrt(pixels), LONGEST) + 1) if pixels % side == 0]
-        return [size for side in sides for size in ((side, pixels // side), (pixels // side, side))]
+        return [(*size, 1) for side in sides for size in ((side, pixels // side), (pixels // side, side))]
 
 
 class EmbeddedDataset(Section):
@@ -76,7 +81,8 @@ class EmbeddedDataset(Section):
     kind: Literal["embedded"]
 
     training_images: ClassVar[int] = 1257
-    sizes: ClassVar[Sizes] = [(28, 28)]
+    image_shapes: ClassVar[list[ImageShape]] = [(28, 28, 1)]
+    classes: ClassVar[int | None] = 10
 
 
 AnyDataset = Annotated[  # Pydantic's discriminators by name are not for keys whose values are mended first.
@@ -85,10 +91,10 @@ AnyDataset = Annotated[  # Pydantic's discriminators by name are not for keys wh
 ]
 
 
-def misfits(architecture: Any, training_images: int, sizes: Sizes) -> Iterator[str]:
-    """What of an architecture does not fit so many training images of one of some sizes."""
+def misfits(architecture: Any, training_images: int, shapes: Sequence[ImageShape]) -> Iterator[str]:
+    """What of an architecture does not fit so many training images of one of some shapes."""
     height, width = architecture.kernel
-    if not any(height <= rows and width <= columns for rows, columns in sizes):
-        yield f"kernel = {[height, width]} is larger than the images, which have {math.prod(sizes[0])} pixels"
+    if not any(height <= rows and width <= columns for rows, columns, _ in shapes):
+        yield f"kernel = {[height, width]} is larger than the images, which have {math.prod(shapes[0][:2])} pixels"
     if architecture.batch > training_images:
         yield f"batch = {architecture.batch} is more than the {training_images:,} training images"

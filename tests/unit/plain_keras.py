@@ -11,8 +11,8 @@ from filtertwins.training.streams import Purpose, batches
 
 
 def pixels(images):
-    """Images (image, row, column), bytes, as Keras takes them."""
-    return images[..., np.newaxis].astype(np.float32) / 255
+    """Images of bytes as Keras takes them."""
+    return images.astype(np.float32) / 255
 
 
 def fit(model, dataset, setting, seed, steps, order=Purpose.BATCHES):

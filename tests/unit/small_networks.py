@@ -7,7 +7,8 @@ import numpy as np
 from filtertwins.architectures import Start
 from filtertwins.networks.weights import Parameters
 
-IMAGE, KERNEL, POSITIONS = (6, 5), (3, 2), 4 * 4
+IMAGE, KERNEL, POSITIONS = (6, 5, 2), (3, 2), 4 * 4  # images of two channels
+ELEMENTS = 3 * 2 * 2  # of a kernel
 ACTIVATIONS = ["linear", "relu", "tanh"]
 OWN = (Start(),)  # Each network starts from its own draw.
 
@@ -15,18 +16,18 @@ OWN = (Start(),)  # Each network starts from its own draw.
 def draw(rng, filters, classes, networks=1, kernel=KERNEL, image=IMAGE):
     """Networks of float32 weights, as trained ones have; their biases are small, so that most ReLU filters fire."""
     positions = (image[0] - kernel[0] + 1) * (image[1] - kernel[1] + 1)
-    shapes = [(*kernel, filters), (filters,), (positions * filters, classes), (classes,)]
+    shapes = [(*kernel, image[2], filters), (filters,), (positions * filters, classes), (classes,)]
     parts = [rng.normal(0, scale, (networks, *own)) for own, scale in zip(shapes, (0.4, 0.05, 0.4, 0.4), strict=True)]
     return Parameters(*(part.astype(np.float32) for part in parts))
 
 
 def stack(*networks):
-    """Kernels (network, row, column, filter) of 3x1 filters given as rows."""
-    return np.array(networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, :]
+    """Kernels (network, row, column, channel, filter) of 3x1 filters given as rows."""
+    return np.array(networks, np.float32).transpose(0, 2, 1)[:, :, np.newaxis, np.newaxis, :]
 
 
 def draw_images(rng, count, classes, size=IMAGE):
-    """Images (image, row, column) and labels (image,)."""
+    """Images (image, row, column, channel) and labels (image,)."""
     images = rng.integers(0, 256, (count, *size), dtype=np.uint8)
     return images, rng.integers(0, classes, count).astype(np.uint8)
 

@@ -11,7 +11,7 @@ from show_times import times
 
 from filtertwins.architectures import Architecture
 
-IMAGE = (28, 28)
+SEEN = (28, 28, 1), 10  # an image, and the classes
 LINEAR = Architecture(
     kernel=(3, 1), activation="linear", learning_rate=1e-4, batch=512, steps=2000, filters=(1, 2, 4, 9)
 )
@@ -38,21 +38,21 @@ def test_operations_are_those_of_the_layers_or_of_effective_weights_and_one_dens
     images, positions, filters = 128, 24 * 24, 32
     convolution = 2 * images * positions * filters * 25  # A multiplication and an addition count as two.
     dense = 2 * images * positions * filters * 10
-    assert step_flops(RELU, filters, IMAGE) == 2 * convolution + 3 * dense
+    assert step_flops(RELU, filters, *SEEN) == 2 * convolution + 3 * dense
     of_images, of_weights = 2 * 512 * 784 * 10, 2 * 26 * 28 * 16 * 3 * 10
-    assert step_flops(LINEAR, 16, IMAGE) == 2 * of_images + 3 * of_weights
+    assert step_flops(LINEAR, 16, *SEEN) == 2 * of_images + 3 * of_weights
 
 
 def test_the_limit_is_the_larger_of_arithmetic_and_memory():
     conditions = {("question", 16): LINEAR, ("relu_5x5", 16): RELU}
-    sizes = {working_bytes(architecture, 16, IMAGE) for architecture in conditions.values()}
-    assert working_bytes(LINEAR, 16, IMAGE) == 16 * (16 * 4 + 26 * 28 * 16 * 10 + 10)
+    sizes = {working_bytes(architecture, 16, *SEEN) for architecture in conditions.values()}
+    assert working_bytes(LINEAR, 16, *SEEN) == 16 * (16 * 4 + 26 * 28 * 16 * 10 + 10)
     slow_memory = {"operations": 1e15} | {f"copying_{size}": 1e9 for size in sizes}
     slow_arithmetic = {"operations": 1e9} | {f"copying_{size}": 1e15 for size in sizes}
-    by_memory, by_arithmetic = (limits(conditions, IMAGE, machine) for machine in (slow_memory, slow_arithmetic))
+    by_memory, by_arithmetic = (limits(conditions, *SEEN, machine) for machine in (slow_memory, slow_arithmetic))
     assert by_memory["competitor"].tolist() == ["limit", "limit"]
     assert by_memory["step_ms"][0] == pytest.approx(7 * 4 * (16 * 4 + 26 * 28 * 16 * 10 + 10) / 1e6)
-    operations = [step_flops(architecture, 16, IMAGE) for architecture in conditions.values()]
+    operations = [step_flops(architecture, 16, *SEEN) for architecture in conditions.values()]
     np.testing.assert_allclose(by_arithmetic["step_ms"] * 1e6, operations)
 
 
@@ -63,7 +63,7 @@ def test_ratios_are_taken_within_rounds():
         for number, (slow, of_project) in enumerate([(1, 0.49), (10, 0.5), (1, 0.5)])
         for who, step_s, networks, accuracy in (("keras_fit", 0.01, 1, 0.5), ("project", 0.02, 40, of_project))
     ]
-    limit = limits({("question", 1): LINEAR}, IMAGE, {"operations": 1e11, f"copying_{16 * 7294}": 1e9})
+    limit = limits({("question", 1): LINEAR}, *SEEN, {"operations": 1e11, f"copying_{16 * 7294}": 1e9})
     table = compare(pd.DataFrame(turns), limit).set_index("competitor")
     assert table.index.tolist() == ["keras_fit", "jax_vmap", "project", "limit"]
     own = table.loc["project"]

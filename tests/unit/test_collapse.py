@@ -38,7 +38,7 @@ def drawn(rng):
 
 def as_dataset(rng, pixels, labels):
     """The same images in all splits, in bytes, as rows of two pixels; the test images in another order."""
-    images = np.rint(255 * pixels).astype(np.uint8).reshape(len(pixels), -1, 2)
+    images = np.rint(255 * pixels).astype(np.uint8).reshape(len(pixels), -1, 2, 1)
     order = rng.permutation(len(images))
     return Dataset(images, labels, images[:50], labels[:50], images[order], labels[order])
 
@@ -62,7 +62,7 @@ def by_scipy(pixels, labels, penalty, classes):
 @pytest.mark.parametrize(("classes", "penalty"), [(2, 0.01), (3, 0.01), (3, 0.0)])
 def test_the_optimum_is_the_one_that_a_general_minimiser_finds(rng, classes, penalty):
     pixels, labels = draw(rng, classes=classes)
-    model, _ = fit_softmax_regression(pixels, labels, penalty, 500)
+    model, _ = fit_softmax_regression(pixels, labels, classes, penalty, 500)
     least, weights = by_scipy(pixels, labels, penalty, classes)
     assert objective(model, pixels, labels, penalty) == pytest.approx(least, abs=1e-9)
     np.testing.assert_allclose(model.weights[:, :classes], weights, atol=2e-3)
@@ -88,7 +88,7 @@ def test_an_early_end_leaves_no_more_to_gain_than_the_bound_says(drawn, iteratio
     """This is about the weights; the biases are at their best whenever it ends, which the bound relies on."""
     pixels, labels = drawn
     least = by_scipy(pixels, labels, 0.01, 3)[0]
-    model, reached_in = fit_softmax_regression(pixels, labels, 0.01, iterations)
+    model, reached_in = fit_softmax_regression(pixels, labels, 3, 0.01, iterations)
     by_weights, by_biases = gradient(model, pixels, labels, 0.01)
     assert reached_in == iterations
     assert np.abs(by_biases).max() < 1e-12
@@ -100,8 +100,8 @@ def test_a_constant_pixel_has_no_weight_and_does_no_harm(drawn, penalty):
     pixels, labels = drawn
     with_constant = np.insert(pixels, 2, 0.75, axis=1)
     assert not has_no_minimum(with_constant, labels)
-    model, _ = fit_softmax_regression(with_constant, labels, penalty, 500)
-    alone, _ = fit_softmax_regression(pixels, labels, penalty, 500)
+    model, _ = fit_softmax_regression(with_constant, labels, 3, penalty, 500)
+    alone, _ = fit_softmax_regression(pixels, labels, 3, penalty, 500)
     assert not model.weights[2].any()
     np.testing.assert_allclose(np.delete(model.weights, 2, axis=0), alone.weights, atol=1e-9)
 
@@ -109,7 +109,7 @@ def test_a_constant_pixel_has_no_weight_and_does_no_harm(drawn, penalty):
 def test_a_class_that_is_never_seen_has_no_probability(drawn):
     pixels, labels = drawn
     moved = np.array([1, 5, 7], np.uint8)[labels]
-    model, _ = fit_softmax_regression(pixels, moved, 0.01, 500)
+    model, _ = fit_softmax_regression(pixels, moved, 10, 0.01, 500)
     chances = softmax(model.scores(pixels), axis=1)
     np.testing.assert_array_equal(np.flatnonzero(chances.any(axis=0)), [1, 5, 7])
     np.testing.assert_allclose(chances.mean(axis=0)[[1, 5, 7]], np.bincount(labels) / len(labels), atol=1e-12)
@@ -120,7 +120,7 @@ def test_a_row_says_how_far_the_fit_got_and_how_good_it_is(rng, drawn):
     row, again = (optimum_row("made up", dataset, 1e-3, 500) for _ in range(2))
     assert row == again
     pixels = dataset.train_images.reshape(IMAGES, -1) / 255
-    model, iterations = fit_softmax_regression(pixels, dataset.train_labels, 1e-3, 500)
+    model, iterations = fit_softmax_regression(pixels, dataset.train_labels, dataset.classes, 1e-3, 500)
     by_weights, by_biases = gradient(model, pixels, dataset.train_labels, 1e-3)
     right = (pixels @ model.weights + model.biases).argmax(axis=1) == dataset.train_labels
     loss = objective(model, pixels, dataset.train_labels, 0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_networks import ACTIVATIONS, KERNEL, POSITIONS, by_filter, draw, draw_images
+from small_networks import ACTIVATIONS, ELEMENTS, POSITIONS, by_filter, draw, draw_images
 
 from filtertwins.experiments.removal import removal_costs
 from filtertwins.networks.forward import cross_entropies, logits
@@ -24,9 +24,11 @@ def drawn(rng, activation, filters=5):
 
 
 def of_kernels(rng, vectors, activation="linear"):
-    """A network of kernels (filter, kernel element) without biases."""
+    """A network of kernels (filter, kernel element) without biases; elements that are not given are 0."""
     trained = drawn(rng, activation, len(vectors))
-    trained.network.kernels[0] = np.transpose(vectors).reshape(*KERNEL, -1)
+    given = np.zeros((ELEMENTS, len(vectors)))
+    given[: len(vectors[0])] = np.transpose(vectors)
+    trained.network.kernels[0] = given.reshape(trained.network.kernels[0].shape)
     trained.network.biases[:] = 0
     return trained
 

@@ -13,6 +13,7 @@ from filtertwins.data.datasets import DATASET_SHAPES, Dataset, decode_idx_datase
 from filtertwins.data.downloads import mirrors_with_site_mirror
 from filtertwins.data.idx import IdxError, PayloadError, decode_idx, sized_payload
 from filtertwins.errors import StudyError
+from filtertwins.names import SPLITS
 from filtertwins.sources import IdxFile
 
 
@@ -95,8 +96,8 @@ def test_the_site_mirror_comes_first_and_in_it_the_folder_of_the_dataset(environ
 
 # --- decode_idx_dataset
 
-TRAIN_IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3)  # (image, row, column)
-TEST_IMAGES = np.full((2, 2, 3), 255, np.uint8)  # (image, row, column)
+TRAIN_IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3, 1)  # (image, row, column, channel)
+TEST_IMAGES = np.full((2, 2, 3, 1), 255, np.uint8)  # (image, row, column, channel)
 TRAIN_LABELS = np.array([0, 1, 2, 8, 9], np.uint8)
 TEST_LABELS = np.array([4, 5], np.uint8)
 
@@ -107,7 +108,7 @@ def store(folder, **others):
     names |= {"test_images": "t10k-images.gz", "test_labels": "t10k-labels.gz"}
     entries = []
     for array, name in names.items():
-        payload = encode_idx((small_arrays() | others)[array])
+        payload = encode_idx((grey_arrays() | others)[array])
         (folder / name).write_bytes(gzip.compress(payload))
         entries.append(IdxFile(name=name, sha256=hashlib.sha256(payload).hexdigest(), size=len(payload)))
     return entries
@@ -141,8 +142,8 @@ def test_decoding_refuses_a_file_that_changed_since_it_was_fetched_or_is_gone(tm
     [
         ({"test_labels": TRAIN_LABELS}, r"test: 2 images but 5 labels; allowed is one each"),
         ({"train_images": TRAIN_LABELS}, r"train-images.gz: an array of 1 axes; grey images have three axes"),
-        ({"train_images": TRAIN_IMAGES[..., None]}, r"an array of 4 axes; .*colour images can't be read so far"),
-        ({"test_labels": TEST_IMAGES}, r"t10k-labels.gz: an array of 3 axes; labels have one axis"),
+        ({"train_images": TRAIN_IMAGES}, r"an array of 4 axes; .*colour images can't be read so far"),
+        ({"test_labels": TEST_IMAGES[..., 0]}, r"t10k-labels.gz: an array of 3 axes; labels have one axis"),
     ],
 )
 def test_decoding_refuses_files_that_do_not_agree(tmp_path, arrays, message):
@@ -164,6 +165,11 @@ def small_arrays():
     }
 
 
+def grey_arrays():
+    """The same, with images as IDX files have them: without an axis of channels."""
+    return {name: array[..., 0] if array.ndim == 4 else array for name, array in small_arrays().items()}
+
+
 def test_a_dataset_survives_the_npz_file(tmp_path):
     files.write_npz(tmp_path / "data.npz", Dataset(**small_arrays()).to_arrays())
     back = load_dataset(tmp_path / "data.npz").to_arrays()
@@ -176,13 +182,13 @@ def test_a_dataset_survives_the_npz_file(tmp_path):
     ("name", "array", "message"),
     [
         ("train_images", TRAIN_IMAGES / 255, "dtype float64; allowed is uint8"),
-        ("train_labels", TRAIN_LABELS.astype(np.int64), "dtype int64; allowed is uint8"),
-        ("test_images", TEST_IMAGES[..., None], r"shape \(2, 2, 3, 1\); allowed is \(image, row, column\)"),
+        ("train_labels", TRAIN_LABELS.astype(np.int64), "dtype int64; allowed is uint8 or int32"),
+        ("test_images", TEST_IMAGES[..., 0], r"shape \(2, 2, 3\); allowed is \(image, row, column, channel\)"),
         ("validation_images", TRAIN_IMAGES[:0], "none of them 0"),
         ("test_labels", TEST_LABELS[:1], "2 images but 1 labels"),
-        ("train_labels", TRAIN_LABELS + np.uint8(1), "labels go from 1 to 10; .* at most 10 classes, counted from 0"),
-        ("test_labels", TEST_LABELS + np.uint8(20), "labels go from 24 to 25; .*labels 0 to 9"),
+        ("train_labels", TRAIN_LABELS.astype(np.int32) - 1, "a label is -1; allowed: classes, counted from 0"),
         ("validation_images", TRAIN_IMAGES[:1, :, :2], "images of 2x2 pixels"),
+        ("test_images", TEST_IMAGES.repeat(3, axis=3), "images of 2x3 pixels with 3 channels; .* 2x3 pixels"),
     ],
 )
 def test_a_dataset_refuses_arrays_that_cannot_be_one(name, array, message):
@@ -190,13 +196,22 @@ def test_a_dataset_refuses_arrays_that_cannot_be_one(name, array, message):
         Dataset(**small_arrays() | {name: array})
 
 
+def test_the_images_shape_and_the_number_of_classes_are_those_of_the_data():
+    colour = {f"{split}_images": small_arrays()[f"{split}_images"].repeat(3, axis=3) for split in SPLITS}
+    dataset = Dataset(**small_arrays() | colour | {"test_labels": np.array([4, 299], np.int32)})
+    assert (dataset.image_shape, dataset.classes) == ((2, 3, 3), 300)
+    assert Dataset(**small_arrays()).classes == 10  # The test images have none of the last class.
+    with pytest.raises(ValueError, match="labels: all are 0; allowed: two classes or more"):
+        Dataset(**small_arrays() | {f"{split}_labels": 0 * small_arrays()[f"{split}_labels"] for split in SPLITS})
+
+
 # --- digits
 
 
 def test_digits_are_the_same_for_all_versions_of_scikit_learn(digits):
     """Golden: the arrays were looked at, and checked scan by scan, label by label, when this was written down."""
-    assert digits.train_images.shape == (1257, 28, 28)
-    assert digits.validation_images.shape == (180, 28, 28)
-    assert digits.test_images.shape == (360, 28, 28)
+    assert digits.train_images.shape == (1257, 28, 28, 1)
+    assert digits.validation_images.shape == (180, 28, 28, 1)
+    assert digits.test_images.shape == (360, 28, 28, 1)
     found = hashlib.sha256(b"".join(array.tobytes() for array in digits.to_arrays().values())).hexdigest()
     assert found == "31b1bbb2af1486fdee65312e1bb5c3be346512ff795cb053e8ededba8d4a31b8"

@@ -215,7 +215,7 @@ def test_a_row_of_one_fewer_says_what_the_second_filter_was_and_how_the_network_
 
 @pytest.fixture(scope="module")
 def nulls():
-    return Nulls(Measures(null_draws=200), np.zeros((1, 28, 28), np.uint8))
+    return Nulls(Measures(null_draws=200), np.zeros((1, 28, 28, 1), np.uint8))
 
 
 def test_a_control_row_holds_what_the_network_learnt_and_how_alike_its_filters_are(make_chunk, nulls):

@@ -18,7 +18,7 @@ from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.streams import Purpose, batches
 
-IMAGE = (28, 28)
+IMAGE, CLASSES = (28, 28, 1), 10
 VALIDATION, TEST = 0, 1
 STEPS = 5
 
@@ -50,7 +50,7 @@ def architecture(activation="relu", **changes):
 
 def pruned_networks(setting, seeds=(0, 0, 3, 3), kept=((0, 1), (1, 3), (0, 1), (0, 2))):
     """Networks of four filters, of which two stay."""
-    drawn = (initial_parameters(setting, 4, [seed], IMAGE) for seed in seeds)
+    drawn = (initial_parameters(setting, 4, [seed], IMAGE, CLASSES) for seed in seeds)
     return stacked([remove_filters(network, own) for network, own in zip(drawn, kept, strict=True)])
 
 
@@ -60,8 +60,8 @@ def tune(dataset, setting, networks, seeds=(0, 0, 3, 3), **options):
 
 def plainly_trained_on(dataset, setting, network, seed):
     """A Keras user's own loop from given weights; the test split's mean loss."""
-    model = plain_model(setting, network.kernels.shape[-1], seed, IMAGE)
-    model.set_weights([network.kernels[0][:, :, None], network.biases[0], network.head[0], network.head_bias[0]])
+    model = plain_model(setting, network.kernels.shape[-1], seed, IMAGE, CLASSES)
+    model.set_weights([network.kernels[0], network.biases[0], network.head[0], network.head_bias[0]])
     fit(model, dataset, setting, seed, STEPS, Purpose.FINE_TUNING)
     return model.evaluate(pixels(dataset.test_images), dataset.test_labels, batch_size=500, verbose=0)[0]
 
@@ -126,7 +126,7 @@ def test_weights_that_are_held_stay_as_they_are_and_the_others_train(digits, act
 
 
 def test_latency_is_measured_for_each_network_and_round_and_grows_with_the_network(digits):
-    models = [plain_model(architecture(), filters, 0, IMAGE) for filters in (1, 64)]
+    models = [plain_model(architecture(), filters, 0, IMAGE, CLASSES) for filters in (1, 64)]
     latency_s = measure_latency(models, digits.test_images[:64], rounds=3)
     assert latency_s.shape == (2, 3)
     assert (latency_s > 0).all()

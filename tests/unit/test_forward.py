@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from small_networks import IMAGE, KERNEL, POSITIONS, draw, draw_images
+from small_networks import ELEMENTS, IMAGE, POSITIONS, draw, draw_images
 
 from filtertwins.networks import forward
 from filtertwins.networks.forward import (
@@ -34,7 +36,7 @@ def test_logits_are_those_of_a_network_written_out_by_hand(rng, images):
         kernels, biases = network.kernels[index].astype(float), network.biases[index].astype(float)
         image = images[7] / 255
         maps = [
-            max(0.0, np.sum(image[r : r + 3, c : c + 2] * kernels[:, :, f]) + biases[f])
+            max(0.0, np.sum(image[r : r + 3, c : c + 2] * kernels[..., f]) + biases[f])
             for r in range(4)
             for c in range(4)
             for f in range(2)
@@ -54,7 +56,7 @@ def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, images, activation, monkeypatch):
-    of_an_image = IMAGE[0] * IMAGE[1] if activation == "linear" else POSITIONS * KERNEL[0] * KERNEL[1]
+    of_an_image = math.prod(IMAGE) if activation == "linear" else POSITIONS * ELEMENTS
     monkeypatch.setattr(forward, "BLOCK_ENTRIES", 7 * of_an_image)
     network = draw(rng, 3, CLASSES)
     blocks = list(filter_shares(network, images, activation))
@@ -65,11 +67,11 @@ def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, imag
 
 
 @pytest.mark.parametrize("filters", [1, 4])
-@pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (1, 3), (3, 2), (5, 5), IMAGE])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (1, 3), (3, 2), (5, 5), IMAGE[:2]])
 def test_without_an_activation_effective_weights_give_the_shares_of_feature_maps(rng, images, kernel, filters):
     network = draw(rng, filters, CLASSES, kernel=kernel)
     weights, constants = effective_weights(network, IMAGE)
-    assert weights.shape == (IMAGE[0] * IMAGE[1], filters, CLASSES)
+    assert weights.shape == (math.prod(IMAGE), filters, CLASSES)
     assert np.abs(constants).min() > 0
     ((_, maps),) = feature_maps(network, images, "linear")
     expected = maps @ head_by_filter(network)
@@ -103,9 +105,9 @@ def test_constant_filters_answer_the_same_to_everything(rng, images, activation)
     network = draw(rng, 5, CLASSES)
     network.kernels[..., 1] = 0
     network.biases[0, 1] = 0.7
-    network.biases[0, 3] = -np.maximum(network.kernels[0, ..., 3], 0).sum()  # reached by no patch of [0, 1]
+    network.biases[0, 3] = -1.001 * np.maximum(network.kernels[0, ..., 3], 0).sum()  # reached by no patch of [0, 1]
     network.biases[0, 4] = -0.1  # can be exceeded
-    network.kernels[0, 0, 0, 4] = 5
+    network.kernels[0, 0, 0, 0, 4] = 5
     constant = constant_filters(network, activation)
     assert constant.tolist() == [False, True, False, activation == "relu", False]
     maps = np.concatenate([maps for _, maps in feature_maps(network, images, activation)], axis=1)

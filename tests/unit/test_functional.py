@@ -21,7 +21,7 @@ def rng():
 @pytest.fixture
 def images(rng):
     """Smooth images, partly black."""
-    waves = np.cumsum(rng.standard_normal((20, 12, 12)), axis=2)
+    waves = np.cumsum(rng.standard_normal((20, 12, 12, 1)), axis=2)
     return np.clip(60 * waves, 0, 255).astype(np.uint8)
 
 

@@ -348,7 +348,7 @@ def test_small_networks_train_for_equal_epochs_and_for_equal_multiply_accumulate
     large, one = found.condition("question", 4, 0, 1), found.condition(name, 1, 0, 1)
     assert one["model"] == large["model"] | {"steps": 2450}
     assert (one["also_scored"], large["also_scored"]) == ([650], [])
-    large, one = (network_cost((3, 1), filters, (28, 28)) for filters in (4, 1))
+    large, one = (network_cost((3, 1), filters, (28, 28, 1), 10) for filters in (4, 1))
     large_macs, one_macs = (cost.convolution_macs + cost.dense_macs for cost in (large, one))
     assert 2450 * one_macs == 600 * large_macs + 50 * one_macs
 

@@ -21,14 +21,14 @@ METHODS = ("l1", "oracle", "cosine_merge")
 @pytest.fixture
 def tried():
     """Images and labels."""
-    return draw_images(np.random.default_rng(1), 30, 10, (SIDE, SIDE))
+    return draw_images(np.random.default_rng(1), 30, 10, (SIDE, SIDE, 1))
 
 
 @pytest.fixture
 def chunk(make_chunk):
     """Two networks of four filters of 3x1, seeds 5 and 7, in each of which the third filter is the shortest."""
     rng = np.random.default_rng(3)
-    kernels = rng.standard_normal((2, 3, 1, FILTERS)).astype(np.float32)
+    kernels = rng.standard_normal((2, 3, 1, 1, FILTERS)).astype(np.float32)
     kernels[..., 2] /= 100
     head = rng.standard_normal((2, (SIDE - 2) * SIDE * FILTERS, 10)).astype(np.float32) / 10
     biases, head_bias = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, FILTERS), (2, 10)))
@@ -55,7 +55,7 @@ def test_every_network_is_pruned_by_every_method_and_by_its_own_importances(chun
     pruned = prune_chunk(chunk, importances, METHODS, 3)
     assert [(name["seed"], name["method"]) for name, _ in pruned] == [(s, m) for s in (5, 7) for m in METHODS]
     assert list(pruned[0][0]) == ["dataset", "architecture", "activation", "filters", "seed", "method", "kept"]
-    assert all(network.kernels.shape == (1, 3, 1, 3) for _, network in pruned)
+    assert all(network.kernels.shape == (1, 3, 1, 1, 3) for _, network in pruned)
     for index, (_, network) in zip((0, 1), pruned[::3], strict=True):  # by L1, without the shortest filter
         np.testing.assert_array_equal(network.kernels[0], chunk.parameters.kernels[index][..., [0, 1, 3]])
     for run, values in chunk_importances(chunk, *tried, ["l1"]):
@@ -115,7 +115,7 @@ def test_rows_of_small_networks_name_the_large_one_and_the_budget(make_chunk):
 
 def test_rows_of_cost_count_each_layer_and_hold_every_round():
     network = {"architecture": "relu_3x1", "filters": 8, "kept": 2, "kernel": [3, 1], "activation": "relu"}
-    rows = cost_rows("mnist", [network], (28, 28), 256, np.array([[0.1, 0.2]]))
+    rows = cost_rows("mnist", [network], (28, 28, 1), 10, 256, np.array([[0.1, 0.2]]))
     assert [(row["round"], row["latency_s"], row["batch"]) for row in rows] == [(0, 0.1, 256), (1, 0.2, 256)]
     positions = 26 * 28
     assert rows[0]["convolution_macs"] == positions * 3 * 2

@@ -145,7 +145,7 @@ FILTER_ROWS = [[2, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, 0, 0]]
 @pytest.fixture
 def rows_of(make_chunk, rng):
     """A function: the table of networks with these filters, and what it was made of."""
-    tall = draw_images(rng, 30, CLASSES, size=(4, 1))  # a 3x1 kernel meets them at two places
+    tall = draw_images(rng, 30, CLASSES, size=(4, 1, 1))  # a 3x1 kernel meets them at two places
 
     def rows_of(activation, rows=FILTER_ROWS, biases=(0,) * 5, threshold=0.95, networks=1):
         chunk = make_chunk(

@@ -6,7 +6,18 @@ import re
 
 import numpy as np
 import pytest
-from small_networks import ACTIVATIONS, IMAGE, KERNEL, POSITIONS, TWINS, by_filter, draw, draw_images, plant_twin
+from small_networks import (
+    ACTIVATIONS,
+    ELEMENTS,
+    IMAGE,
+    KERNEL,
+    POSITIONS,
+    TWINS,
+    by_filter,
+    draw,
+    draw_images,
+    plant_twin,
+)
 
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters, stacked
@@ -54,7 +65,7 @@ def change(before, after, images, activation):
 def test_a_pruned_network_answers_as_the_masked_one_and_is_smaller(rng, images, network, activation, kept):
     importance = rng.permutation(FILTERS).astype(float)
     pruned = prune(network, kept, activation, importance)
-    shapes = [(1, *KERNEL, kept), (1, kept), (1, POSITIONS * kept, CLASSES), (1, CLASSES)]
+    shapes = [(1, *KERNEL, IMAGE[2], kept), (1, kept), (1, POSITIONS * kept, CLASSES), (1, CLASSES)]
     assert [part.shape for part in vars(pruned).values()] == shapes
     assert {part.dtype for part in vars(pruned).values()} == {np.dtype(np.float32)}
     gone = np.argsort(importance)[: FILTERS - kept]
@@ -123,7 +134,7 @@ def test_without_an_activation_biases_cost_nothing_however_few_filters_are_kept(
 @pytest.mark.parametrize("activation", ["linear", "relu"])
 def test_what_replaces_a_cluster_is_as_long_as_its_filters_in_root_mean_square(network, activation):
     merged = merge_by_cosine(network, 1, activation)
-    squares = (network.kernels.astype(float) ** 2).sum(axis=(0, 1, 2))
+    squares = (network.kernels.astype(float) ** 2).sum(axis=(0, 1, 2, 3))
     length = (merged.kernels.astype(float) ** 2).sum()
     if activation == "relu":
         squares, length = squares + network.biases[0].astype(float) ** 2, length + merged.biases[0, 0] ** 2
@@ -136,7 +147,7 @@ def test_a_filter_is_taken_for_its_projection_on_what_matters_most(rng, activati
     """Two orthogonal kernels: the one of the larger dense weights stays, and the other's part in it is 0."""
     network = draw(rng, 2, CLASSES)
     network.kernels[:], network.biases[:] = 0, 0
-    network.kernels[0, 0, 0, 0], network.kernels[0, 1, 1, 1] = 0.5, 0.5
+    network.kernels[0, 0, 0, 0, 0], network.kernels[0, 1, 1, 0, 1] = 0.5, 0.5
     by_filter(network)[:, 1 - stronger] *= 0.1
     merged = merge_by_cosine(network, 1, activation)
     np.testing.assert_allclose(merged.kernels[..., 0], network.kernels[..., stronger], atol=1e-7)
@@ -173,13 +184,13 @@ def test_constant_filters_go_before_any_is_merged_are_not_missed_and_stay_where_
 ):
     network.kernels[..., [0, 3]] = 0
     if activation == "relu":  # a kernel, but a threshold out of reach
-        network.kernels[..., 3], network.biases[0, [0, 3]] = 0.1, [0.3, -1]
+        network.kernels[..., 3], network.biases[0, [0, 3]] = 0.05, [0.3, -1]
     for kept, stay in ((4, [1, 2, 4, 5]), (5, [0, 1, 2, 4, 5])):
         merged = merge_by_cosine(network, kept, activation)
         assert (merged.kernels == network.kernels[..., stay]).all()
         assert change(network, merged, images, activation) < 1e-6
     assert change(network, remove_filters(network, [1, 2, 4, 5]), images, activation) > 1e-2
-    assert merge_by_cosine(network, 2, activation).kernels.any(axis=(0, 1, 2)).all()
+    assert merge_by_cosine(network, 2, activation).kernels.any(axis=(0, 1, 2, 3)).all()
     network.kernels[:] = 0  # and now all filters are constant
     assert change(network, merge_by_cosine(network, 2, activation), images, activation) < 1e-6
 
@@ -204,16 +215,16 @@ def test_networks_whose_arrays_lie_in_memory_in_another_order_can_be_merged(netw
 def test_the_cost_of_a_network_is_counted_layer_by_layer(rng, filters):
     cost = network_cost(KERNEL, filters, IMAGE, CLASSES)
     assert (cost.parameters, cost.bytes) == (draw(rng, filters, CLASSES).count, 4 * cost.parameters)
-    assert cost.convolution_macs == POSITIONS * filters * KERNEL[0] * KERNEL[1]
+    assert cost.convolution_macs == POSITIONS * filters * ELEMENTS
     assert cost.dense_macs == POSITIONS * filters * CLASSES
 
 
 def test_the_questions_network_has_ten_classes():
-    cost = network_cost((3, 1), 100, (28, 28))
+    cost = network_cost((3, 1), 100, (28, 28, 1), 10)
     assert cost == NetworkCost(728_410, 2_913_640, convolution_macs=218_400, dense_macs=728_000)
 
 
 @pytest.mark.parametrize(("kernel", "filters"), [((7, 1), 3), ((3, 2), 0), ((0, 1), 3)])
 def test_a_network_that_cannot_be_has_no_cost(kernel, filters):
     with pytest.raises(ValueError, match="allowed: 1 or more"):
-        network_cost(kernel, filters, IMAGE)
+        network_cost(kernel, filters, IMAGE, CLASSES)

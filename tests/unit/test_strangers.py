@@ -178,7 +178,7 @@ def test_few_networks_and_few_pairs_are_said(rng):
 
 @pytest.fixture
 def dataset(rng):
-    return SimpleNamespace(train_images=rng.integers(0, 256, (20, 28, 28), dtype=np.uint8))
+    return SimpleNamespace(train_images=rng.integers(0, 256, (20, 28, 28, 1), dtype=np.uint8))
 
 
 def test_tables_have_a_row_a_condition_and_stage_whatever_the_chunks(make_chunk, dataset, rng):

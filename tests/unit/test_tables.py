@@ -27,7 +27,7 @@ TRAINED = [[2, 0, 0], [2, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, -4]]
 # The axes, and two diagonals between the first two.
 INITIAL = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, -1, 0]]
 HALF = math.sqrt(0.5)
-IMAGES = np.random.default_rng(3).integers(0, 256, (9, 28, 28), dtype=np.uint8)
+IMAGES = np.random.default_rng(3).integers(0, 256, (9, 28, 28, 1), dtype=np.uint8)
 
 
 def redrawn_means(*arguments):
@@ -114,7 +114,7 @@ def test_kernels_alone_are_compared_with_nulls_that_have_no_biases(make_chunk, n
 
 def test_filters_that_no_training_image_activates_are_counted(make_chunk, nulls):
     chunk = make_chunk(np.ones((1, 3, 1, 2)), [[-1.0, -2.0]], activation="relu")
-    images = np.full((2, 28, 28), 127, np.uint8)  # a patch's answer is 3 x 127 / 255 = 1.49
+    images = np.full((2, 28, 28, 1), 127, np.uint8)  # a patch's answer is 3 x 127 / 255 = 1.49
     rows = redundancy_rows(chunk, Nulls(Measures(null_draws=100), images)).redundancy
     assert [row["never_active_filters"] for row in rows if row["stage"] == "trained"] == [1]
     rows = redundancy_rows(chunk, nulls).redundancy
@@ -265,7 +265,7 @@ def test_strangers_are_sets_of_filters_of_the_other_networks(make_chunk, nulls):
 
 def test_likeness_of_responses_is_that_of_answers_beside_its_null_and_strangers(make_chunk):
     """Where rows of an image are equal, kernels of the same sum give the same answers, however unlike they are."""
-    flat = np.broadcast_to(np.random.default_rng(4).integers(0, 256, (9, 1, 28), dtype=np.uint8), (9, 28, 28)).copy()
+    flat = np.random.default_rng(4).integers(0, 256, (9, 1, 28, 1), dtype=np.uint8).repeat(28, axis=1)
     kernels = stack([[1, 0, 0], [0, 0, 1], [1, 0, 0.01], [1, 0, -1]], [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     chunk = make_chunk(kernels, activation="relu")
     nulls = Nulls(Measures(null_draws=100, cluster_null_draws=50), flat)

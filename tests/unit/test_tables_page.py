@@ -39,7 +39,7 @@ def described():
 def test_every_column_is_described(make_chunk):
     kernels = np.random.default_rng(1).standard_normal((2, 3, 1, 4))
     chunk = make_chunk(kernels, initial=kernels, seeds=[0, 1])
-    images = np.random.default_rng(2).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    images = np.random.default_rng(2).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
     nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), images)
     rows = redundancy_rows(chunk, nulls)
     tables = {name: pd.DataFrame(own) for name, own in vars(rows).items()}

@@ -20,7 +20,7 @@ from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
 
-IMAGE = (28, 28)
+IMAGE, CLASSES = (28, 28, 1), 10
 SOURCE = Path(__file__).parents[2] / "src"
 GOLDEN_ORDER = [3, 11, 9, 1, 8, 0, 2, 10, 5, 4, 6, 7]
 GOLDEN_KERNEL = [0.2402829, -0.1301422, -0.1399161]
@@ -66,9 +66,9 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
     chunk = train(digits, setting, filters, seeds)
     assert np.abs(chunk.snapshot_kernels[-1] - chunk.snapshot_kernels[0]).max() > 1e-3  # far above the tolerance
     for index, seed in enumerate(seeds):
-        model = fit(plain_model(setting, filters, seed, IMAGE), digits, setting, seed, 20)
+        model = fit(plain_model(setting, filters, seed, IMAGE, CLASSES), digits, setting, seed, 20)
         kernel, bias, head, head_bias = model.get_weights()
-        np.testing.assert_allclose(chunk.parameters.kernels[index], kernel[:, :, 0, :], atol=2e-5)
+        np.testing.assert_allclose(chunk.parameters.kernels[index], kernel, atol=2e-5)
         np.testing.assert_allclose(chunk.parameters.biases[index], bias, atol=2e-5)
         np.testing.assert_allclose(chunk.parameters.head[index], head, atol=2e-5)
         np.testing.assert_allclose(chunk.parameters.head_bias[index], head_bias, atol=2e-5)
@@ -90,7 +90,7 @@ def test_networks_are_scored_on_the_way_and_on_the_first_training_images_alone(d
         early, shorter = getattr(whole.scores_at(7), name), getattr(part.scores, name)
         np.testing.assert_array_equal(early[1:], shorter[1:])
         assert (early[0] != shorter[0]).all()
-    model = fit(plain_model(setting, 3, 5, IMAGE), digits, setting, 5, 7)
+    model = fit(plain_model(setting, 3, 5, IMAGE, CLASSES), digits, setting, 5, 7)
     loss, accuracy = model.evaluate(pixels(digits.train_images[:150]), digits.train_labels[:150], verbose=0)
     assert part.scores.losses[0, 0] == pytest.approx(loss, abs=1e-4)
     assert part.scores.correct[0, 0] / 150 == pytest.approx(accuracy, abs=1.5 / 150)
@@ -103,13 +103,13 @@ def test_networks_are_scored_on_the_way_and_on_the_first_training_images_alone(d
 def test_a_stack_computes_the_layered_networks_logits(digits, activation, kernel):
     setting, seeds = architecture(activation=activation, kernel=kernel), [0, 1, 2]
     images = digits.test_images[:50]
-    initial = initial_parameters(setting, 6, seeds, IMAGE)
+    initial = initial_parameters(setting, 6, seeds, IMAGE, CLASSES)
     stack = build_stack(setting, initial, seeds, IMAGE)
     for name, value in vars(initial).items():
         np.testing.assert_array_equal(getattr(stack.parameters(), name), value)
     logits = stack.logits(images.reshape(50, -1)).numpy()
     for index, seed in enumerate(seeds):
-        expected = plain_model(setting, 6, seed, IMAGE).predict(pixels(images), verbose=0)
+        expected = plain_model(setting, 6, seed, IMAGE, CLASSES).predict(pixels(images), verbose=0)
         np.testing.assert_allclose(logits[index], expected, atol=1e-5)
 
 
@@ -127,7 +127,7 @@ def test_snapshots_start_with_the_initial_kernels_and_end_with_the_trained_ones(
     setting = architecture(activation="relu")
     chunk = train(digits, setting, 4, [0, 1], steps=(0, 1, 7, 20))
     assert chunk.snapshot_steps.tolist() == [0, 1, 7, 20]
-    initial = initial_parameters(setting, 4, [0, 1], IMAGE)
+    initial = initial_parameters(setting, 4, [0, 1], IMAGE, CLASSES)
     np.testing.assert_array_equal(chunk.snapshot_kernels[0], initial.kernels)
     np.testing.assert_array_equal(chunk.snapshot_kernels[-1], chunk.parameters.kernels)
     np.testing.assert_array_equal(chunk.snapshot_biases[-1], chunk.parameters.biases)
@@ -221,7 +221,7 @@ def test_what_does_not_fit_the_images_is_refused_in_a_line_before_anything_is_tr
 def test_the_numbers_a_seed_fixes_never_change():
     """Golden values: another generator or key would silently change every result."""
     assert epoch_order(7, 2, 12).tolist() == GOLDEN_ORDER
-    kernels = initial_parameters(architecture(), 2, [7], IMAGE).kernels
+    kernels = initial_parameters(architecture(), 2, [7], IMAGE, CLASSES).kernels
     np.testing.assert_allclose(kernels[0, :, 0, 0], GOLDEN_KERNEL, atol=1e-6)
 
 
@@ -248,13 +248,13 @@ def test_steps_are_given_or_follow_from_epochs_and_segments_end_at_snapshots_and
 )
 def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel, filters, bands, slices):
     setting, seeds = architecture(activation="relu", kernel=kernel), [0]
-    stack = build_stack(setting, initial_parameters(setting, filters, seeds, IMAGE), seeds, IMAGE)
+    stack = build_stack(setting, initial_parameters(setting, filters, seeds, IMAGE, CLASSES), seeds, IMAGE)
     assert stack._seen.shape[:2] == (bands, slices)
 
 
 def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):
     setting, seeds = architecture(), [0, 1]
-    stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE), seeds, IMAGE)
+    stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE, CLASSES), seeds, IMAGE)
     run_steps = loop._compiled_loop(stack, setting, digits.train_images)
     indices = labels = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
     for first, stop in ((0, 1), (1, 3), (3, 6)):

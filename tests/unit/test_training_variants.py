@@ -21,7 +21,7 @@ from filtertwins.training.networks import initial_parameters
 from filtertwins.training.starts import outgoing_separation, start_from
 from filtertwins.training.streams import batches, training_labels
 
-IMAGE = (28, 28)
+IMAGE, CLASSES = (28, 28, 1), 10
 OWN = (Start(),)
 TWIN, HALF_TWIN, SILENT = (Start(second_filter=kind) for kind in ("twin", "half_twin", "silent"))
 OPTIMIZERS = {
@@ -128,7 +128,7 @@ def test_gradients_are_those_of_the_loss_under_the_same_dropout(digits, activati
     for name, value in {"FEW_TAPS": few, "FEW_FILTERS": few, "BAND_ENTRIES": 20_000, "BLOCK_IMAGES": 10}.items():
         monkeypatch.setattr(convolutional, name, value)
     networks = [seed for seed in (4, 1) for _ in range(starts)]
-    initial = initial_parameters(architecture(kernel=(3, 2)), 3, networks, IMAGE)
+    initial = initial_parameters(architecture(kernel=(3, 2)), 3, networks, IMAGE, CLASSES)
     rng = np.random.default_rng(2)
     initial.biases[:] = rng.uniform(0.1, 0.2, initial.biases.shape)  # At dark pixels ReLU has no gradient for zeros.
     stack = ConvolutionalStack(initial, IMAGE, activation, dropout, networks)
@@ -154,7 +154,7 @@ def test_gradients_are_those_of_the_loss_under_the_same_dropout(digits, activati
 
 @pytest.mark.parametrize("images", [4, 30, 31])
 def test_the_dropout_rate_is_the_share_of_entries_that_are_dropped(images):
-    stack = ConvolutionalStack(initial_parameters(architecture(), 4, [0], IMAGE), IMAGE, "relu", 0.3, [0])
+    stack = ConvolutionalStack(initial_parameters(architecture(), 4, [0], IMAGE, CLASSES), IMAGE, "relu", 0.3, [0])
     dropped = stack._dropped(tf.constant([5, 7]), images).numpy()
     assert dropped.shape[-1] == images
     assert dropped.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.3 * 0.7 / dropped.size))
@@ -165,7 +165,7 @@ def without_the_second(parameters):
     """The weights of the other three filters of one network, as a plain Keras model has them."""
     kernels, biases, head, head_bias = (value[0] for value in vars(parameters).values())
     others = [0, 2, 3]
-    return [kernels[:, :, None, others], biases[others], head.reshape(-1, 4, 10)[:, others].reshape(-1, 10), head_bias]
+    return [kernels[..., others], biases[others], head.reshape(-1, 4, 10)[:, others].reshape(-1, 10), head_bias]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -175,8 +175,8 @@ def test_a_silent_filter_stays_so_and_the_rest_trains_as_a_network_of_one_fewer(
     chunk = train(digits, setting, (3,), (SILENT,))
     kernels, biases, head, _ = weights(chunk, 0).values()
     assert not any(second.any() for second in (kernels[..., 1], biases[1], head.reshape(-1, 4, 10)[:, 1]))
-    model = plain_model(setting, 3, 3, IMAGE)
-    model.set_weights(without_the_second(initial_parameters(setting, 4, [3], IMAGE)))
+    model = plain_model(setting, 3, 3, IMAGE, CLASSES)
+    model.set_weights(without_the_second(initial_parameters(setting, 4, [3], IMAGE, CLASSES)))
     fit(model, digits, setting, 3, chunk.snapshot_steps[-1])
     for ours, plain in zip(without_the_second(chunk.parameters), model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, plain, atol=3e-5)
@@ -200,7 +200,7 @@ def test_frozen_kernels_stay_and_the_dense_layer_trains_as_in_keras(digits, acti
     chunk = train(digits, setting, (3,))
     np.testing.assert_array_equal(chunk.snapshot_kernels[-1], chunk.snapshot_kernels[0])
     np.testing.assert_array_equal(chunk.snapshot_biases[-1], chunk.snapshot_biases[0])
-    model = plain_model(setting, 4, 3, IMAGE)
+    model = plain_model(setting, 4, 3, IMAGE, CLASSES)
     model.layers[0].trainable = False
     fit(model, digits, setting, 3, chunk.snapshot_steps[-1])
     np.testing.assert_allclose(chunk.parameters.head[0], model.get_weights()[2], atol=3e-5)
@@ -232,7 +232,7 @@ def test_the_recorded_growth_is_the_largest_singular_value_of_the_outer_products
     setting = architecture(kernel=kernel, **OPTIMIZERS["sgd"])
     chunk = train(digits, setting, (4,), (TWIN,), steps=(0, 1))
     first = next(batches(4, len(digits.train_labels), setting.batch))
-    start = start_from(initial_parameters(setting, 4, [4], IMAGE), TWIN, 4)
+    start = start_from(initial_parameters(setting, 4, [4], IMAGE, CLASSES), TWIN, 4)
     gradient = outer_product_gradient(start, digits.train_images[first], digits.train_labels[first])
     assert chunk.growth[0, 0] == pytest.approx(np.linalg.svd(gradient, compute_uv=False)[0], rel=1e-5)
 
@@ -259,7 +259,7 @@ def test_growth_is_recorded_where_its_bound_holds_only(digits):
 @pytest.fixture
 def drawn():
     """Random weights of one network."""
-    shapes = vars(initial_parameters(architecture(kernel=(3, 2)), 4, [8], IMAGE)).items()
+    shapes = vars(initial_parameters(architecture(kernel=(3, 2)), 4, [8], IMAGE, CLASSES)).items()
     rng = np.random.default_rng(8)
     return Parameters(**{name: rng.normal(size=value.shape).astype(np.float32) for name, value in shapes})
 
@@ -311,7 +311,7 @@ def test_near_twins_are_moved_apart_by_epsilon_each_in_opposite_directions(drawn
 
 
 def test_a_single_filter_has_no_second():
-    one = Parameters(*(np.ones(shape, "f4") for shape in ((1, 3, 1, 1), (1, 1), (1, 26 * 28, 10), (1, 10))))
+    one = Parameters(*(np.ones(shape, "f4") for shape in ((1, 3, 1, 1, 1), (1, 1), (1, 26 * 28, 10), (1, 10))))
     with pytest.raises(ValueError, match=r"filters = 1; second_filter: twin needs 2 or more"):
         start_from(one, TWIN, seed=0)
     assert np.isnan(outgoing_separation(one)).all()

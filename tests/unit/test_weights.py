@@ -106,7 +106,10 @@ def claim_three_filters(path):
         (hold_objects, "array 'seeds': found bytes that are not a whole array (object arrays are pickled"),
         (lambda path: rewrite(path, condition=np.array("{not json")), "'condition' is not JSON"),
         (lambda path: rewrite(path, condition=np.array("{}")), "array 'condition' lacks what was trained"),
-        (claim_three_filters, "array 'kernels': found shape (2, 3, 1, 4), expected (2, 3, 1, 3), as its condition"),
+        (
+            claim_three_filters,
+            "array 'kernels': found shape (2, 3, 1, 1, 4), expected (2, 3, 1, 1, 3), as its",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused_by_name_and_nothing_is_unpickled(path, damage, words):
@@ -127,10 +130,10 @@ def test_a_missing_array_is_named(path, tmp_path):
     ("name", "shape"),
     [
         ("kernels", (2, 3, 1)),
-        ("kernels", (3, 3, 1, 4)),  # of three seeds
+        ("kernels", (3, 3, 1, 1, 4)),  # of three seeds
         ("biases", (2, 5)),  # of five filters
         ("head_bias", (1, 10)),
-        ("snapshot_kernels", (3, 2, 3, 3, 4)),  # wider kernels than the trained ones
+        ("snapshot_kernels", (3, 2, 3, 3, 1, 4)),  # wider kernels than the trained ones
         ("snapshot_biases", (2, 2, 4)),  # two snapshots of three
         ("starts", (1,)),  # one network of two
         ("outgoing_separation", (2, 2)),  # two snapshots of three
@@ -183,10 +186,10 @@ def test_a_study_is_read_in_its_own_order(make_chunk, tmp_path):
 
 
 def test_parameters_count_those_of_one_network():
-    parameters = Parameters(np.zeros((5, 3, 1, 4)), np.zeros((5, 4)), np.zeros((5, 728 * 4, 10)), np.zeros((5, 10)))
+    parameters = Parameters(np.zeros((5, 3, 1, 1, 4)), np.zeros((5, 4)), np.zeros((5, 728 * 4, 10)), np.zeros((5, 10)))
     assert parameters.count == 12 + 4 + 29120 + 10
     one = parameters.of_seed(2)
-    assert one.kernels.shape == (1, 3, 1, 4)
+    assert one.kernels.shape == (1, 3, 1, 1, 4)
     assert one.count == parameters.count
 
 

@@ -13,7 +13,7 @@ TEST_IMAGES = 500  # at a time
 
 
 def answers(weights, images, activation):
-    """Logits (image, class) of one network on (image, row, column, 1)."""
+    """Logits (image, class) of one network on (image, row, column, channel)."""
     kernel, bias, head, head_bias = weights
     maps = jax.lax.conv_general_dilated(images, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return ACTIVATIONS[activation](maps + bias).reshape(len(images), -1) @ head + head_bias

@@ -20,8 +20,9 @@ import tensorflow as tf  # isort: skip
 
 def initial_weights(work: Work) -> list[list[np.ndarray]]:
     """Where each seed's network begins: kernel, bias, dense weights and bias, in Keras's layout."""
-    shape = work.data().train_images.shape[1:]
-    return [plain_model(work.architecture, work.filters, seed, shape).get_weights() for seed in work.seeds]
+    data = work.data()
+    shape, classes = data.image_shape, data.classes
+    return [plain_model(work.architecture, work.filters, seed, shape, classes).get_weights() for seed in work.seeds]
 
 
 def batch_order(work: Work) -> np.ndarray:
@@ -58,7 +59,7 @@ def train(work: Work, feed: str, threads: int = 0) -> Trained:
     parts = {0: order[: work.warm], work.warm: order[work.warm :]}  # by their first step
     feeds = {first: FEEDS[feed](images, labels, part) for first, part in parts.items()}
     keras.utils.clear_session()
-    model = plain_model(work.architecture, work.filters, seed, data.train_images.shape[1:])
+    model = plain_model(work.architecture, work.filters, seed, data.image_shape, data.classes)
 
     def run(first: int, _stop: int) -> None:
         if first == 0:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from filtertwins.architectures import Architecture
-from filtertwins.names import CLASSES
 from filtertwins.pruning.cost import network_cost
 
 Conditions = Mapping[tuple[str, int], Architecture]
@@ -21,7 +20,7 @@ MATRIX, PRODUCTS = 3072, 10  # rows and columns of a large matrix; how often it 
 ADAM_TRAFFIC = 7  # Adam reads weights, gradients and two moments, and writes weights and moments.
 
 
-def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
+def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int, ...], classes: int) -> int:
     """Multiplications and additions of one training step of one network, forward and backward.
 
     Only products count: the convolution with its gradient by the kernels (that by the images is not needed), and the
@@ -32,34 +31,38 @@ def step_flops(architecture: Architecture, filters: int, image_shape: tuple[int,
     Args:
         architecture: the network; its ``filters`` are ignored.
         filters: the number of filters.
-        image_shape: rows and columns.
+        image_shape: rows, columns and channels.
+        classes: how many the dataset has.
     """
-    cost = network_cost(architecture.kernel, filters, image_shape)
+    cost = network_cost(architecture.kernel, filters, image_shape, classes)
     if architecture.activation == "linear":
-        of_weights = cost.convolution_macs * CLASSES  # Each dense weight is spread over a kernel.
-        of_image = math.prod(image_shape) * CLASSES
+        of_weights = cost.convolution_macs * classes  # Each dense weight is spread over a kernel.
+        of_image = math.prod(image_shape) * classes
         return 2 * (3 * of_weights + 2 * architecture.batch * of_image)
     return 2 * architecture.batch * (2 * cost.convolution_macs + 3 * cost.dense_macs)
 
 
-def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[int, int]) -> int:
+def working_bytes(architecture: Architecture, filters: int, image_shape: tuple[int, ...], classes: int) -> int:
     """The bytes that Adam keeps of one network: its weights, their gradients and two moments."""
-    return 4 * network_cost(architecture.kernel, filters, image_shape).bytes
+    return 4 * network_cost(architecture.kernel, filters, image_shape, classes).bytes
 
 
-def limits(conditions: Conditions, image_shape: tuple[int, int], machine: Mapping[str, float]) -> pd.DataFrame:
+def limits(
+    conditions: Conditions, image_shape: tuple[int, ...], classes: int, machine: Mapping[str, float]
+) -> pd.DataFrame:
     """The least time of a model-step on all cores, a row for each condition.
 
     Args:
         conditions: what is trained.
-        image_shape: rows and columns.
+        image_shape: rows, columns and channels.
+        classes: how many the dataset has.
         machine: the rates of :func:`measure_machine`.
     """
     rows = []
     for (name, filters), architecture in conditions.items():
-        copying = machine[f"copying_{working_bytes(architecture, filters, image_shape)}"]
-        memory_ms = 1000 * ADAM_TRAFFIC * network_cost(architecture.kernel, filters, image_shape).bytes / copying
-        arithmetic_ms = 1000 * step_flops(architecture, filters, image_shape) / machine["operations"]
+        kept = working_bytes(architecture, filters, image_shape, classes)
+        memory_ms = 1000 * ADAM_TRAFFIC * kept / 4 / machine[f"copying_{kept}"]
+        arithmetic_ms = 1000 * step_flops(architecture, filters, image_shape, classes) / machine["operations"]
         rows.append((name, filters, "limit", max(arithmetic_ms, memory_ms)))
     return pd.DataFrame(rows, columns=["architecture", "filters", "competitor", "step_ms"])
 

@@ -14,7 +14,7 @@ def network(weights: list[np.ndarray], activation: str) -> torch.nn.Sequential:
     """The network with a Keras model's weights. There filters come last, here before rows and columns."""
     kernel, bias, head, head_bias = (torch.tensor(part) for part in weights)
     filters, classes = kernel.shape[-1], head.shape[-1]
-    convolution = torch.nn.Conv2d(1, filters, tuple(kernel.shape[:2]))
+    convolution = torch.nn.Conv2d(kernel.shape[2], filters, tuple(kernel.shape[:2]))
     dense = torch.nn.Linear(len(head), classes)
     model = torch.nn.Sequential(convolution, ACTIVATIONS[activation](), torch.nn.Flatten(), dense)
     head = head.reshape(-1, filters, classes).permute(2, 1, 0).reshape(classes, -1)
@@ -28,7 +28,7 @@ def train(work: Work, weights: list[np.ndarray], order: np.ndarray) -> Trained:
     """One model, from initial weights in Keras's layout, on batches (step, image)."""
     (seed,), data = work.seeds, work.data()
     images, labels = torch.tensor(pixels(data.train_images)), torch.tensor(data.train_labels.astype(np.int64))
-    images = images.permute(0, 3, 1, 2)  # (image, 1, row, column)
+    images = images.permute(0, 3, 1, 2)  # (image, channel, row, column)
     model = network(weights, work.architecture.activation)
     optimizer = torch.optim.Adam(model.parameters(), lr=work.architecture.learning_rate, eps=EPSILON)
     loss = torch.nn.CrossEntropyLoss()

@@ -149,9 +149,10 @@ def main() -> None:
     settings = load_settings(config | {"dataset": arguments.dataset})
     plan = Plan(settings, code_digest(ROOT / "scripts" / "fetch_dataset.py", ROOT / "src"))
     dataset = make_dataset(plan)
-    image_shape = load_dataset(dataset).test_images.shape[1:]
+    data = load_dataset(dataset)
+    seen = data.image_shape, data.classes
     conditions = {(name, filters): settings.studied[name] for name, filters in arguments.conditions}
-    sizes = {working_bytes(architecture, filters, image_shape) for (_, filters), architecture in conditions.items()}
+    sizes = {working_bytes(architecture, filters, *seen) for (_, filters), architecture in conditions.items()}
     if others := [name for (name, _), architecture in conditions.items() if architecture.optimizer != "adam"]:
         raise StudyError(f"{', '.join(others)}: another optimizer than adam, the one that all competitors know")
 
@@ -182,7 +183,7 @@ def main() -> None:
 
     best = pd.DataFrame(machine).max()  # A limit comes from the best rates that were ever seen.
     taken = pd.DataFrame(turns.rows)
-    table = compare(taken, limits(conditions, image_shape, best))
+    table = compare(taken, limits(conditions, *seen, best))
     write_csv(taken, Path("results/bench/turns.csv"))
     write_csv(table, Path("results/bench/training.csv"))
     print("", f"{cpu_name()}, {cores} cores, {best['operations'] / 1e9:.0f} GFLOP/s", as_text(table), sep="\n\n")

@@ -84,5 +84,5 @@ def side_by_side(module: str, jobs: Sequence[tuple[Any, ...]]) -> Trained:
 
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(image, row, column, 1), in [0, 1]."""
-    return images[..., np.newaxis].astype(np.float32) / np.float32(255)
+    """Images of bytes as Keras takes them, in [0, 1]."""
+    return images.astype(np.float32) / np.float32(255)

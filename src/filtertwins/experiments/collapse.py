@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from filtertwins.data.datasets import Dataset
-from filtertwins.names import CLASSES, Row
+from filtertwins.names import Row
 from filtertwins.networks.forward import class_errors, cross_entropies
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ def gradient(
 
 
 def fit_softmax_regression(
-    pixels: Floats, labels: NDArray[np.uint8], penalty: float, max_iterations: int
+    pixels: Floats, labels: NDArray[np.uint8], classes: int, penalty: float, max_iterations: int
 ) -> tuple[SoftmaxRegression, int]:
     """Minimise what :func:`gradient` is of by scikit-learn's L-BFGS, and count its iterations.
 
@@ -71,7 +71,8 @@ def fit_softmax_regression(
 
     Args:
         pixels: (image, pixel) in [0, 1].
-        labels: (image,), two classes or more.
+        labels: (image,), of two classes or more.
+        classes: how many classes there are; these images may lack some.
         penalty: factor of half the weights' squared length, 0 or more.
         max_iterations: at most so many iterations of L-BFGS, in both types together. It ends sooner where the gradient
             is small in its coordinates, or where no step helps.
@@ -83,9 +84,9 @@ def fit_softmax_regression(
     if penalty == 0:
         whitening = _whitening(features)  # (pixel, feature)
         features = features @ whitening
-    classes = len(np.unique(labels))
+    present = len(np.unique(labels))
     # For two classes scikit-learn fits their difference; its squared length is twice that of our two vectors together.
-    strength = penalty / 2 if classes == 2 else penalty
+    strength = penalty / 2 if present == 2 else penalty
     regression = LogisticRegression(C=1 / (len(labels) * strength) if penalty else np.inf, warm_start=True)
     # The gradient by pixels must be small in the end. In other coordinates it may differ, so the limit is lower.
     tolerances = {np.float32: _TOLERANCE_OF_FLOAT32, np.float64: TOLERANCE / (2 if penalty else 10)}
@@ -100,12 +101,12 @@ def fit_softmax_regression(
             regression.coef_ = regression.coef_.astype(np.float64)
             regression.intercept_ = regression.intercept_.astype(np.float64)
     coefficients, intercepts = regression.coef_, regression.intercept_  # (class, feature), (class,)
-    if classes == 2:
+    if present == 2:
         coefficients, intercepts = (np.concatenate([-x, x]) / 2 for x in (coefficients, intercepts))
     of_pixels = coefficients.T if penalty else whitening @ coefficients.T
-    weights = np.zeros((pixels.shape[1], CLASSES))
+    weights = np.zeros((pixels.shape[1], classes))
     weights[np.ix_(varying, regression.classes_)] = of_pixels
-    biases = np.full(CLASSES, -np.inf)
+    biases = np.full(classes, -np.inf)
     biases[regression.classes_] = intercepts - centre @ of_pixels
     model = SoftmaxRegression(weights, _best_biases(pixels @ weights, biases, labels))
     return model, iterations
@@ -144,7 +145,7 @@ def optimum_row(name: str, dataset: Dataset, penalty: float, max_iterations: int
         max_iterations: at most so many iterations of L-BFGS.
     """
     pixels, labels = _pixels(dataset.train_images), dataset.train_labels
-    model, iterations = fit_softmax_regression(pixels, labels, penalty, max_iterations)
+    model, iterations = fit_softmax_regression(pixels, labels, dataset.classes, penalty, max_iterations)
     by_weights, by_biases = gradient(model, pixels, labels, penalty)
     gradient_norm = float(max(np.abs(by_weights).max(), np.abs(by_biases).max()))
     train, test = model.scores(pixels), model.scores(_pixels(dataset.test_images))
@@ -177,7 +178,7 @@ def _whitening(centred: Floats) -> Floats:
 
 def _best_biases(scores: Floats, biases: Floats, labels: NDArray[np.uint8]) -> Floats:
     """The biases that minimise the loss, given scores (image, class) without them, by Newton's method."""
-    shares = np.bincount(labels, minlength=CLASSES) / len(labels)  # The mean probabilities should equal these.
+    shares = np.bincount(labels, minlength=len(biases)) / len(labels)  # The mean probabilities should equal these.
     best, smallest = biases, np.inf
     for _ in range(_BIAS_STEPS):
         probabilities = np.exp(log_softmax(scores + biases, axis=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from filtertwins.measures.clusters import cluster_filters, count_clusters
@@ -33,7 +35,7 @@ def condensation_rows(chunk: Chunk, threshold: float) -> list[Row]:
         threshold: τ, the mean similarity within a cluster.
     """
     model = chunk.condition["model"]
-    equivalence, dimension = equivalence_of(model["activation"]), int(np.prod(model["kernel"]))
+    equivalence, dimension = equivalence_of(model["activation"]), math.prod(chunk.snapshot_kernels.shape[2:-1])
     chance = isotropic_mean_absolute_cosine(dimension) if ignores_sign(equivalence) else 0.0
     rows = []
     for index, run in enumerate(run_names(chunk)):

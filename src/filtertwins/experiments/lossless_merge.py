@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +25,11 @@ def merging_rows(chunk: Chunk, dataset: Dataset) -> list[Row]:
     """
     model, parameters = chunk.condition["model"], chunk.parameters
     images, labels = dataset.test_images[:TEST_IMAGES], dataset.test_labels[:TEST_IMAGES]
-    image_shape: tuple[int, int] = images.shape[1:]
+    elements = math.prod(parameters.kernels.shape[1:-1])
     before = logits(parameters, images, model["activation"])
     rows: list[Row] = []
-    for kept in range(1, min(model["kernel"][0] * model["kernel"][1], chunk.condition["filters"]) + 1):
-        after = logits(merge_filters(parameters, kept, image_shape), images, model["activation"])
+    for kept in range(1, min(elements, chunk.condition["filters"]) + 1):
+        after = logits(merge_filters(parameters, kept, dataset.image_shape), images, model["activation"])
         rows += [
             run
             | {"activation": model["activation"], "filters_kept": kept}

@@ -95,7 +95,7 @@ def removal_costs(
 
     Args:
         network: one network, with a seed axis of length 1.
-        images: (image, row, column), bytes; the network sees them in [0, 1].
+        images: (image, row, column, channel), bytes; the network sees them in [0, 1].
         labels: (image,).
         activation: linear, relu or tanh.
         precision: float64 or float32, in which the shares of filters with an activation are computed.

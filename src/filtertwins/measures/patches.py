@@ -22,7 +22,7 @@ def patch_blocks(images: Bytes, kernel: tuple[int, int], first: int | None = Non
     """All patches of images that a kernel is laid on, without padding, some images at a time.
 
     Args:
-        images: (image, row, column) or (image, row, column, channel), bytes.
+        images: (image, row, column, channel), bytes.
         kernel: its height and width.
         first: how many images are in the first block, by default as many as in the others.
 
@@ -33,13 +33,12 @@ def patch_blocks(images: Bytes, kernel: tuple[int, int], first: int | None = Non
         ValueError: the images are no bytes, or smaller than the kernel.
     """
     height, width = kernel
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise ValueError(f"images: {images.dtype} of shape {images.shape}; allowed: bytes, (image, row, column, ...)")
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(f"images: {images.dtype} of shape {images.shape}; allowed: bytes, four axes")
     if images.shape[1] < height or images.shape[2] < width:
         raise ValueError(f"kernel: {height}x{width}; images have {images.shape[1]}x{images.shape[2]} pixels")
-    channels = images[..., np.newaxis] if images.ndim == 3 else images
-    windows = sliding_window_view(channels, kernel, axis=(1, 2)).transpose(4, 5, 3, 0, 1, 2)
-    elements = height * width * channels.shape[3]
+    windows = sliding_window_view(images, kernel, axis=(1, 2)).transpose(4, 5, 3, 0, 1, 2)
+    elements = height * width * images.shape[3]
     size = max(1, BLOCK_ENTRIES // (elements * windows.shape[4] * windows.shape[5]))
     ends = [0, min(first or size, size)]
     while ends[-1] < len(images):
@@ -54,7 +53,7 @@ def patch_moment(images: Bytes, kernel: tuple[int, int], *, bias: bool = False) 
     Sums are of integers and exact, so that they do not depend on an order or a number of threads.
 
     Args:
-        images: (image, row, column) or (image, row, column, channel), bytes; at most 100 billion patches.
+        images: (image, row, column, channel), bytes; at most 100 billion patches.
         kernel: its height and width.
         bias: whether a pixel that is always 1 is added at the end, which makes a bias one more weight.
 
@@ -80,9 +79,9 @@ def never_active_on(kernels: Numbers, biases: Numbers, images: Bytes) -> NDArray
     largest answer that any patch with pixels in [0, 1] could have, or by the first images.
 
     Args:
-        kernels: (network, row, column, filter) or (network, row, column, channel, filter).
+        kernels: (network, row, column, channel, filter).
         biases: (network, filter).
-        images: (image, row, column) or (image, row, column, channel), bytes, that networks see in [0, 1].
+        images: (image, row, column, channel), bytes, that networks see in [0, 1].
 
     Returns:
         (network, filter).
@@ -90,10 +89,9 @@ def never_active_on(kernels: Numbers, biases: Numbers, images: Bytes) -> NDArray
     Raises:
         ValueError: biases or images do not fit the kernels.
     """
-    networks, height, width, *_, filters = kernels.shape
-    elements = int(np.prod(kernels.shape[1:-1]))
-    shown = height * width * (images.shape[3] if images.ndim == 4 else 1)
-    if biases.shape != (networks, filters) or shown != elements:
+    networks, height, width, channels, filters = kernels.shape
+    elements = height * width * channels
+    if biases.shape != (networks, filters) or images.shape[3] != channels:
         raise ValueError(f"kernels: {kernels.shape} do not fit biases {biases.shape} and images {images.shape}")
     weights = np.moveaxis(kernels.reshape(networks, elements, filters), 1, -1).reshape(-1, elements).astype(np.float64)
     own = biases.reshape(-1).astype(np.float64)

@@ -7,6 +7,7 @@ a share is also a sum over pixels, which :func:`effective_weights` gives. All is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -51,7 +52,7 @@ def logits(parameters: Parameters, images: Images, activation: str) -> Floats:
 
     Args:
         parameters: S networks.
-        images: (image, row, column), bytes; the networks see them in [0, 1].
+        images: (image, row, column, channel), bytes; the networks see them in [0, 1].
         activation: linear, relu or tanh.
     """
     answers = []
@@ -71,20 +72,21 @@ def feature_maps(
 
     Args:
         network: one network, with a seed axis of length 1.
-        images: (image, row, column), bytes.
+        images: (image, row, column, channel), bytes.
         activation: linear, relu or tanh.
         precision: float64 or float32, in which they are computed.
 
     Yields:
         Which images, and their maps (filter, image, position), positions row by row.
     """
-    height, width, filters = network.kernels.shape[1:]
-    windows = sliding_window_view(images, (height, width), axis=(1, 2)).transpose(3, 4, 0, 1, 2)
-    positions = windows.shape[3] * windows.shape[4]
+    *extents, filters = network.kernels.shape[1:]
+    elements = math.prod(extents)
+    windows = sliding_window_view(images, extents[:2], axis=(1, 2)).transpose(4, 5, 3, 0, 1, 2)
+    positions = windows.shape[4] * windows.shape[5]
     kernels = network.kernels[0].reshape(-1, filters).T.astype(precision)  # (filter, kernel element)
     biases = network.biases[0].astype(precision)[:, np.newaxis]
-    for block in _blocks(images, BLOCK_ENTRIES // (positions * max(filters, height * width))):
-        patches = windows[:, :, block].reshape(height * width, -1)  # (kernel element, image x position)
+    for block in _blocks(images, BLOCK_ENTRIES // (positions * max(filters, elements))):
+        patches = windows[:, :, :, block].reshape(elements, -1)  # (kernel element, image x position)
         maps = kernels @ (patches / precision(255))
         maps += biases
         yield block, ACTIVATIONS[activation](maps).reshape(filters, -1, positions)
@@ -106,7 +108,7 @@ def filter_shares(network: Parameters, images: Images, activation: str) -> Itera
         Which images, and the shares (filter, image, class).
     """
     if activation == "linear":
-        weights, constants = effective_weights(network, (images.shape[1], images.shape[2]))
+        weights, constants = effective_weights(network, images.shape[1:])
         for block in _blocks(images, BLOCK_ENTRIES // max(len(weights), weights[0].size)):
             pixels = images[block].reshape(-1, len(weights)) / 255.0
             yield block, np.tensordot(pixels, weights, axes=1).swapaxes(0, 1) + constants[:, np.newaxis]
@@ -116,16 +118,16 @@ def filter_shares(network: Parameters, images: Images, activation: str) -> Itera
             yield block, maps @ head
 
 
-def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tuple[Floats, Floats]:
+def effective_weights(network: Parameters, image_shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     """Each filter's share of the logits as a function of the pixels, for a network without an activation.
 
     Args:
         network: one network, with a seed axis of length 1.
-        image_shape: rows and columns of an image.
+        image_shape: rows, columns and channels of an image.
 
     Returns:
         Weights (pixel, filter, class) and constants (filter, class): a share is the pixels, in [0, 1] and row by row,
-        times the weights, plus the constants.
+        times the weights, plus the constants. Each channel of a pixel counts as a pixel.
     """
     kernels, biases = (array[0].astype(np.float64) for array in (network.kernels, network.biases))
     head = head_by_filter(network)
@@ -133,25 +135,25 @@ def effective_weights(network: Parameters, image_shape: tuple[int, int]) -> tupl
     of_filters = [
         effect_on_pixels(kernels[..., [place]], own.reshape(rows, columns, 1, -1)) for place, own in enumerate(head)
     ]
-    weights = np.stack(of_filters, axis=2)  # (row, column, filter, class)
-    return weights.reshape(-1, *weights.shape[2:]), biases[:, np.newaxis] * head.sum(axis=1)
+    weights = np.stack(of_filters, axis=3)  # (row, column, channel, filter, class)
+    return weights.reshape(-1, *weights.shape[3:]), biases[:, np.newaxis] * head.sum(axis=1)
 
 
 def effect_on_pixels(kernels: Floats, by_filter: Floats) -> Floats:
-    """How much the filters of a linear network add to the logits for each pixel, (row, column, class).
+    """How much the filters of a linear network add to the logits for each pixel, (row, column, channel, class).
 
     Each dense weight is spread over the pixels of its patch.
 
     Args:
-        kernels: (row, column, filter).
+        kernels: (row, column, channel, filter).
         by_filter: dense weights, (row, column, filter, class).
     """
-    height, width, _ = kernels.shape
+    height, width, channels, _ = kernels.shape
     rows, columns, _, classes = by_filter.shape
-    effect = np.zeros((rows + height - 1, columns + width - 1, classes))
-    for i in range(height):
-        for j in range(width):
-            effect[i : i + rows, j : j + columns] += np.einsum("f,rcfo->rco", kernels[i, j], by_filter)
+    effect = np.zeros((rows + height - 1, columns + width - 1, channels, classes))
+    for i, j, channel in np.ndindex(height, width, channels):
+        spread = np.einsum("f,rcfo->rco", kernels[i, j, channel], by_filter)
+        effect[i : i + rows, j : j + columns, channel] += spread
     return effect
 
 

@@ -7,6 +7,8 @@ of this holds. :func:`merge_filters` merges such networks all the same, which sh
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from filtertwins.measures.redundancy import Floats
@@ -14,7 +16,7 @@ from filtertwins.networks.forward import effect_on_pixels
 from filtertwins.networks.weights import Parameters, stacked
 
 
-def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, int]) -> Parameters:
+def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, ...]) -> Parameters:
     """The networks with their filters merged into `filters` new ones, exact for linear networks if those suffice.
 
     The new kernels are the leading right singular vectors of a network's kernel matrix (filter x kernel element): an
@@ -27,7 +29,7 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
     Args:
         parameters: S networks.
         filters: how many to keep, from 1 to the kernels' length.
-        image_shape: rows and columns of an image.
+        image_shape: rows, columns and channels of an image.
 
     Returns:
         S networks of `filters` filters, float64.
@@ -35,22 +37,22 @@ def merge_filters(parameters: Parameters, filters: int, image_shape: tuple[int, 
     Raises:
         ValueError: more filters are asked for than a kernel has elements.
     """
-    height, width = parameters.kernels.shape[1:3]
-    if not 1 <= filters <= height * width:
-        raise ValueError(f"filters = {filters}; allowed: 1 to the kernel's length, {height * width}")
+    elements = math.prod(parameters.kernels.shape[1:4])
+    if not 1 <= filters <= elements:
+        raise ValueError(f"filters = {filters}; allowed: 1 to the kernel's length, {elements}")
     return stacked(
         [_merged(parameters.of_seed(index), filters, image_shape) for index in range(len(parameters.kernels))]
     )
 
 
-def _merged(network: Parameters, filters: int, image_shape: tuple[int, int]) -> Parameters:
+def _merged(network: Parameters, filters: int, image_shape: tuple[int, ...]) -> Parameters:
     kernels, biases, head, head_bias = (part[0].astype(np.float64) for part in vars(network).values())
-    height, width, _ = kernels.shape
+    height, width, channels, _ = kernels.shape
     rows, columns = image_shape[0] - height + 1, image_shape[1] - width + 1
-    matrix = kernels.reshape(height * width, -1)  # (kernel element, filter)
+    matrix = kernels.reshape(height * width * channels, -1)  # (kernel element, filter)
     by_filter = head.reshape(rows, columns, len(biases), -1)  # (row, column, filter, class)
     basis, sizes, mixture = np.linalg.svd(matrix, full_matrices=False)
-    new_kernels = basis[:, :filters].reshape(height, width, -1)
+    new_kernels = basis[:, :filters].reshape(height, width, channels, -1)
     if np.linalg.matrix_rank(matrix) <= filters:
         mixed = sizes[:filters, None] * mixture[:filters]  # (new filter, filter)
         new_head = np.einsum("nf,rcfo->rcno", mixed, by_filter)
@@ -66,13 +68,13 @@ def _merged(network: Parameters, filters: int, image_shape: tuple[int, int]) -> 
 
 def _heads_with_effect(kernels: Floats, effect: Floats) -> Floats:
     """The smallest dense weights (row, column, filter, class) whose effect comes nearest to the wanted one."""
-    height, width, filters = kernels.shape
+    height, width, channels, filters = kernels.shape
     if width == 1 < effect.shape[1]:  # Columns don't mix, so all are solved by one small system of equations.
-        pixel_rows, columns, classes = effect.shape
-        heads = _heads_with_effect(kernels, effect.reshape(pixel_rows, 1, -1))
+        pixel_rows, columns, _, classes = effect.shape
+        heads = _heads_with_effect(kernels, effect.swapaxes(1, 2).reshape(pixel_rows, 1, channels, -1))
         return np.asarray(heads.reshape(-1, filters, columns, classes).transpose(0, 2, 1, 3))
     rows, columns = effect.shape[0] - height + 1, effect.shape[1] - width + 1
     unit = np.eye(rows * columns * filters).reshape(rows, columns, filters, -1)
-    design = effect_on_pixels(kernels, unit).reshape(effect.shape[0] * effect.shape[1], -1)
+    design = effect_on_pixels(kernels, unit).reshape(math.prod(effect.shape[:3]), -1)
     solution = np.linalg.lstsq(design, effect.reshape(len(design), -1), rcond=None)[0]
     return np.asarray(solution.reshape(rows, columns, filters, -1))

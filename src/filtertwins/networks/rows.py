@@ -41,7 +41,7 @@ def network_scores(scores: Scores) -> Iterator[Row]:
 
 
 def stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
-    """The name, the stage, kernels (row, column, filter) and biases (filter,) of each run at each stage."""
+    """The name, the stage, kernels (row, column, channel, filter) and biases (filter,) of each run at each stage."""
     for index, run in enumerate(run_names(chunk)):
         yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
         yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]

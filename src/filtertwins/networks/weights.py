@@ -28,12 +28,12 @@ _SHAPES: dict[str, Shape] = {
     "condition": (),
     "seeds": ("seed",),
     "starts": ("seed",),
-    "kernels": ("seed", "row", "column", "filter"),
+    "kernels": ("seed", "row", "column", "channel", "filter"),
     "biases": ("seed", "filter"),
     "head": ("seed", "input", "class"),
     "head_bias": ("seed", "class"),
     "snapshot_steps": ("snapshot",),
-    "snapshot_kernels": ("snapshot", "seed", "row", "column", "filter"),
+    "snapshot_kernels": ("snapshot", "seed", "row", "column", "channel", "filter"),
     "snapshot_biases": ("snapshot", "seed", "filter"),
     "outgoing_separation": ("snapshot", "seed"),
     "growth": ("step", "seed"),
@@ -48,12 +48,9 @@ _SHAPES: dict[str, Shape] = {
 
 @dataclass(frozen=True)
 class Parameters:
-    """The weights of S networks of one condition, float32 as trained, in Keras's own layout with a leading seed axis.
+    """The weights of S networks of one condition, float32 as trained, in Keras's layout with a leading seed axis."""
 
-    The single input channel of the images is left out of the kernels.
-    """
-
-    kernels: NDArray[np.floating[Any]]  # (seed, row, column, filter)
+    kernels: NDArray[np.floating[Any]]  # (seed, row, column, channel, filter)
     biases: NDArray[np.floating[Any]]  # (seed, filter)
     head: NDArray[np.floating[Any]]  # (seed, position x filter, class), positions row by row
     head_bias: NDArray[np.floating[Any]]  # (seed, class)
@@ -99,7 +96,7 @@ class Chunk:
     starts: NDArray[np.int64]  # (seed,), the place of the network's start in the condition's list
     parameters: Parameters
     snapshot_steps: NDArray[np.int64]  # (snapshot,), the first is 0
-    snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, filter)
+    snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, channel, filter)
     snapshot_biases: NDArray[np.float32]  # (snapshot, seed, filter)
     outgoing_separation: NDArray[np.float64]  # (snapshot, seed), between the first two filters' dense weights
     growth: NDArray[np.float32]  # (step, seed), see experiments.twins; without rows where it was not recorded
@@ -164,10 +161,13 @@ def holds_condition(path: Path, expected: Mapping[str, Any]) -> bool:
 
 
 def _check_networks(path: Path, condition: Any, found: tuple[int, ...]) -> None:
-    """Check the kernels' shape (network, row, column, filter) against what the file itself says was trained."""
+    """Check the kernels' shape (network, row, column, channel, filter) against what the file itself says was trained.
+
+    The number of channels is the dataset's, which no condition names.
+    """
     try:
         networks = len(condition["seeds"]) * len(condition["starts"])
-        expected = (networks, *condition["model"]["kernel"], condition["filters"])
+        expected = (networks, *condition["model"]["kernel"], found[3], condition["filters"])
     except (KeyError, TypeError) as error:
         raise DamagedFile(f"{path}: array 'condition' lacks what was trained; delete the file and run again") from error
     if found != expected:

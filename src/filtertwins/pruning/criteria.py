@@ -26,7 +26,7 @@ class TrainedNetwork:
 
     network: Parameters  # with a seed axis of length 1
     activation: str
-    images: Images  # (image, row, column), bytes; the network sees them in [0, 1]
+    images: Images  # (image, row, column, channel), bytes; the network sees them in [0, 1]
     labels: Labels  # (image,)
     seed: int
 
@@ -77,8 +77,8 @@ def random_importances(network: Parameters, seed: int) -> Floats:
 
     A network is pruned by each of them, and their mean is what other criteria have to beat: a single draw may be lucky.
     """
-    shape = network.kernels.shape
-    return np.random.default_rng([seed, *shape]).random((RANDOM_DRAWS, shape[-1]))
+    *shape, _, filters = network.kernels.shape  # The channels are left out, as when all images were grey.
+    return np.random.default_rng([seed, *shape, filters]).random((RANDOM_DRAWS, filters))
 
 
 @criterion
@@ -88,7 +88,7 @@ def l1(trained: TrainedNetwork) -> Floats:
     Li et al. 2017 (ICLR; arXiv:1608.08710).
     """
     kernels = trained.network.kernels[0].astype(np.float64)
-    return np.asarray(np.abs(kernels).sum(axis=(0, 1)))
+    return np.asarray(np.abs(kernels).sum(axis=(0, 1, 2)))
 
 
 @criterion
@@ -117,7 +117,7 @@ def nearest_cosine(trained: TrainedNetwork) -> Floats:
     """
     equivalence = equivalence_of(trained.activation)
     importance = np.zeros(trained.filters)
-    lengths = np.linalg.norm(trained.network.kernels[0].astype(np.float64), axis=(0, 1))
+    lengths = np.linalg.norm(trained.network.kernels[0].reshape(-1, trained.filters).astype(np.float64), axis=0)
     left = np.flatnonzero(~constant_filters(trained.network, trained.activation))
     similarity = similarity_matrix(trained.vectors[left], equivalence)
     np.fill_diagonal(similarity, -np.inf)
@@ -195,4 +195,4 @@ def filter_sums(values: Parameters) -> Floats:
     """The sum of values over the weights of each filter, which are its kernel, bias and dense weights: (filter,)."""
     filters = values.kernels.shape[-1]
     dense = values.head[0].reshape(-1, filters, values.head.shape[-1])
-    return np.asarray(values.kernels[0].sum(axis=(0, 1)) + values.biases[0] + dense.sum(axis=(0, 2)))
+    return np.asarray(values.kernels[0].sum(axis=(0, 1, 2)) + values.biases[0] + dense.sum(axis=(0, 2)))

@@ -12,6 +12,7 @@ weights (class) and a the map before the activation φ; and d²z/du² = Σ x² �
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -66,25 +67,26 @@ def hessian_diagonal(network: Parameters, images: Images, labels: Labels, activa
 
     Args:
         network: one network, with a seed axis of length 1.
-        images: (image, row, column), bytes; the network sees them in [0, 1].
+        images: (image, row, column, channel), bytes; the network sees them in [0, 1].
         labels: (image,).
         activation: linear, relu (its second derivative is taken as 0 at the kink too) or tanh.
 
     Returns:
         A second derivative in the place of each weight, float64.
     """
-    height, width, filters = network.kernels.shape[1:]
-    windows = sliding_window_view(images, (height, width), axis=(1, 2)).transpose(0, 3, 4, 1, 2)
-    positions, classes = windows.shape[3] * windows.shape[4], network.head_bias.shape[1]
+    *extents, filters = network.kernels.shape[1:]
+    elements = math.prod(extents)
+    windows = sliding_window_view(images, extents[:2], axis=(1, 2)).transpose(0, 4, 5, 3, 1, 2)
+    positions, classes = windows.shape[4] * windows.shape[5], network.head_bias.shape[1]
     weights = np.concatenate([network.kernels[0].reshape(-1, filters), network.biases]).astype(np.float32)
     head, head_bias = network.head[0].astype(np.float32), network.head_bias[0].astype(np.float64)
-    of_kernels = np.zeros((height * width + 1, filters))  # The last row is that of the biases.
+    of_kernels = np.zeros((elements + 1, filters))  # The last row is that of the biases.
     of_head, of_head_bias = np.zeros((classes, positions * filters)), np.zeros(classes)
     images_per_block = max(1, _BLOCK_ENTRIES // (positions * filters))
     for start in range(0, len(images), images_per_block):
         own = slice(start, start + images_per_block)
-        pixels = windows[own].reshape(-1, height * width, positions)
-        patches = np.ones((len(pixels), height * width + 1, positions), np.float32)
+        pixels = windows[own].reshape(-1, elements, positions)
+        patches = np.ones((len(pixels), elements + 1, positions), np.float32)
         np.divide(pixels, 255, out=patches[:, :-1], dtype=np.float32)
         before = patches.transpose(0, 2, 1) @ weights
         maps = ACTIVATIONS[activation](before).reshape(len(before), -1)

@@ -1,6 +1,6 @@
 """From a chunk to the importances of its filters, to its pruned networks, and to those with deleted weights.
 
-All take trained networks; images (image, row, column), bytes, of the training split; and labels (image,).
+All take trained networks; images (image, row, column, channel), bytes, of the training split; and labels (image,).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def delete_weights(
 
     Args:
         network: one network, with a seed axis of length 1.
-        images: (image, row, column), bytes; the Hessian and the losses are means over them.
+        images: (image, row, column, channel), bytes; the Hessian and the losses are means over them.
         labels: (image,).
         activation: linear, relu or tanh.
         shares: shares of all weights, from 0 to below 1; the number of weights is rounded.

@@ -58,7 +58,7 @@ def preventer_of(model: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def _mean_absolute_cosine(kernels: NDArray[np.float32]) -> float:
-    """The mean absolute cosine of all pairs of filters with a nonzero weight; kernels are (row, column, filter)."""
+    """The mean absolute cosine of all pairs of nonzero filters; kernels are (row, column, channel, filter)."""
     similarity = similarity_matrix(filter_vectors(kernels, None, "nonzero_scale"), "nonzero_scale")
     pairs = similarity[np.triu_indices(len(similarity), 1)]
     return float(pairs.mean()) if len(pairs) else np.nan

@@ -78,7 +78,8 @@ def from_scratch_rows(chunk: Chunk, compared: Mapping[str, Any]) -> list[Row]:
 def cost_rows(
     dataset: str,
     networks: Sequence[Mapping[str, Any]],
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
+    classes: int,
     batch: int,
     latency_s: NDArray[Any],
 ) -> list[Row]:
@@ -87,7 +88,8 @@ def cost_rows(
     Args:
         dataset: the dataset's name.
         networks: ``architecture``, ``filters``, ``kept``, ``kernel`` and ``activation`` of each.
-        image_shape: rows and columns.
+        image_shape: rows, columns and channels.
+        classes: how many classes the dataset has.
         batch: the images of a call.
         latency_s: the time of a call, (network, round).
     """
@@ -95,7 +97,7 @@ def cost_rows(
     return [
         {"dataset": dataset}
         | {name: network[name] for name in names}
-        | asdict(network_cost(tuple(network["kernel"]), network["kept"], image_shape))
+        | asdict(network_cost(tuple(network["kernel"]), network["kept"], image_shape, classes))
         | {"batch": batch, "round": turn, "latency_s": seconds}
         for network, of_network in zip(networks, latency_s.tolist(), strict=True)
         for turn, seconds in enumerate(of_network)

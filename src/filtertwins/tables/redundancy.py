@@ -55,7 +55,7 @@ class Nulls:
 
     Args:
         measures: how much is drawn, and from which similarity on filters are near.
-        images: (image, row, column), bytes, that networks were trained on.
+        images: (image, row, column, channel), bytes, that networks were trained on.
     """
 
     def __init__(self, measures: Measures, images: NDArray[np.uint8]) -> None:
@@ -71,7 +71,7 @@ class Nulls:
         return np.random.default_rng([self._measures.seed, *purpose])
 
     def _draw(self, filters: int, kernel: tuple[int, int], equivalence: Equivalence, initializer: str) -> Null:
-        dimension = kernel[0] * kernel[1]
+        dimension = kernel[0] * kernel[1] * self.images.shape[3]
 
         def drawn(purpose: int, statistic: Callable[[Floats], Numbers], draws: int) -> Numbers:
             rng = self.rng(filters, dimension, purpose)
@@ -165,7 +165,7 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
     model = chunk.condition["model"]
     equivalence = equivalence_of(model["activation"])
     kernel = tuple(model["kernel"])
-    dimension = kernel[0] * kernel[1]
+    dimension = int(np.prod(chunk.parameters.kernels.shape[1:-1]))
     if len(chunk.condition["starts"]) > 1:
         where = f"{chunk.condition['architecture']}, {chunk.condition['filters']} filters"
         raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
@@ -253,7 +253,7 @@ def cosine_to_initial(kernels: NDArray[np.float32], initial: NDArray[np.float32]
     """How far training turned the kernels: mean over filters of the cosine between each and its own start.
 
     Args:
-        kernels: (row, column, filter).
+        kernels: (row, column, channel, filter).
         initial: the same filters' kernels before training. Filters that are zero in either are left out.
     """
     now, then = (x.reshape(-1, x.shape[-1]).astype(np.float64) for x in (kernels, initial))

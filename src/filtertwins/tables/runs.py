@@ -36,11 +36,13 @@ def kernel_rows(chunk: Chunk, seed: int) -> list[Row]:
             "filter": index,
             "row": row,
             "column": column,
-            "weight": kernels[row, column, index],
+            "channel": channel,
+            "weight": kernels[row, column, channel, index],
         }
         for run, stage, kernels, _ in stages(chunk)
         if run["seed"] == seed
-        for index in range(kernels.shape[2])
+        for index in range(kernels.shape[3])
         for row in range(kernels.shape[0])
         for column in range(kernels.shape[1])
+        for channel in range(kernels.shape[2])
     ]

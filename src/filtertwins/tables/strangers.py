@@ -108,7 +108,7 @@ def _stages(chunks: Iterable[Chunk]) -> Iterator[_Stage]:
         if condition["filters"] < 2:
             continue
         names: Row = {name: condition[name] for name in CONDITION}
-        names |= {"activation": model["activation"], "dimension": int(np.prod(model["kernel"]))}
+        names |= {"activation": model["activation"], "dimension": int(np.prod(chunk.parameters.kernels.shape[1:-1]))}
         equivalence = equivalence_of(model["activation"])
         for place, stage in zip((0, -1), STAGES, strict=True):
             vectors = [

@@ -50,7 +50,6 @@ def train_chunks(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
-    image_shape: tuple[int, int] = dataset.train_images.shape[1:]
     models = [architecture_of(condition) for condition in conditions]
     first, model = conditions[0], models[0]
     starts = [Start.model_validate(start) for start in first["starts"]]
@@ -58,7 +57,7 @@ def train_chunks(
     seed_of_network = np.repeat(first["seeds"], len(conditions) * len(starts)).tolist()
     names = dict.fromkeys(f"{own.get('architecture', '')} filters={own['filters']}" for own in conditions)
     what = ", ".join(names)
-    for misfit in (found for own in models for found in misfits(own, len(dataset.train_images), [image_shape])):
+    for misfit in (found for own in models for found in misfits(own, len(dataset.train_images), [dataset.image_shape])):
         raise StudyError(f"{what}: {misfit}")
     scored: dict[int, list[Scores]] = {}  # by step, for each condition
 
@@ -69,7 +68,8 @@ def train_chunks(
 
     def initial(own: Architecture) -> Parameters:
         of_seed = [seed if own.draw_seed is None else own.draw_seed for seed in first["seeds"]]
-        drawn = [initial_parameters(own, own.filters[0], [seed], image_shape) for seed in of_seed]
+        seen = dataset.image_shape, dataset.classes
+        drawn = [initial_parameters(own, own.filters[0], [seed], *seen) for seed in of_seed]
         found = {0: stacked(drawn)}  # by the steps of training before the start; (seed,)
         for after in {start.after for start in starts} - {0}:
             before = train_stack(dataset, own, [found[0]], first["seeds"], (0, after), what, report=report)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
-from filtertwins.names import CLASSES
 from filtertwins.networks.weights import Parameters
 from filtertwins.training.stacks import BRIGHTEST, cross_entropy
 
@@ -23,13 +24,14 @@ class CollapsedStack:
 
     images_at_once = 500  # The effective weights are formed once for these.
 
-    def __init__(self, initial: Parameters, image_shape: tuple[int, int]) -> None:
-        networks, height, width, filters = initial.kernels.shape
-        self._kernel, self._image = (height, width), image_shape
+    def __init__(self, initial: Parameters, image_shape: tuple[int, ...]) -> None:
+        networks, height, width, channels, filters = initial.kernels.shape
+        self._kernel, self._image = (height, width, channels), image_shape
+        self._taps, self._classes = height * width * channels, initial.head.shape[-1]
         self._positions = (image_shape[0] - height + 1, image_shape[1] - width + 1)
         # With axes (filter, class, position), the sum over filters and the gradient by W are wide matrix products.
-        head = initial.head.reshape(networks, -1, filters, CLASSES).transpose(0, 2, 3, 1)
-        self._kernels = tf.Variable(initial.kernels.reshape(networks, height * width, filters))
+        head = initial.head.reshape(networks, -1, filters, self._classes).transpose(0, 2, 3, 1)
+        self._kernels = tf.Variable(initial.kernels.reshape(networks, self._taps, filters))
         self._biases = tf.Variable(initial.biases)
         self._head = tf.Variable(head.reshape(networks, filters, -1))
         self._head_bias = tf.Variable(initial.head_bias)
@@ -48,12 +50,13 @@ class CollapsedStack:
         The last tap is the bias. The taps are moved along rows first and then along columns, so that an entry is moved
         h + w times instead of h w. With 7x7 kernels that takes a third of the time.
         """
-        (height, width), (rows, columns) = self._kernel, self._positions
-        products = tf.reshape(products, (-1, height * width + 1, CLASSES, rows, columns))
-        taps = tf.reshape(products[:, :-1], (-1, height, width, CLASSES, rows, columns))
+        (height, width, channels), (rows, columns) = self._kernel, self._positions
+        products = tf.reshape(products, (-1, self._taps + 1, self._classes, rows, columns))
+        taps = tf.reshape(products[:, :-1], (-1, height, width, channels * self._classes, rows, columns))
         by_column = _overlaid([taps[:, i] for i in range(height)], axis=3)
         on_pixels = _overlaid([by_column[:, j] for j in range(width)], axis=3)
-        weights = tf.reshape(on_pixels, (-1, CLASSES, self._image[0] * self._image[1]))
+        by_channel = tf.reshape(on_pixels, (-1, channels, self._classes, self._image[0] * self._image[1]))
+        weights = tf.reshape(tf.transpose(by_channel, (0, 2, 3, 1)), (-1, self._classes, math.prod(self._image)))
         return weights / BRIGHTEST, tf.reduce_sum(products[:, -1], axis=(2, 3))
 
     def losses_and_gradients(
@@ -72,11 +75,12 @@ class CollapsedStack:
         is the same for all filters: each tap sees its part of the gradient by the effective weights.
         """
         _, by_weights, by_bias = _softmax_regression(pixels, indices, labels, *self._effective())
-        (height, width), (rows, columns) = self._kernel, self._positions
-        by_pixel = tf.reshape(by_weights / BRIGHTEST, (-1, CLASSES, *self._image))
-        seen = [by_pixel[..., i : i + rows, j : j + columns] for i in range(height) for j in range(width)]
+        rows, columns = self._positions
+        by_pixel = tf.reshape(by_weights / BRIGHTEST, (-1, self._classes, *self._image))
+        seen = [by_pixel[:, :, i : i + rows, j : j + columns, channel] for i, j, channel in np.ndindex(self._kernel)]
         everywhere = tf.broadcast_to(by_bias[..., None, None], tf.shape(seen[0]))
-        gradient = tf.reshape(tf.stack([*seen, everywhere], axis=1), (-1, height * width + 1, CLASSES * rows * columns))
+        entries = self._classes * rows * columns
+        gradient = tf.reshape(tf.stack([*seen, everywhere], axis=1), (-1, self._taps + 1, entries))
         return tf.matmul(gradient, gradient, transpose_b=True)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
@@ -85,11 +89,11 @@ class CollapsedStack:
 
     def parameters(self) -> Parameters:
         networks, _, filters = self._kernels.shape
-        head = self._head.numpy().reshape(networks, filters, CLASSES, -1).transpose(0, 3, 1, 2)
+        head = self._head.numpy().reshape(networks, filters, self._classes, -1).transpose(0, 3, 1, 2)
         return Parameters(
             kernels=self._kernels.numpy().reshape(networks, *self._kernel, filters),
             biases=self._biases.numpy(),
-            head=np.ascontiguousarray(head.reshape(networks, -1, CLASSES)),
+            head=np.ascontiguousarray(head.reshape(networks, -1, self._classes)),
             head_bias=self._head_bias.numpy(),
         )
 

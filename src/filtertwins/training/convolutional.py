@@ -10,7 +10,6 @@ import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from filtertwins.names import CLASSES
 from filtertwins.networks.weights import Parameters
 from filtertwins.training.stacks import BRIGHTEST, cross_entropy
 from filtertwins.training.streams import Purpose, initializer_seed
@@ -58,12 +57,13 @@ class ConvolutionalStack:
     def __init__(
         self,
         initial: Parameters,
-        image_shape: tuple[int, int],
+        image_shape: tuple[int, ...],
         activation: str,
         dropout: float = 0.0,
         seeds: Sequence[int] = (),
     ) -> None:
-        networks, height, width, filters = initial.kernels.shape
+        networks, height, width, _, filters = initial.kernels.shape
+        self._classes = initial.head.shape[-1]
         self._activate, self._by_maps = ACTIVATIONS[activation]
         self._dropout = min(round(dropout * 2**16), 2**16 - 1)  # of 65536 entries, on average
         self._scale = 1 / (1 - self._dropout / 2**16)  # Inverted dropout: entries that stay are scaled up; else 1.
@@ -94,12 +94,12 @@ class ConvolutionalStack:
         entry is a filter and position.
         """
         bands, slices, _, positions = self._seen.shape
-        keras_axes = (self._together, bands, slices, positions, filters, CLASSES)
+        keras_axes = (self._together, bands, slices, positions, filters, self._classes)
         order: NDArray[np.intp] = np.arange(math.prod(keras_axes)).reshape(keras_axes)
         if self._together == 1:
-            order = order[0].transpose(0, 4, 1, 3, 2).reshape(bands, CLASSES, -1)
+            order = order[0].transpose(0, 4, 1, 3, 2).reshape(bands, self._classes, -1)
         else:
-            order = order.transpose(1, 2, 0, 5, 4, 3).reshape(bands, slices, self._together, CLASSES, -1)
+            order = order.transpose(1, 2, 0, 5, 4, 3).reshape(bands, slices, self._together, self._classes, -1)
         return order
 
     def losses_and_gradients(
@@ -151,7 +151,7 @@ class ConvolutionalStack:
     ) -> list[tf.Tensor]:
         """What some images contribute to the mean losses (network,) over a batch and to their gradients."""
         kernels, _, head, _ = weights
-        networks, height, width, filters = kernels.shape
+        networks, *_, filters = kernels.shape
         taps = _taps(weights)
         logits, kept_patches, kept_maps = self._logits(images, weights, dropped)
         losses, by_logits = cross_entropy(labels, tf.transpose(logits, (0, 2, 1)))
@@ -176,7 +176,7 @@ class ConvolutionalStack:
         by_kernels = tf.reshape(tf.add_n(by_taps), (-1, networks, filters))
         return [
             tf.reduce_sum(losses, axis=1) / batch,
-            tf.reshape(tf.transpose(by_kernels[:-1], (1, 0, 2)), (networks, height, width, filters)) / BRIGHTEST,
+            tf.reshape(tf.transpose(by_kernels[:-1], (1, 0, 2)), kernels.shape) / BRIGHTEST,
             by_kernels[-1],
             tf.stack(by_head[::-1]),
             tf.reduce_sum(by_logits, axis=2),
@@ -199,7 +199,7 @@ class ConvolutionalStack:
                 kept_patches[band] = patches
             if band == last or self._sliced:
                 kept_maps[band] = maps
-        total = tf.reshape(tf.add_n(answers), (-1, self._together, CLASSES, tf.shape(images)[1]))
+        total = tf.reshape(tf.add_n(answers), (-1, self._together, self._classes, tf.shape(images)[1]))
         total = tf.reduce_sum(total, axis=0) * self._scale
         return total + head_bias[..., None], kept_patches, kept_maps
 
@@ -252,7 +252,7 @@ class ConvolutionalStack:
             return self._logits(images, [variable[group] for variable in variables])[0]
 
         answers = tf.map_fn(of_group, tf.range(variables[0].shape[0]), fn_output_signature=tf.float32)
-        return tf.transpose(tf.reshape(answers, (self._kernels.shape[0], CLASSES, -1)), (0, 2, 1))
+        return tf.transpose(tf.reshape(answers, (self._kernels.shape[0], self._classes, -1)), (0, 2, 1))
 
     def _grouped(self) -> list[tf.Tensor]:
         """The variables with a leading group axis. The networks of a group are computed together."""
@@ -267,24 +267,27 @@ class ConvolutionalStack:
         return Parameters(
             kernels=self._kernels.numpy(),
             biases=self._biases.numpy(),
-            head=head.reshape(networks, -1, CLASSES),
+            head=head.reshape(networks, -1, self._classes),
             head_bias=self._head_bias.numpy(),
         )
 
 
-def _seen_pixels(image_shape: tuple[int, int], kernel: tuple[int, int]) -> NDArray[np.int32]:
-    """The pixel that each tap sees at each position, (tap, position). The last tap sees the constant pixel."""
-    pixels = np.arange(image_shape[0] * image_shape[1], dtype=np.int32).reshape(image_shape)
-    windows = sliding_window_view(pixels, kernel)  # (row, column, tap's row, tap's column)
-    seen = windows.reshape(-1, kernel[0] * kernel[1]).T
+def _seen_pixels(image_shape: tuple[int, ...], kernel: tuple[int, int]) -> NDArray[np.int32]:
+    """The pixel that each tap sees at each position, (tap, position). The last tap sees the constant pixel.
+
+    Each channel of a pixel counts as a pixel.
+    """
+    pixels = np.arange(math.prod(image_shape), dtype=np.int32).reshape(image_shape)
+    windows = sliding_window_view(pixels, kernel, axis=(0, 1))  # (row, column, channel, tap's row, tap's column)
+    seen = windows.transpose(0, 1, 3, 4, 2).reshape(-1, math.prod(kernel) * image_shape[2]).T
     return np.concatenate([seen, np.full_like(seen[:1], pixels.size)])
 
 
 def _taps(weights: list[tf.Tensor]) -> tf.Tensor:
     """Kernels for pixels of 0 to 255, and biases: (network and filter, tap)."""
     kernels, biases, *_ = weights
-    networks, height, width, filters = kernels.shape
-    taps = tf.reshape(tf.transpose(kernels, (0, 3, 1, 2)), (networks * filters, height * width)) / BRIGHTEST
+    networks, *elements, filters = kernels.shape
+    taps = tf.reshape(tf.transpose(kernels, (0, 4, 1, 2, 3)), (networks * filters, math.prod(elements))) / BRIGHTEST
     return tf.concat([taps, tf.reshape(biases, (-1, 1))], axis=1)
 
 

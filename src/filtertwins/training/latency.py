@@ -15,18 +15,18 @@ FEWEST_CALLS = 3
 MOST_CALLS = 200
 
 
-def measure_latency(models: Sequence[keras.Model], images: NDArray[np.float32], rounds: int) -> NDArray[np.float64]:
+def measure_latency(models: Sequence[keras.Model], images: NDArray[np.uint8], rounds: int) -> NDArray[np.float64]:
     """The median time of a call, for each network and round. Networks take turns, so that a slow spell affects all.
 
     Args:
         models: the networks. Each is compiled for batches like `images` before the clock starts.
-        images: one batch, (image, row, column), bytes.
+        images: one batch, (image, row, column, channel), bytes.
         rounds: how often each network takes its turn.
 
     Returns:
         (network, round), seconds.
     """
-    batch = tf.constant(images[..., np.newaxis] / 255.0, tf.float32)
+    batch = tf.constant(images / 255.0, tf.float32)
     calls = [_compiled(model, batch) for model in models]
     counts = [int(np.clip(CALL_S / _call_s(call), FEWEST_CALLS, MOST_CALLS)) for call in calls]
     latency_s = np.empty((len(models), rounds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +77,7 @@ def train_stack(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
-    steps, image_shape = snapshot_steps[-1], dataset.train_images.shape[1:]
+    steps, image_shape = snapshot_steps[-1], dataset.image_shape
     seeds = list(dict.fromkeys(seed_of_network))
     stack = _stack_of(architecture, initial, seed_of_network, image_shape)
     labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
@@ -135,7 +134,7 @@ def _stack_of(
     architecture: Architecture,
     initial: Sequence[Parameters],
     seed_of_network: Sequence[int],
-    image_shape: tuple[int, int],
+    image_shape: tuple[int, ...],
 ) -> Stack:
     """The stack of one condition, or of several side by side."""
     if len(initial) == 1:
@@ -190,7 +189,7 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
 
 
 def _masks(
-    trainable: Parameters, architecture: Architecture, seeds: list[int], image_shape: tuple[int, int]
+    trainable: Parameters, architecture: Architecture, seeds: list[int], image_shape: tuple[int, ...]
 ) -> list[tf.Variable]:
     """1 for each trained weight and 0 for the others, in the order and shapes of a stack's variables."""
     ones = Parameters(*(part.astype(np.float32) for part in vars(trainable).values()))
@@ -220,7 +219,7 @@ def _compiled_loop(
     plain_descent = architecture.optimizer == "sgd" and not architecture.momentum and by_penalty is None
     size = 0
     if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
-        size = 1 + math.prod(architecture.kernel)
+        size = 1 + stack.variables[0].shape[1]
 
     def train_step(step: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         moments = tf.zeros((labels.shape[0], 0, 0))

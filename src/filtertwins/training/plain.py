@@ -20,8 +20,7 @@ class KerasStack:
 
     def __init__(self, model: keras.Model, initial: Parameters) -> None:
         self._model = model
-        kernels, *others = vars(initial).values()
-        self.variables = [tf.Variable(array) for array in (kernels[:, :, :, None], *others)]  # in the model's order
+        self.variables = [tf.Variable(array) for array in vars(initial).values()]  # in the model's order
 
     def _answers(self, pixels: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
         """The logits (image, class) of one network for images (image, pixel), uint8."""
@@ -56,5 +55,4 @@ class KerasStack:
         return tf.map_fn(of_network, networks, fn_output_signature=tf.float32, parallel_iterations=1)
 
     def parameters(self) -> Parameters:
-        kernels, *others = (variable.numpy() for variable in self.variables)
-        return Parameters(kernels[:, :, :, 0], *others)
+        return Parameters(*(variable.numpy() for variable in self.variables))
