@@ -9,6 +9,7 @@ from filtertwins.page.answer import as_text
 from filtertwins.page.captions import fill_caption, findings_of
 from filtertwins.page.summary import in_sentences
 from filtertwins.settings import Margins
+from filtertwins.tables.by_layer import by_layer
 
 
 @run_job
@@ -19,7 +20,7 @@ def main(job: Job) -> None:
         else Claims.model_construct(fewest_seeds=1, claims={})
     )
     needed = {*tables_needed(declared), "runs", "redundancy"}
-    tables = {path.stem: read_csv(path) for path in job.input if path.stem in needed}
+    tables = {path.stem: by_layer(read_csv(path)) for path in job.input if path.stem in needed}
     claims = check_claims(declared, tables, Margins.model_validate(job.params.margins), job.params.labels)
     write_csv(claims, job.output.claims)
     write_text(job.output.text, as_text(claims))

@@ -22,7 +22,7 @@ def main(job: Job) -> None:
     diverged: list[training.DivergedError] = []
     for family in filter(None, missing):
         condition = family[0][1]
-        model = training.architecture_of(condition)
+        model = training.trained_as(condition)
         steps = training.total_steps(model.steps, model.epochs, len(dataset.train_labels), model.batch)
         snapshots = training.snapshot_steps(steps, condition["snapshots"])
         try:

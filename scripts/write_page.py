@@ -7,11 +7,12 @@ from filtertwins.errors import Job, run_job
 from filtertwins.figures.style import Look
 from filtertwins.files import read_csv, write_text
 from filtertwins.page.html import Figure, answer_page, image_address
+from filtertwins.tables.by_layer import by_layer
 
 
 @run_job
 def main(job: Job) -> None:
-    tables = {path.stem: read_csv(path) for path in job.input if path.suffix == ".csv"}
+    tables = {path.stem: by_layer(read_csv(path)) for path in job.input if path.suffix == ".csv"}
     figures = [
         Figure(
             caption.stem,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, PositiveInt, Tag
 
+from filtertwins.keras_names import ACTIVATIONS, Optimizer
+from filtertwins.layers import CONVOLUTIONS, Layers
 from filtertwins.mistakes import NAME, Section, added, check, refuse
 from filtertwins.regularizers import KernelRegularizer
 
@@ -17,36 +19,23 @@ SOME_LEFT = AfterValidator(refuse("all null; keep one, or switch it all off", la
 Name = Annotated[str, Field(pattern=NAME)]
 """A name that becomes part of file names: letters, digits and underscores."""
 
-LATER = ("celu", "elu", "gelu", "hard_tanh", "leaky_relu", "relu6", "selu", "sigmoid", "silu", "softplus", "swish")
-NOT_YET = "not among the activations so far: linear, relu, tanh; others come with deeper networks"
-Activation = Annotated[Literal["linear", "relu", "tanh"], BeforeValidator(refuse(NOT_YET, lambda it: it in LATER))]
+FAST = ("linear", "relu", "tanh")
+BY_LAYERS = "not linear, relu or tanh; a network with another activation of Keras is written with `layers:`"
+Activation = Annotated[
+    Literal["linear", "relu", "tanh"], BeforeValidator(refuse(BY_LAYERS, lambda it: it in {*ACTIVATIONS} - {*FAST}))
+]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 SecondFilter = Literal["own", "twin", "half_twin", "silent"]
 Counts = Annotated[tuple[PositiveInt, ...], INCREASING]
 Switched = Annotated[dict[Name, T | None], SOME_LEFT, Field(description=OFF)]
 
 
-class Architecture(Section):
-    """One convolutional layer, then a dense softmax layer; how it is initialised and trained."""
+class Trained(Section):
+    """How networks are trained, whatever their layers."""
 
-    label: str | None = Field(
-        default=None, min_length=1, max_length=40, description="words for figures; by default kernel and activation"
-    )
-    kernel: tuple[PositiveInt, PositiveInt] = Field(description="kernel height and width in pixels")
-    activation: Activation
-    initializer: Initializer = "glorot_uniform"
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    label: str | None = Field(default=None, min_length=1, max_length=40, description="words for figures")
     learning_rate: PositiveFloat
-    momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd")
-    weight_decay: float = Field(default=0.0, ge=0, description="for adamw and sgd")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of the feature maps' entries dropped at a step")
-    implementation: Literal["stacked", "keras"] = Field(
-        default="stacked", description="stacked: many networks at once; keras: the plain Keras model, to compare"
-    )
-    freeze_kernels: bool = Field(default=False, description="train the dense layer only, on random filters")
     shuffle_labels: bool = Field(default=False, description="permute the training labels: nothing can be learnt")
-    kernel_regularizer: KernelRegularizer | None = added("penalties on the kernels, such as Keras's on their cosines")
-    scale: PositiveFloat | None = added("multiplies all initial weights; null: by 1")
     draw_seed: int | None = added("all networks start from this seed's initial weights; null: each from its own", ge=0)
     batch_seed: int | None = added("all networks see this seed's batches; null: each its own", ge=0)
     batch: PositiveInt = Field(description="images a step")
@@ -57,19 +46,72 @@ class Architecture(Section):
     )
     filters: Counts = Field(min_length=1, description="the filter counts to train")
 
-    _penalty = check("kernel_regularizer", "needs trained kernels", lambda it, freeze_kernels: it and freeze_kernels)
     _shared = check("batch_seed", "needs draw_seed: null", lambda it, draw_seed: None not in (it, draw_seed))
+    _duration = check(
+        "epochs", "give either steps or epochs (null for the other)", lambda it, steps: (it is None) == (steps is None)
+    )
+
+
+class Architecture(Trained):
+    """One convolutional layer, then a dense softmax layer; how it is initialised and trained."""
+
+    kernel: tuple[PositiveInt, PositiveInt] = Field(description="kernel height and width in pixels")
+    activation: Activation
+    initializer: Initializer = "glorot_uniform"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    momentum: float = Field(default=0.0, ge=0, lt=1, description="for sgd")
+    weight_decay: float = Field(default=0.0, ge=0, description="for adamw and sgd")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of the feature maps' entries dropped at a step")
+    implementation: Literal["stacked", "keras"] = Field(
+        default="stacked", description="stacked: many networks at once; keras: the plain Keras model, to compare"
+    )
+    freeze_kernels: bool = Field(default=False, description="train the dense layer only, on random filters")
+    kernel_regularizer: KernelRegularizer | None = added("penalties on the kernels, such as Keras's on their cosines")
+    scale: PositiveFloat | None = added("multiplies all initial weights; null: by 1")
+
+    _penalty = check("kernel_regularizer", "needs trained kernels", lambda it, freeze_kernels: it and freeze_kernels)
     _pairs = check(
-        "filters",
-        "a single one has none to be orthogonal to; OrthogonalRegularizer needs 2 or more",
-        lambda it, kernel_regularizer: 1 in it and kernel_regularizer and kernel_regularizer.OrthogonalRegularizer,
+        "kernel_regularizer",
+        "filters = {filters}; a single one has none to be orthogonal to; OrthogonalRegularizer needs 2 or more",
+        lambda it, filters: it and it.OrthogonalRegularizer and 1 in filters,
     )
     _momentum = check("momentum", "needs optimizer: sgd", lambda it, optimizer: it and optimizer != "sgd")
     _plain = check("implementation", "has no dropout", lambda it, dropout: it == "keras" and dropout)
     _decay = check("weight_decay", "needs optimizer: adamw or sgd", lambda it, optimizer: it and optimizer == "adam")
-    _duration = check(
-        "epochs", "give either steps or epochs (null for the other)", lambda it, steps: (it is None) == (steps is None)
+
+
+class LayeredArchitecture(Trained):
+    """A network of any layers that Keras has and ``layers`` names, then a dense softmax layer with all classes."""
+
+    layers: Layers = Field(min_length=1, description="from the images on; the dense softmax layer at the end is added")
+    optimizer: Optimizer = Field(
+        default="adam", description="a name in Keras, or one with options: {SGD: {momentum: 0.9}}"
     )
+    half_siblings: PositiveInt | None = added(
+        "so many convolutions, from the first on, are those of the first seed's trained network in all networks, frozen"
+    )
+
+    _seen = check(
+        "layers",
+        "none is a convolution; one of them must be",
+        lambda it: not any(choice.name in CONVOLUTIONS for choice in it),
+    )
+    _above = check(
+        "half_siblings",
+        "allowed: fewer than the convolutions",
+        lambda it, layers: it and it >= sum(choice.name in CONVOLUTIONS for choice in layers),
+    )
+
+
+def _form(given: object) -> str:
+    """Which form an architecture has. The tags are taken out of messages again."""
+    layered = "layers" in given if isinstance(given, Mapping) else isinstance(given, LayeredArchitecture)
+    return "#layers" if layered else "#kernel"
+
+
+AnyArchitecture = Annotated[
+    Annotated[Architecture, Tag("#kernel")] | Annotated[LayeredArchitecture, Tag("#layers")], Discriminator(_form)
+]
 
 
 class Start(Section):

@@ -154,7 +154,7 @@ def read_npz(path: Path, shapes: Mapping[str, Shape] | None = None) -> dict[str,
             name = member.filename.removesuffix(".npy")
             with _damaged_unless(f"{path}: array {name!r}", "a whole array"):
                 arrays[name] = _read_member(archive, member)
-    _check_shapes(path, arrays, shapes or {})
+    check_shapes(path, arrays, shapes or {})
     return arrays
 
 
@@ -192,7 +192,8 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
     return np.frombuffer(elements, dtype).reshape(shape, order="F" if column_by_column else "C").copy()
 
 
-def _check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]) -> None:
+def check_shapes(path: Path, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]) -> None:
+    """Check arrays as :func:`read_npz` does."""
     lengths: dict[Any, int] = {}  # what each symbol stands for, since its first use
     for name, axes in shapes.items():
         if name not in arrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from filtertwins.architectures import Architecture, LayeredArchitecture
 from filtertwins.settings import Settings
 
 ACTIVATION_WORDS = {"relu": "ReLU"}
@@ -17,9 +18,15 @@ def labels(settings: Settings) -> dict[str, str]:
     experiments = [item.studied for item in (settings.experiments or {}).values() if item]
     for architectures in (settings.studied, *experiments):
         for name, item in architectures.items():
-            height, width = item.kernel
-            activation = ACTIVATION_WORDS.get(item.activation, item.activation)
-            words = f"{height}\N{MULTIPLICATION SIGN}{width}, {activation}"
+            words = _words(item) or name.replace("_", " ")
             label = item.label or (name.replace("_", " ") if words in found.values() else words)
             found.setdefault(name, label)
     return found
+
+
+def _words(item: Architecture | LayeredArchitecture) -> str:
+    """The kernel and activation of a network of one convolution."""
+    if isinstance(item, LayeredArchitecture):
+        return ""
+    height, width = item.kernel
+    return f"{height}\N{MULTIPLICATION SIGN}{width}, {ACTIVATION_WORDS.get(item.activation, item.activation)}"

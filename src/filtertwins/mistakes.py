@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Tag, ValidationError, ValidationInfo, field_validator
 
 from filtertwins.errors import StudyError
 
@@ -206,6 +206,7 @@ def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     *above, last = error["loc"] or ("",)
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     parts = [*above, last] if last != "[key]" else above  # Pydantic adds this where a key itself is wrong.
+    parts = [part for part in parts if not str(part).startswith("#")]  # It also adds which form of a section was meant.
     if parts[:1] == ["datasets"] and parts[2:3] in (["idx"], ["embedded"]):
         del parts[2]  # Pydantic adds a dataset's kind after its name.
     key = ".".join(map(str, parts))
@@ -245,6 +246,9 @@ def _known_keys(model: Any, location: Sequence[Any]) -> list[str]:
         is_kind = "kind" in fields and location[0] in get_args(fields["kind"].annotation)
         return _known_keys(model, location[1:]) if is_kind else []
     members = get_args(model)
+    if tags := [member.tag for member in members if isinstance(member, Tag)]:
+        own = location[1:] if location[:1] == tags else location
+        return _known_keys(members[0], own) if own is not location or not str(*location[:1]).startswith("#") else []
     if get_origin(model) in (dict, tuple):  # A name or a number leads to a value. There are no sections in pairs.
         return _known_keys(members[get_origin(model) is dict], location[1:])
     return [key for member in members for key in _known_keys(member, location)]  # of a union

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from filtertwins.architectures import Architecture
+from filtertwins.architectures import AnyArchitecture, LayeredArchitecture
+from filtertwins.layers import totals
 
 SCORING_STEPS = 300  # Scoring all pruned networks twice takes about as long as this many steps of training.
 MOST_MEASURED_TAPS = 25  # The estimates come from kernels of at most so many elements.
@@ -44,7 +45,7 @@ MNIST = Seen(60_000, (28, 28, 1), 10)  # The estimates were measured on it.
 class Networks:
     """Networks of one condition that a job trains."""
 
-    architecture: Architecture
+    architecture: AnyArchitecture
     filters: int
     count: int
     before: int = 0  # steps that one network a seed is trained before its starts, as steps of all networks
@@ -52,7 +53,9 @@ class Networks:
 
     @property
     def dense_weights(self) -> int:
-        """The weights of their dense layers, which memory and time grow with."""
+        """The weights of their dense layers, or of all layers, which memory and time grow with."""
+        if isinstance(self.architecture, LayeredArchitecture):
+            return totals(self.architecture.layers, self.filters, *self.seen[1:])[0] * self.count
         (height, width), (rows, columns, _) = self.architecture.kernel, self.seen.shape
         return (rows - height + 1) * (columns - width + 1) * self.filters * self.seen.classes * self.count
 
@@ -69,6 +72,9 @@ class Networks:
         networks ``beside`` each other. The others touch their weights once for each block of images.
         """
         item = self.architecture
+        if isinstance(item, LayeredArchitecture):  # A step is three times the way forward, at some 10 GFLOP/s.
+            macs = totals(item.layers, self.filters, *self.seen[1:])[1]
+            return self.count * item.batch * (20e-6 + macs * 0.6e-9) + self.dense_weights * 20e-9
         pixels = math.prod(self.seen.shape) / math.prod(MNIST.shape)  # as many times those of a MNIST image
         images = self.count * item.batch * pixels
         if item.activation == "linear" and not item.dropout and item.implementation == "stacked":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filtertwins.architectures import Architecture, Start
+from filtertwins.architectures import AnyArchitecture, LayeredArchitecture, Start
 from filtertwins.bundles import SIDE_BY_SIDE, Bundle, Family, divide
 from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
@@ -27,7 +27,7 @@ Plain = dict[str, Any]
 class Training(NamedTuple):
     """What is trained under one name."""
 
-    architecture: Architecture
+    architecture: AnyArchitecture
     chunks: list[tuple[int, int]]  # first seed and number of seeds
     starts: tuple[Start, ...] = (Start(),)
     also_scored: tuple[int, ...] = ()  # steps before the last one
@@ -93,7 +93,7 @@ class Plan:
         counts = {places.get(name, name): own for name, own in found["architectures"].items()}
         return found | {"architectures": counts, "names": names}
 
-    def _as_studied(self, item: Architecture) -> str | None:
+    def _as_studied(self, item: AnyArchitecture) -> str | None:
         """The study's architecture that is trained exactly like this one with all its filter counts, if any is."""
         named = {"filters": item.filters, "label": item.label}
         for name, studied in self.settings.studied.items():
@@ -120,6 +120,7 @@ class Plan:
         several = {
             name: [filters for filters in counts if filters > 1]
             for name, counts in self.gallery()["architectures"].items()
+            if name in self.settings.one_layered
         }
         return {
             "architectures": {name: counts for name, counts in several.items() if counts},
@@ -130,7 +131,7 @@ class Plan:
         """The part of the study whose filters are merged: kernels so small that few filters span them."""
         small = {
             name: list(item.filters)
-            for name, item in self.settings.studied.items()
+            for name, item in self.settings.one_layered.items()
             if math.prod(item.kernel) * self._seen.shape[2] <= SMALL_KERNEL and item.filters[-1] > 1
         }
         return {"architectures": small, "chunks": self.settings.chunks()}
@@ -161,7 +162,7 @@ class Plan:
         found: dict[str, tuple[Training, Plain]] = {}
         more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
         for name, network in self.settings.pruned.items():
-            architecture = self.settings.studied[name]
+            architecture = self.settings.one_layered[name]
             for kept in network.from_scratch:
                 steps = architecture.steps or 0
                 fewer, most = steps + more, round(steps * network.filters / kept) + more
@@ -187,7 +188,7 @@ class Plan:
         """The networks whose size and latency are measured: pruned ones and whole ones, with what their layers are."""
         return [
             {"architecture": name, "filters": filters, "kept": kept}
-            | {key: getattr(self.settings.studied[name], key) for key in ("kernel", "activation")}
+            | {key: getattr(self.settings.one_layered[name], key) for key in ("kernel", "activation")}
             for name, filters, kept in self.kept_counts()
         ]
 
@@ -228,7 +229,13 @@ class Plan:
             item = training.architecture
             if chunk not in training.chunks or name in taken_from_the_study:
                 continue
-            alone = item.activation != "linear" or item.dropout or item.freeze_kernels or item.implementation == "keras"
+            alone = (
+                isinstance(item, LayeredArchitecture)
+                or item.activation != "linear"
+                or item.dropout
+                or item.freeze_kernels
+                or item.implementation == "keras"
+            )
             alone = alone or any(start.second_filter == "twin" or start.after for start in training.starts)
             how = item.model_dump(mode="json", exclude={"label", "kernel", "initializer", "filters"})
             most = 1 if alone else max(1, SIDE_BY_SIDE // len(training.starts))

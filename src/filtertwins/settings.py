@@ -11,7 +11,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
 
-from filtertwins.architectures import INCREASING, OFF, Architecture, Counts, Name, Start, Switched, switched_on
+from filtertwins.architectures import (
+    INCREASING,
+    OFF,
+    AnyArchitecture,
+    Architecture,
+    Counts,
+    LayeredArchitecture,
+    Name,
+    Start,
+    Switched,
+    switched_on,
+)
 from filtertwins.errors import StudyError
 from filtertwins.mistakes import Section, allowed_names, among, check, list_mistakes, meant, mistakes_of
 from filtertwins.sources import AnyDataset, EmbeddedDataset, IdxDataset, misfits
@@ -21,6 +32,9 @@ class SettingsError(StudyError):
     """The configuration is wrong; the message lists every mistake."""
 
 
+DEPTH = "depth"
+"""The experiment about networks of several layers; all others are about networks of one convolution."""
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 Shares = Annotated[tuple[Share, ...], Field(min_length=1), INCREASING]
 
@@ -28,7 +42,7 @@ Shares = Annotated[tuple[Share, ...], Field(min_length=1), INCREASING]
 class Experiment(Section):
     """One experiment: what it trains beside the study's own architectures, if anything."""
 
-    architectures: Switched[Architecture] = Field(default={})
+    architectures: Switched[AnyArchitecture] = Field(default={})
     starts: tuple[Start, ...] = Field(default=(Start(),), min_length=1, description="each network is trained from each")
     seeds: PositiveInt | None = Field(default=None, description="null: as many seeds as the study")
 
@@ -43,7 +57,7 @@ class Experiment(Section):
     )
 
     @property
-    def studied(self) -> dict[str, Architecture]:
+    def studied(self) -> dict[str, Architecture | LayeredArchitecture]:
         """The architectures that are switched on, by name."""
         return switched_on(self.architectures)
 
@@ -128,7 +142,7 @@ class Settings(Section):
     seeds: PositiveInt = Field(description="runs of each condition: first_seed, first_seed + 1, ...")
     seeds_per_chunk: PositiveInt = Field(default=5, description="seeds trained together in one process")
     snapshots: int = Field(default=12, ge=2, description="log-spaced steps whose kernels are kept, beside step 0")
-    architectures: Switched[Architecture]
+    architectures: Switched[AnyArchitecture]
     measures: Measures = Measures()
     gallery: Gallery = Gallery()
     margins: Margins = Margins()
@@ -143,12 +157,18 @@ class Settings(Section):
         "gallery.seed must be one of the {seeds} trained seeds from {first_seed} on",
         lambda it, first_seed, seeds: it.seed is not None and not first_seed <= it.seed < first_seed + seeds,
     )
+    _layers = check("experiments", "{found}", lambda it: "; ".join(_about_one_layer(it)))
     _trained = check("pruning", "{found}", lambda it, architectures: it and "; ".join(_not_trained(it, architectures)))
 
     @property
-    def studied(self) -> dict[str, Architecture]:
+    def studied(self) -> dict[str, Architecture | LayeredArchitecture]:
         """The architectures that are switched on, by name."""
         return switched_on(self.architectures)
+
+    @property
+    def one_layered(self) -> dict[str, Architecture]:
+        """Those of them whose networks have one convolution and nothing else before the dense layer."""
+        return {name: item for name, item in self.studied.items() if isinstance(item, Architecture)}
 
     @property
     def pruned(self) -> dict[str, PrunedNetwork]:
@@ -179,7 +199,7 @@ class Settings(Section):
         return [(first, min(self.seeds_per_chunk, end - first)) for first in starts]
 
 
-def _counts(architectures: Mapping[str, Architecture | None]) -> set[int]:
+def _counts(architectures: Mapping[str, AnyArchitecture | None]) -> set[int]:
     return {filters for item in switched_on(architectures).values() for filters in item.filters}
 
 
@@ -201,7 +221,19 @@ def _has_pair(filters: int, pair: tuple[int, int]) -> bool:
     return len({place % filters for place in pair if -filters <= place < filters}) == 2
 
 
-def _not_trained(pruning: Pruning, architectures: Mapping[str, Architecture | None]) -> Iterator[str]:
+def _about_one_layer(experiments: Mapping[str, Experiment | None]) -> Iterator[str]:
+    """What is wrong with experiments that are given networks of several layers."""
+    for name, experiment in switched_on(experiments).items():
+        for key, item in experiment.studied.items():
+            if isinstance(item, LayeredArchitecture) and name != DEPTH:
+                yield f"{name}.architectures.{key}: has `layers`; this experiment is about networks of one convolution"
+            if isinstance(item, Architecture) and name == DEPTH:
+                yield f"{name}.architectures.{key}: has no `layers`; this experiment is about networks of several"
+        if name == DEPTH and experiment.starts != (Start(),):
+            yield f"{name}.starts: networks with `layers` start from their own initial weights only"
+
+
+def _not_trained(pruning: Pruning, architectures: Mapping[str, AnyArchitecture | None]) -> Iterator[str]:
     """What is wrong with the networks that are pruned, of which the study must train each, and by steps."""
     wanted = {f"networks.{name}": (name, item.filters) for name, item in switched_on(pruning.networks).items()}
     if deletion := pruning.weight_deletion:
@@ -213,6 +245,8 @@ def _not_trained(pruning: Pruning, architectures: Mapping[str, Architecture | No
             continue  # It is switched off, and so is everything that would be done to its networks.
         elif filters not in item.filters:
             yield f"{key}: filters = {filters} is not trained; allowed: {', '.join(map(str, item.filters))}"
+        elif isinstance(item, LayeredArchitecture):
+            yield f"{key}: {name} has `layers`; so far only networks of one convolution can be pruned"
         elif item.shuffle_labels:
             yield f"{key}: {name} has shuffle_labels; criteria ask what networks know of the true labels"
         elif item.steps is None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag
 
+from filtertwins.layers import MisfitError, last_shape
 from filtertwins.mistakes import SHA256, Section, check
 
 LABELS_HEADER, GREY_HEADER, COLOUR_HEADER = 8, 16, 20  # bytes of an IDX file of one, three and four axes
@@ -93,8 +94,25 @@ AnyDataset = Annotated[  # Pydantic's discriminators by name are not for keys wh
 
 def misfits(architecture: Any, training_images: int, shapes: Sequence[ImageShape]) -> Iterator[str]:
     """What of an architecture does not fit so many training images of one of some shapes."""
-    height, width = architecture.kernel
-    if not any(height <= rows and width <= columns for rows, columns, _ in shapes):
-        yield f"kernel = {[height, width]} is larger than the images, which have {math.prod(shapes[0][:2])} pixels"
+    if hasattr(architecture, "layers"):
+        yield from _misfits_of_layers(architecture, shapes)
+    else:
+        height, width = architecture.kernel
+        if not any(height <= rows and width <= columns for rows, columns, _ in shapes):
+            yield f"kernel = {[height, width]} is larger than the images, which have {math.prod(shapes[0][:2])} pixels"
     if architecture.batch > training_images:
         yield f"batch = {architecture.batch} is more than the {training_images:,} training images"
+
+
+def _misfits_of_layers(architecture: Any, shapes: Sequence[ImageShape]) -> Iterator[str]:
+    """The first layer that does not fit what is before it, whichever shape the images have."""
+    for filters in architecture.filters:
+        found = []
+        for shape in shapes:
+            try:
+                last_shape(architecture.layers, filters, shape)
+            except MisfitError as error:
+                found.append(str(error))
+        if len(found) == len(shapes):
+            yield min(found) + (f" (with filters = {filters})" if len(architecture.filters) > 1 else "")
+            return

@@ -51,7 +51,9 @@ def study_tables(seeds: int, counts: tuple[int, ...] = (1, 2, 8, 16)) -> dict[st
 def _strangers(main: pd.DataFrame, seeds: int) -> pd.DataFrame:
     """A row a condition of several filters and stage; without an interval where there are too few networks."""
     rows = main[(main["seed"] == 0) & (main["filters"] > 1)]
-    rows = rows.merge(pd.DataFrame({"stage": ["initial", "trained"], "ratio": [1.0, 0.6]}), how="cross")
+    rows = rows.merge(
+        pd.DataFrame({"stage": ["initial", "trained"], "layer": "conv1", "ratio": [1.0, 0.6]}), how="cross"
+    )
     ends = (0.8, 1.3) if seeds > 2 else (np.nan, np.nan)
     return rows.assign(ratio_low=rows["ratio"] * ends[0], ratio_high=rows["ratio"] * ends[1], estimable=seeds > 2)
 
@@ -81,7 +83,7 @@ def _networks(architectures: list[str], counts: tuple[int, ...], seeds: int, **c
 
 
 def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    staged = main.merge(pd.DataFrame({"stage": ["initial", "trained"]}), how="cross")
+    staged = main.merge(pd.DataFrame({"stage": ["initial", "trained"], "layer": "conv1"}), how="cross")
     many = staged["filters"] > 1
     share = np.where(
         many, np.log2(staged["filters"]) * rng.uniform(0.5, 1, len(staged)) / staged["dimension"] ** 0.5 / 3, 0.0
@@ -113,7 +115,9 @@ def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.Data
     place = weights.groupby(["architecture", "filters", "stage", "filter"]).cumcount()
     weights = weights.assign(row=place // weights["kernel_width"], column=place % weights["kernel_width"])
     excess = main[main["filters"] > 1].drop(columns="seed").drop_duplicates()
-    excess = excess.assign(redrawn_excess=0.1, redrawn_low=0.05, redrawn_high=0.15, n=main["seed"].nunique())
+    excess = excess.assign(
+        layer="conv1", redrawn_excess=0.1, redrawn_low=0.05, redrawn_high=0.15, n=main["seed"].nunique()
+    )
     if main["seed"].max() == 0:
         excess[["redrawn_low", "redrawn_high"]] = np.nan
     return {

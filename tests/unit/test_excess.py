@@ -18,7 +18,7 @@ EVEN = np.linspace(-0.01, 0.01, SEEDS)  # values of mean 0
 
 def redundancy(trained, initial=0.0, redrawn=0.0, isotropic=0.0, **condition):
     """Rows of redundancy.csv, of one condition; the first four are one value a seed, or one for all."""
-    network = {"dataset": "mnist", "architecture": "question", "filters": 4, "activation": "linear"}
+    network = {"dataset": "mnist", "architecture": "question", "filters": 4, "activation": "linear", "layer": "conv1"}
     kernel = {"kernel_height": 3, "kernel_width": 1, "dimension": 3, "equivalence": "nonzero_scale"}
     condition = network | kernel | condition
     seeds = {"seed": range(len(trained))}

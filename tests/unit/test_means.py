@@ -51,7 +51,7 @@ def test_means_of_redundancy_stand_beside_their_nulls():
     nulls = {f"{name}{end}": uniform for name in names for end in ("", "_low", "_high")}
     nulls |= {"null_near_duplicate_pairs": 1.5, "strangers_redundant_share": uniform}
     measures = dict.fromkeys(MEANS["redundancy"].measures[:3], uniform)
-    table = rows_of(stage=["initial", "trained"], dimension=25, **nulls, **measures)
+    table = rows_of(stage=["initial", "trained"], layer="conv1", dimension=25, **nulls, **measures)
     means = means_of("redundancy", table)
     row = mean_of(means, stage="trained", measure="redundant_share")
     own = table[table["stage"] == "trained"]

@@ -198,7 +198,7 @@ def test_the_threshold_is_a_point_of_the_curve_once_and_in_its_place():
     assert nulls_of(curve=(0.5, 0.99)).thresholds == (0.5, 0.95, 0.99)
     assert nulls_of(curve=(0.5, 0.95)).thresholds == (0.5, 0.95)
     nulls = Nulls(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3), IMAGES)
-    null = nulls.of(4, (3, 1), "nonzero_scale", "glorot_uniform")
+    null = nulls.of(4, (3, 1), 3, "nonzero_scale", "glorot_uniform", True)
     assert (nulls.threshold, nulls.thresholds) == (0.85, (0.85, 0.9))
     assert (null.pair_fraction.shape, null.mean_nearest_cosine.shape) == ((2,), (150,))
     assert null.pair_fraction[0] > null.pair_fraction[1]

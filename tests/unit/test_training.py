@@ -239,7 +239,7 @@ def test_steps_are_given_or_follow_from_epochs_and_segments_end_at_snapshots_and
     assert total_steps(17, None, images=1000, batch=300) == 17
     with pytest.raises(ValueError, match="either steps or epochs"):
         total_steps(None, None, 1000, 300)
-    assert segment_ends((0, 1, 30, 250)) == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
+    assert segment_ends(250, (0, 1, 30, 250)) == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel
 def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):
     setting, seeds = architecture(), [0, 1]
     stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE, CLASSES), seeds, IMAGE)
-    run_steps = loop._compiled_loop(stack, setting, digits.train_images)
+    run_steps = loop.compiled_loop(stack, loop._optimizer(setting), digits.train_images)
     indices = labels = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
     for first, stop in ((0, 1), (1, 3), (3, 6)):
         run_steps(indices, labels, tf.constant(first), tf.constant(stop))

@@ -64,8 +64,9 @@ class Look:
     margins: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.003, "loss": 0.005})
 
     def label(self, name: str) -> str:
-        """The architecture's name in words."""
-        return self.labels.get(name) or readable(name)
+        """The architecture's name in words; that of a deeper layer, ``deep conv2``, with the layer."""
+        whole, _, layer = name.partition(" ")
+        return (self.labels.get(whole) or readable(whole)) + (f", {readable(layer)}" if layer else "")
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
         """The colour of each architecture. Those without a label take the colours after the labelled ones."""

@@ -19,15 +19,19 @@ from scipy.special import betainc, betainccinv, gammaln, ndtr, ndtri
 from filtertwins.measures.redundancy import Equivalence, Floats, Numbers, ignores_sign, similarities_among
 
 _FAMILY_OF_INITIALIZER = {  # The scale of a distribution is irrelevant to directions.
-    "glorot_uniform": "uniform",
-    "he_uniform": "uniform",
-    "lecun_uniform": "uniform",
-    "random_uniform": "uniform",
-    "glorot_normal": "truncated_normal",  # Keras cuts all its normal initialisers at two standard deviations,
-    "he_normal": "truncated_normal",
-    "lecun_normal": "truncated_normal",
-    "truncated_normal": "truncated_normal",
-    "random_normal": "normal",  # except for this one
+    "glorotuniform": "uniform",
+    "heuniform": "uniform",
+    "lecununiform": "uniform",
+    "randomuniform": "uniform",
+    "glorotnormal": "truncated_normal",  # Keras cuts all its normal initialisers at two standard deviations,
+    "henormal": "truncated_normal",
+    "lecunnormal": "truncated_normal",
+    "truncatednormal": "truncated_normal",
+    "randomnormal": "normal",  # except for this one
+    "orthogonal": "orthogonal",
+    "constant": "equal",
+    "ones": "equal",
+    "zeros": "equal",
 }
 
 _BATCH_ENTRIES = 1_000_000  # kernel weights or similarities held at a time: 8 MB of float64
@@ -128,16 +132,29 @@ def redrawn(
 
 
 def draw_weights(shape: tuple[int, ...], initializer: str, rng: np.random.Generator) -> Floats:
-    """Independent weights of an initialiser's family: uniform on [-1, 1], standard normal, or that cut at ±2."""
-    if initializer not in _FAMILY_OF_INITIALIZER:
-        allowed = ", ".join(_FAMILY_OF_INITIALIZER)
-        raise ValueError(f"initializer: {initializer!r} has no known distribution; allowed: {allowed}")
-    family = _FAMILY_OF_INITIALIZER[initializer]
+    """Weights ``(..., filter, dimension)`` as an initialiser draws them, but for their scale.
+
+    Most are independent: uniform on [-1, 1], standard normal, or that cut at ±2. Those of ``Orthogonal`` are
+    orthogonal, up to as many filters as there are dimensions; ``Constant`` and its like make all filters equal.
+
+    Raises:
+        ValueError: the initialiser is not known; names are Keras's, in either spelling.
+    """
+    family = _FAMILY_OF_INITIALIZER.get(initializer.lower().replace("_", ""))
+    if family is None:
+        raise ValueError(f"initializer: {initializer!r} has no known distribution; allowed are Keras's names")
     if family == "uniform":
         return rng.uniform(-1.0, 1.0, shape)
-    if family == "normal":
-        return rng.standard_normal(shape)
-    return np.asarray(ndtri(rng.uniform(ndtr(-2.0), ndtr(2.0), shape)))  # the inverse of the CDF
+    if family == "truncated_normal":
+        return np.asarray(ndtri(rng.uniform(ndtr(-2.0), ndtr(2.0), shape)))  # the inverse of the CDF
+    if family == "equal":
+        return np.ones(shape)
+    normal = rng.standard_normal(shape)
+    if family == "orthogonal":
+        tall = normal.swapaxes(-1, -2) if shape[-2] < shape[-1] else normal
+        basis = np.linalg.qr(tall)[0]
+        return np.asarray(basis.swapaxes(-1, -2) if shape[-2] < shape[-1] else basis)
+    return normal
 
 
 def monte_carlo_p_value(observed: float, null: Floats) -> float:

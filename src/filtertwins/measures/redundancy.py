@@ -27,24 +27,19 @@ BLOCK_ENTRIES = 2_000_000  # A matrix that is made piece by piece has so many en
 
 _EQUIVALENCE_OF_ACTIVATION: dict[str, Equivalence] = {
     "linear": "nonzero_scale",
-    "relu": "positive_scale",
-    "tanh": "sign",
+    **dict.fromkeys(("relu", "leaky_relu"), "positive_scale"),
+    **dict.fromkeys(("tanh", "hard_tanh", "softsign", "tanh_shrink", "hard_shrink", "soft_shrink"), "sign"),
 }
 
 
 def equivalence_of(activation: str) -> Equivalence:
     """The scalings that an activation lets the next layer undo.
 
-    Linear: f(a·x) = a·f(x) for every a. ReLU: for a > 0 only. tanh: for a = ±1 only; a cosine cannot see scale, so
-    under ``sign`` it is a lower bar than doing the same job.
-
-    Raises:
-        ValueError: for an activation that the study has no equivalence for.
+    Linear: f(a·x) = a·f(x) for every a. ReLU and leaky ReLU: for a > 0 only. tanh and other odd functions: for a = ±1
+    only; a cosine cannot see scale, so under ``sign`` it is a lower bar than doing the same job. After any other
+    activation only the same kernel does the same job, and the signed cosine is a lower bar too.
     """
-    if activation not in _EQUIVALENCE_OF_ACTIVATION:
-        allowed = ", ".join(_EQUIVALENCE_OF_ACTIVATION)
-        raise ValueError(f"activation: {activation!r} has no known equivalence; allowed: {allowed}")
-    return _EQUIVALENCE_OF_ACTIVATION[activation]
+    return _EQUIVALENCE_OF_ACTIVATION.get(activation, "positive_scale")
 
 
 def ignores_sign(equivalence: Equivalence) -> bool:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.architectures import LayeredArchitecture
 from filtertwins.names import CONDITION, Row
-from filtertwins.networks.weights import Chunk, Parameters, Scores
+from filtertwins.networks.convolutions import convolutions, folded_weights
+from filtertwins.networks.weights import AnyChunk, Chunk, LayeredChunk, Parameters, Runs, Scores
+
+STAGES = ("initial", "trained")
 
 
-def run_names(chunk: Chunk) -> Iterator[Row]:
+def run_names(chunk: Runs) -> Iterator[Row]:
     """The first columns of a network's rows, which name it; for each network of a chunk, in order."""
     condition: Mapping[str, Any] = chunk.condition
     for seed in chunk.seeds.tolist():
@@ -40,8 +45,69 @@ def network_scores(scores: Scores) -> Iterator[Row]:
         yield row
 
 
-def stages(chunk: Chunk) -> Iterator[tuple[Row, str, NDArray[np.float32], NDArray[np.float32]]]:
-    """The name, the stage, kernels (row, column, channel, filter) and biases (filter,) of each run at each stage."""
+@dataclass(frozen=True)
+class LayerRuns:
+    """One convolution of the networks of a chunk, at the stages ``initial`` and ``trained``."""
+
+    name: str  # conv1, conv2, ...
+    activation: str
+    initializer: str  # Keras's name of the distribution that its kernels start from
+    kernels: NDArray[np.float32]  # (stage, seed, row, column, channel, filter), batch normalisation folded in
+    biases: NDArray[np.float32]  # (stage, seed, filter)
+    answers: NDArray[np.float32] | None = None  # (stage, seed, place, filter), before the activation; None: not kept
+    active: NDArray[np.bool_] | None = None  # (stage, seed, filter); None: the training images tell
+    one_basis: bool = True  # whether kernels of different networks see the same channels
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The kernels' height and width."""
+        return self.kernels.shape[2], self.kernels.shape[3]
+
+    @property
+    def dimension(self) -> int:
+        """The weights of one kernel."""
+        return int(np.prod(self.kernels.shape[2:-1]))
+
+
+def layers_of(chunk: AnyChunk) -> list[LayerRuns]:
+    """The convolutions of a chunk's networks, in order."""
+    model = chunk.condition["model"]
+    if isinstance(chunk, Chunk):
+        kernels = np.stack([chunk.snapshot_kernels[0], chunk.parameters.kernels])
+        biases = np.stack([chunk.snapshot_biases[0], chunk.parameters.biases])
+        return [LayerRuns("conv1", model["activation"], model["initializer"], kernels, biases)]
+    architecture = LayeredArchitecture.model_validate(model | {"filters": [chunk.condition["filters"]]})
+    found = []
+    places = sorted({own.place for own in convolutions(architecture.layers)})
+    shared = architecture.half_siblings or 0  # Above frozen layers kernels have one basis too.
+    for own in convolutions(architecture.layers):
+        kernels, biases = folded_weights(own, architecture.layers, chunk.weights)
+        found.append(
+            LayerRuns(
+                own.name,
+                own.activation,
+                own.initial_distribution,
+                kernels,
+                biases,
+                chunk.answers.get(own.name),
+                chunk.active.get(own.name),
+                one_basis=places.index(own.place) <= shared and own.kind != "pointwise",
+            )
+        )
+    return found
+
+
+def parameter_count(chunk: AnyChunk) -> int:
+    """How many weights each of its networks has; the running means of batch normalisation are not trained."""
+    if isinstance(chunk, LayeredChunk):
+        trained = [array for name, array in chunk.weights.items() if "_moving_" not in name]
+        return sum(int(array[0, 0].size) for array in trained)
+    return chunk.parameters.count
+
+
+def stages(chunk: AnyChunk) -> Iterator[tuple[Row, str, LayerRuns, NDArray[np.float32]]]:
+    """The name, the stage, the layer and kernels (row, column, channel, filter) of each run: its first convolution."""
+    layer = layers_of(chunk)[0]
     for index, run in enumerate(run_names(chunk)):
-        yield run, "initial", chunk.snapshot_kernels[0, index], chunk.snapshot_biases[0, index]
-        yield run, "trained", chunk.parameters.kernels[index], chunk.parameters.biases[index]
+        for place, stage in enumerate(STAGES):
+            yield run, stage, layer, layer.kernels[place, index]

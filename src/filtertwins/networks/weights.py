@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.errors import StudyError
-from filtertwins.files import DamagedFile, Shape, read_npz, write_npz
+from filtertwins.files import DamagedFile, Shape, check_shapes, read_npz, write_npz
 from filtertwins.names import CONDITION, SPLITS, chunk_name
 
 
@@ -82,8 +82,8 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """A chunk of trained runs: S networks of one condition, one for each seed and start.
+class Runs:
+    """What all chunks have: S trained networks of one condition, one for each seed and start.
 
     Most chunks have a single start, so the axis of networks is called seed. ``condition`` holds as plain data all that
     the result depends on: architecture, filters, steps, dataset. Networks are scored after the last step, and perhaps
@@ -94,12 +94,6 @@ class Chunk:
     condition: Mapping[str, Any]
     seeds: NDArray[np.int64]  # (seed,)
     starts: NDArray[np.int64]  # (seed,), the place of the network's start in the condition's list
-    parameters: Parameters
-    snapshot_steps: NDArray[np.int64]  # (snapshot,), the first is 0
-    snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, channel, filter)
-    snapshot_biases: NDArray[np.float32]  # (snapshot, seed, filter)
-    outgoing_separation: NDArray[np.float64]  # (snapshot, seed), between the first two filters' dense weights
-    growth: NDArray[np.float32]  # (step, seed), see experiments.twins; without rows where it was not recorded
     reported_steps: NDArray[np.int64]  # (report,)
     reported_losses: NDArray[np.float32]  # (report, seed), mean training loss since the last report
     scored_steps: NDArray[np.int64]  # (scoring,), the last is the last step
@@ -122,14 +116,61 @@ class Chunk:
         return Scores(SPLITS, self.losses[index], self.correct[index], self.images)
 
 
-def save_chunk(chunk: Chunk, path: Path) -> None:
+@dataclass(frozen=True)
+class Chunk(Runs):
+    """Trained runs whose networks have one convolution, and nothing else before the dense layer."""
+
+    parameters: Parameters
+    snapshot_steps: NDArray[np.int64]  # (snapshot,), the first is 0
+    snapshot_kernels: NDArray[np.float32]  # (snapshot, seed, row, column, filter)
+    snapshot_biases: NDArray[np.float32]  # (snapshot, seed, filter)
+    outgoing_separation: NDArray[np.float64]  # (snapshot, seed), between the first two filters' dense weights
+    growth: NDArray[np.float32]  # (step, seed), see experiments.twins; without rows where it was not recorded
+
+
+@dataclass(frozen=True)
+class LayeredChunk(Runs):
+    """Trained runs whose networks have any layers.
+
+    Stages are ``initial`` and ``trained``. Weights are named ``<place of the layer>_<name in Keras>``; the dense layer
+    at the end, which no config names, has the place after the last one.
+    """
+
+    weights: Mapping[str, NDArray[np.float32]]  # (stage, seed, ...), in Keras's own layout
+    answers: Mapping[str, NDArray[np.float32]]  # by convolution, (stage, seed, place, filter), before the activation
+    active: Mapping[str, NDArray[np.bool_]]  # by convolution, (stage, seed, filter): whether any answer is above 0
+
+
+AnyChunk = Chunk | LayeredChunk
+_GROUPS = ("weights", "answers", "active")  # of arrays of a LayeredChunk; a dot stands between group and name
+
+
+def save_chunk(chunk: AnyChunk, path: Path) -> None:
     """Write a chunk atomically; equal chunks give equal bytes."""
-    others = {name: value for name, value in vars(chunk).items() if name not in ("condition", "parameters")}
-    condition = np.array(json.dumps(chunk.condition, sort_keys=True))
-    write_npz(path, {"condition": condition, **vars(chunk.parameters), **others})
+    arrays: dict[str, Any] = {"condition": np.array(json.dumps(chunk.condition, sort_keys=True))}
+    for name, value in vars(chunk).items():
+        if name == "parameters":
+            arrays |= vars(value)
+        elif name in _GROUPS:
+            arrays |= {f"{name}.{key}": array for key, array in value.items()}
+        elif name != "condition":
+            arrays[name] = value
+    write_npz(path, arrays)
 
 
 def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
+    """Read a chunk of networks with one convolution; as :func:`load_any_chunk`.
+
+    Raises:
+        StudyError: its networks have more layers.
+    """
+    chunk = load_any_chunk(path, expected)
+    if not isinstance(chunk, Chunk):
+        raise StudyError(f"{path}: networks with `layers`; this is about networks of one convolution")
+    return chunk
+
+
+def load_any_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> AnyChunk:
     """Read a chunk.
 
     Args:
@@ -140,22 +181,41 @@ def load_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Chunk:
         DamagedFile: the file is not a chunk, or its arrays do not fit each other.
         WrongCondition: it holds networks of another condition.
     """
-    arrays = read_npz(path, _SHAPES)
+    arrays = read_npz(path, {"condition": ()})
     try:
-        condition = json.loads(str(arrays.pop("condition")))
+        condition = json.loads(str(arrays["condition"]))
     except json.JSONDecodeError as error:
         raise DamagedFile(f"{path}: array 'condition' is not JSON ({error}); delete the file and run again") from None
+    layered = isinstance(condition, dict) and "layers" in (condition.get("model") or {})
+    check_shapes(path, arrays, _layered_shapes(arrays) if layered else _SHAPES)
+    del arrays["condition"]
     if expected is not None:
         _check_condition(path, condition, expected)
+    if layered:
+        groups: dict[str, Any] = {
+            group: {name.partition(".")[2]: arrays.pop(name) for name in list(arrays) if name.startswith(f"{group}.")}
+            for group in _GROUPS
+        }
+        common: dict[str, Any] = {field.name: arrays[field.name] for field in fields(Runs) if field.name in arrays}
+        return LayeredChunk(condition=condition, **groups, **common)
     _check_networks(path, condition, arrays["kernels"].shape)
     parameters = Parameters(*(arrays.pop(field.name) for field in fields(Parameters)))
     return Chunk(condition=condition, parameters=parameters, **arrays)
 
 
+def _layered_shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, Shape]:
+    """The shapes of a layered chunk's arrays, of which the condition does not name all."""
+    own = {field.name: _SHAPES[field.name] for field in fields(Runs)}
+    for name, array in arrays.items():
+        if name.partition(".")[0] in _GROUPS:
+            own[name] = (2, "seed", *(None,) * max(0, array.ndim - 2))
+    return own
+
+
 def holds_condition(path: Path, expected: Mapping[str, Any]) -> bool:
     """Whether a file is there that holds networks of a condition, whole and trained just so."""
     try:
-        return path.exists() and load_chunk(path, expected) is not None
+        return path.exists() and load_any_chunk(path, expected) is not None
     except (DamagedFile, WrongCondition):
         return False
 
@@ -190,25 +250,30 @@ def _check_condition(path: Path, found: Any, expected: Mapping[str, Any], above:
             )
 
 
-def conditions(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def conditions(chunks: Iterable[AnyChunk]) -> Iterator[AnyChunk]:
     """All runs of each condition as one chunk; chunks of one condition follow each other."""
     for _, own in groupby(chunks, key=lambda chunk: [chunk.condition[name] for name in CONDITION]):
         yield _joined(list(own))
 
 
-def _joined(chunks: Sequence[Chunk]) -> Chunk:
+def _joined(chunks: Sequence[AnyChunk]) -> AnyChunk:
     first = chunks[0]
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(chunk, name) for chunk in chunks], axis=axes.index("seed"))
         for name, axes in _SHAPES.items()
         if "seed" in axes and hasattr(first, name)
     }
     seeds = [seed for chunk in chunks for seed in chunk.condition["seeds"]]
-    parameters = stacked([chunk.parameters for chunk in chunks])
-    return replace(first, condition={**first.condition, "seeds": seeds}, parameters=parameters, **arrays)
+    if isinstance(first, Chunk):
+        arrays["parameters"] = stacked([chunk.parameters for chunk in chunks if isinstance(chunk, Chunk)])
+    else:
+        for group in _GROUPS:
+            own = [getattr(chunk, group) for chunk in chunks]
+            arrays[group] = {name: np.concatenate([each[name] for each in own], axis=1) for name in own[0]}
+    return replace(first, condition={**first.condition, "seeds": seeds}, **arrays)
 
 
-def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
+def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[AnyChunk]:
     """Read the chunks of a study, one after another, in the order of the study.
 
     Args:
@@ -226,6 +291,6 @@ def study_chunks(folder: Path, study: Mapping[str, Any]) -> Iterator[Chunk]:
             for first, seeds in study["chunks"]:
                 own = {"filters": filters, "seeds": list(range(first, first + seeds))}
                 expected = study["conditions"][architecture] | own
-                chunk = load_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)
+                chunk = load_any_chunk(folder / architecture / chunk_name(filters, first, seeds), expected)
                 called = {"architecture": study.get("names", {}).get(architecture, expected["architecture"])}
                 yield replace(chunk, condition={**chunk.condition, **called})

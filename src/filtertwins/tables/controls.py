@@ -6,13 +6,13 @@ from functools import partial
 
 from filtertwins.names import Row
 from filtertwins.networks.rows import network_scores
-from filtertwins.networks.weights import Chunk
+from filtertwins.networks.weights import AnyChunk
 from filtertwins.tables.redundancy import Nulls, beside_nulls, redundancy_rows
 
 _MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
 
 
-def control_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
+def control_rows(chunk: AnyChunk, nulls: Nulls) -> list[Row]:
     """``controls.csv``: one row a network, what it learnt beside how redundant its filters are.
 
     Losses and accuracies are on the true labels, also where training saw permuted ones.

@@ -29,7 +29,7 @@ def excess_over(trained: pd.Series[float], null: pd.Series[float]) -> Row:
 
 
 def excess_table(*redundancy: pd.DataFrame) -> pd.DataFrame:
-    """``excess.csv``: one row a condition of two or more filters; its mean nearest cosine against three nulls.
+    """``excess.csv``: one row a condition of several filters and layer; its mean nearest cosine, three nulls.
 
     Runs without a nearest cosine (fewer than two live filters) are left out. Each null's p-values are also adjusted for
     the false discovery rate over all conditions, ``<null>_p_fdr``.
@@ -41,13 +41,13 @@ def excess_table(*redundancy: pd.DataFrame) -> pd.DataFrame:
         StudyError: two runs have the same name, as when an experiment's architecture has the name of the study's.
     """
     table = pd.concat(redundancy, ignore_index=True)
-    twice = table[table.duplicated([*RUN, "stage"])]
+    twice = table[table.duplicated([*RUN, "stage", "layer"])]
     if len(twice):
         name = twice["architecture"].iloc[0]
         raise StudyError(f"architecture {name}: an experiment has one of the same name; give one of them another")
-    rows = []
+    rows, keys = [], [*CONDITION, "layer"]
     what = ["kernel_height", "kernel_width", "activation", "dimension", "equivalence"]
-    for key, runs in table[table["filters"] > 1].groupby(list(CONDITION), sort=False):
+    for key, runs in table[table["filters"] > 1].groupby(keys, sort=False):
         by_stage = {stage: own.set_index("seed").sort_index() for stage, own in runs.groupby("stage")}
         trained = by_stage["trained"].dropna(subset=["mean_nearest_cosine"])
         cosine = trained["mean_nearest_cosine"]
@@ -56,14 +56,16 @@ def excess_table(*redundancy: pd.DataFrame) -> pd.DataFrame:
             "redrawn": trained["null_mean_nearest_cosine"],
             "isotropic": trained["isotropic_mean_nearest_cosine"],
         }
-        row: Row = dict(zip(CONDITION, key, strict=True)) | {name: runs[name].iloc[0] for name in what}
+        row: Row = dict(zip(keys, key, strict=True)) | {name: runs[name].iloc[0] for name in what}
         row |= {"mean_nearest_cosine": cosine.mean(), "n": len(cosine)}
         for name in NULLS:
             found = {"null": chance[name].mean()} | excess_over(cosine, chance[name])
             row |= {f"{name}_{value}": found[value] for value in _VALUES}
         rows.append(row)
     values = [f"{name}_{value}" for name in NULLS for value in _VALUES]
-    table = pd.DataFrame(rows, columns=[*CONDITION, *what, "mean_nearest_cosine", "n", *values])  # also without a row
+    table = pd.DataFrame(
+        rows, columns=[*CONDITION, "layer", *what, "mean_nearest_cosine", "n", *values]
+    )  # Also without a row.
     for name in NULLS:
         table[f"{name}_p_fdr"] = false_discovery_rate(table[f"{name}_p_value"])
     return table
@@ -89,6 +91,6 @@ def excess_by_threshold_table(*near_duplicates: pd.DataFrame) -> pd.DataFrame:
             | excess_over(trained["fraction"], trained["null_fraction"])
         )
     values = ["fraction", "null_fraction", "initial_fraction", "excess", "low", "high", "p_value", "n"]
-    table = pd.DataFrame(rows, columns=[*by, *values])  # also without a row
+    table = pd.DataFrame(rows, columns=[*by, *values])  # Also without a row.
     table["p_fdr"] = table.groupby(list(CONDITION))["p_value"].transform(false_discovery_rate)
     return table

@@ -5,7 +5,7 @@ What stands beside a network is made of the same vectors: kernels without biases
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,10 @@ from numpy.typing import NDArray
 
 from filtertwins.measures.clusters import redundant_share, with_one_job
 from filtertwins.measures.functional import response_vectors
-from filtertwins.measures.redundancy import (
-    Equivalence,
-    Floats,
-    live_filters,
-    nearest_similarities,
-    similarity_matrix,
-)
+from filtertwins.measures.patches import never_active_on
+from filtertwins.measures.redundancy import Equivalence, Floats, live_filters, nearest_similarities, similarity_matrix
 from filtertwins.names import Row
+from filtertwins.networks.rows import LayerRuns
 
 SETS = 20
 """Sets of strangers that are drawn for each network, of as many filters as it has."""
@@ -111,3 +107,34 @@ def strangers_of(
             rows = [alike(pool.chosen(draw), equivalence, threshold) for draw in draws]
         found.append(pd.DataFrame(rows, columns=[*KERNELS, *RESPONSES], dtype=np.float64))
     return found
+
+
+def never_active(layer: LayerRuns, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which ReLU filters of a layer answer 0 to every training image, (stage, network, filter)."""
+    if layer.activation != "relu":
+        return np.zeros(layer.biases.shape, dtype=bool)
+    if layer.active is not None:
+        return ~layer.active
+    stages, networks, filters = layer.biases.shape
+    kernels = layer.kernels.reshape(-1, *layer.kernels.shape[2:])
+    return never_active_on(kernels, layer.biases.reshape(-1, filters), images).reshape(stages, networks, filters)
+
+
+def response_vectors_of(
+    layer: LayerRuns, place: int, kernels: Sequence[Floats], moment: Callable[[tuple[int, int]], Floats]
+) -> list[Floats]:
+    """For each network, vectors whose cosines are those of its filters' responses, (filter, dimension).
+
+    Where a layer's answers were kept, they stand for the responses, with each filter's mean taken off: to fixed places
+    of fixed images, so that filters of different networks can be compared whatever channels they see.
+
+    Args:
+        layer: of some networks.
+        place: of the stage.
+        kernels: of each network at this stage, (filter, dimension).
+        moment: gives the images' patches' second moment for a kernel's height and width.
+    """
+    if layer.answers is None:
+        return [response_vectors(own, moment(layer.kernel)) for own in kernels]
+    answers = layer.answers[place].astype(np.float64)
+    return list((answers - answers.mean(axis=1, keepdims=True)).swapaxes(1, 2))

@@ -77,7 +77,7 @@ _START = ("second_filter", "epsilon", "bias_gap", "pair")
 _ONE_FEWER = Means(
     (*CONDITION, "activation", "comparison", "epsilon"), ("train_loss_difference",), prepare=_one_fewer_differences
 )
-_LIKENESS = (*CONDITION, "activation", "dimension", "stage")
+_LIKENESS = (*CONDITION, "activation", "dimension", "stage", "layer")
 
 
 def _redundant_share_differences(table: pd.DataFrame) -> pd.DataFrame:

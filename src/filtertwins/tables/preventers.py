@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from filtertwins.measures.redundancy import filter_vectors, similarity_matrix
 from filtertwins.names import Row
-from filtertwins.networks.rows import network_scores
-from filtertwins.networks.weights import Chunk
+from filtertwins.networks.rows import layers_of, network_scores
+from filtertwins.networks.weights import AnyChunk
 from filtertwins.tables.redundancy import Nulls, beside_nulls, redundancy_rows
 
 _NAMES = ("dataset", "architecture", "kernel_height", "kernel_width", "activation", "filters", "seed")
@@ -20,7 +20,7 @@ _MEASURES = ("mean_nearest_cosine", "redundant_share", "near_duplicate_pairs", "
 _NULLS = ("null_mean_nearest_cosine", "null_redundant_share", "null_near_duplicate_pairs")
 
 
-def preventer_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
+def preventer_rows(chunk: AnyChunk, nulls: Nulls) -> list[Row]:
     """``preventers.csv``: one row a network, how well it does beside how redundant its filters are.
 
     ``mean_absolute_cosine`` is the mean over all pairs of filters, which Keras's ``OrthogonalRegularizer`` reduces.
@@ -30,6 +30,7 @@ def preventer_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
         nulls: what chance gives.
     """
     preventer, strength = preventer_of(chunk.condition["model"])
+    [layer] = layers_of(chunk)
     trained = [row for row in redundancy_rows(chunk, nulls).redundancy if row["stage"] == "trained"]
     return [
         {name: row[name] for name in _NAMES}
@@ -37,7 +38,7 @@ def preventer_rows(chunk: Chunk, nulls: Nulls) -> list[Row]:
         | {name: scores[name] for name in ("train_loss", "test_accuracy")}
         | {name: row[name] for name in (*_MEASURES, *_NULLS)}
         | {"mean_absolute_cosine": _mean_absolute_cosine(kernels)}
-        for row, scores, kernels in zip(trained, network_scores(chunk.scores), chunk.parameters.kernels, strict=True)
+        for row, scores, kernels in zip(trained, network_scores(chunk.scores), layer.kernels[1], strict=True)
     ]
 
 

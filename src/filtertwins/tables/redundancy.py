@@ -15,7 +15,7 @@ from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
 from filtertwins.measures.clusters import cluster_filters, count_clusters, with_one_job
 from filtertwins.measures.nulls import draw_weights, isotropic_nearest_mean, monte_carlo_p_value, redrawn
-from filtertwins.measures.patches import never_active_on, patch_moment
+from filtertwins.measures.patches import patch_moment
 from filtertwins.measures.redundancy import (
     Equivalence,
     Floats,
@@ -31,10 +31,25 @@ from filtertwins.measures.redundancy import (
     twin_pairs,
 )
 from filtertwins.names import Row
-from filtertwins.networks.rows import stages
-from filtertwins.networks.weights import Chunk, conditions
+from filtertwins.networks.rows import STAGES, LayerRuns, layers_of, run_names
+from filtertwins.networks.weights import AnyChunk, conditions
 from filtertwins.settings import Measures
-from filtertwins.tables.likeness import KERNELS, RESPONSES, Filters, alike, mean_over, strangers_of
+from filtertwins.tables.likeness import (
+    KERNELS,
+    RESPONSES,
+    Filters,
+    alike,
+    mean_over,
+    never_active,
+    response_vectors_of,
+    strangers_of,
+)
+
+MOST_WEIGHTS = 400_000_000
+"""Of large kernels fewer networks are drawn, such that each null has at most so many weights in all,"""
+
+FEWEST_DRAWS = 20
+"""but never fewer networks than this."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +85,36 @@ class Nulls:
         """Random numbers for one purpose."""
         return np.random.default_rng([self._measures.seed, *purpose])
 
-    def _draw(self, filters: int, kernel: tuple[int, int], equivalence: Equivalence, initializer: str) -> Null:
-        dimension = kernel[0] * kernel[1] * self.images.shape[3]
-
+    def _draw(
+        self,
+        filters: int,
+        kernel: tuple[int, int],
+        dimension: int,
+        equivalence: Equivalence,
+        initializer: str,
+        on_images: bool,
+    ) -> Null:
         def drawn(purpose: int, statistic: Callable[[Floats], Numbers], draws: int) -> Numbers:
             rng = self.rng(filters, dimension, purpose)
             return redrawn(statistic, filters, dimension, equivalence, initializer, draws, rng)
 
-        shape = (self._measures.cluster_null_draws, filters, dimension)
-        kernels = draw_weights(shape, initializer, self.rng(filters, dimension, 2))
-        # Biases start at 0, so that a ReLU filter without a positive weight is never active.
-        silent = np.logical_and((kernels <= 0).all(axis=-1), equivalence == "positive_scale")
-        moment = self.moment(kernel)
-        networks = [Filters.of(own, moment, quiet) for own, quiet in zip(kernels, silent, strict=True)]
-        draws, pairs = self._measures.null_draws, filters * (filters - 1) / 2 or np.nan
+        most = max(FEWEST_DRAWS, MOST_WEIGHTS // (filters * dimension))
+        moment = self.moment(kernel) if on_images else np.zeros((dimension, 1))  # Without it, responses are missing.
+        relu = on_images and equivalence == "positive_scale"
+        likeness = []
+        rng = self.rng(filters, dimension, 2)
+        for _ in range(min(self._measures.cluster_null_draws, most)):
+            kernels = draw_weights((filters, dimension), initializer, rng)
+            # Biases start at 0, so that a ReLU filter without a positive weight is never active.
+            silent = np.logical_and((kernels <= 0).all(axis=-1), relu)
+            likeness.append(alike(Filters.of(kernels, moment, silent), equivalence, self.threshold))
+        draws, pairs = min(self._measures.null_draws, most), filters * (filters - 1) / 2 or np.nan
         counts = drawn(1, lambda similarities: count_pairs(similarities, self.thresholds), draws)
         return Null(
             mean_nearest_cosine=drawn(0, lambda similarities: nearest_similarities(similarities).mean(axis=-1), draws),
             pairs=counts.astype(np.float64),
             pair_fraction=(counts / pairs).mean(axis=0),
-            likeness=pd.DataFrame([alike(own, equivalence, self.threshold) for own in networks]),
+            likeness=pd.DataFrame(likeness),
             isotropic_mean_nearest_cosine=isotropic_nearest_mean(filters, dimension, equivalence),
         )
 
@@ -105,7 +130,7 @@ class RedundancyRows:
 
 
 def redundancy_tables(
-    chunks: Iterable[Chunk], measures: Mapping[str, Any], dataset: Dataset
+    chunks: Iterable[AnyChunk], measures: Mapping[str, Any], dataset: Dataset
 ) -> tuple[pd.DataFrame, ...]:
     """``redundancy.csv``, ``near_duplicates.csv``, ``clusters.csv`` and ``functional.csv`` of a study.
 
@@ -129,8 +154,8 @@ def _with_whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside_nulls(
-    rows_of: Callable[[Chunk, Nulls], list[Row]],
-    chunks: Iterable[Chunk],
+    rows_of: Callable[[AnyChunk, Nulls], list[Row]],
+    chunks: Iterable[AnyChunk],
     measures: Mapping[str, Any],
     dataset: Dataset,
 ) -> list[Row]:
@@ -146,7 +171,7 @@ def beside_nulls(
     return [row for chunk in chunks for row in rows_of(chunk, nulls)]
 
 
-def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
+def redundancy_rows(chunk: AnyChunk, nulls: Nulls) -> RedundancyRows:
     """The rows of ``redundancy.csv``, ``near_duplicates.csv``, ``clusters.csv`` and ``functional.csv``.
 
     The nulls are kernels without biases. So kernels alone are compared with them: where all filters of a network have
@@ -160,87 +185,90 @@ def redundancy_rows(chunk: Chunk, nulls: Nulls) -> RedundancyRows:
     Raises:
         StudyError: the chunk's networks have several starts.
     """
-    threshold, thresholds = nulls.threshold, nulls.thresholds
-    rows = RedundancyRows([], [], [], [])
-    model = chunk.condition["model"]
-    equivalence = equivalence_of(model["activation"])
-    kernel = tuple(model["kernel"])
-    dimension = int(np.prod(chunk.parameters.kernels.shape[1:-1]))
     if len(chunk.condition["starts"]) > 1:
         where = f"{chunk.condition['architecture']}, {chunk.condition['filters']} filters"
         raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
-    initial = dict(zip(chunk.seeds.tolist(), chunk.snapshot_kernels[0], strict=True))
-    networks = [
-        Filters.of(filter_vectors(kernels, None, equivalence), nulls.moment(kernel), never_active)
-        for (_, _, kernels, _), never_active in zip(stages(chunk), _never_active(chunk, nulls.images), strict=True)
-    ]
-    strangers = []
-    for place in (0, 1):  # The two stages take turns.
-        rng = nulls.rng(chunk.condition["filters"], dimension, 3 + place)
-        strangers.append(strangers_of(networks[place::2], equivalence, threshold, rng))
-    for place, (run, stage, kernels, biases) in enumerate(stages(chunk)):
-        row = {**run, "stage": stage}
-        own = networks[place]
-        vectors, live_ones = own.kernels, live_filters(own.kernels)
-        similarity = similarity_matrix(vectors, equivalence)
-        measures = measure(vectors, similarity, threshold)
-        whole = filter_vectors(kernels, biases, equivalence)
-        labels = cluster_filters(vectors, with_one_job(similarity, own.never_active[live_ones]), threshold)
-        live = measures.live_filters
-        cosines = np.full(len(vectors), np.nan)
-        cosines[live_ones] = nearest_similarities(similarity)
-        null = nulls.of(max(live, 1), kernel, equivalence, model["initializer"])
-        found, met = alike(own, equivalence, threshold), strangers[place % 2][place // 2]
-        sets = pd.concat(strangers[place % 2])["redundant_share"]
-        all_pairs = live * (live - 1) // 2
-        rows.redundancy.append(
-            row
-            | {"kernel_height": model["kernel"][0], "kernel_width": model["kernel"][1]}
-            | {"activation": model["activation"], "dimension": dimension, "equivalence": equivalence}
-            | asdict(measures)
-            | {"exact_duplicate_pairs": exact_duplicate_pairs(whole)}
-            | {"twin_pairs": twin_pairs(whole, equivalence)}
-            | {"never_active_filters": int(own.never_active.sum())}
-            | {"clusters": count_clusters(labels), "redundant_share": found["redundant_share"]}
-            | _spread("null_redundant_share", null.likeness["redundant_share"])
-            | _spread("strangers_redundant_share", sets)  # Of all runs; the mean of the run's own sets takes its place.
-            | mean_over(met, KERNELS, "strangers_")
-            | _spread("null_mean_nearest_cosine", null.mean_nearest_cosine)
-            | {"null_sd": float(null.mean_nearest_cosine.std(ddof=1))}
-            | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
-            | {"null_near_duplicate_pairs": null.pair_fraction[thresholds.index(threshold)] * all_pairs}
-            | {"excess": measures.mean_nearest_cosine - float(null.mean_nearest_cosine.mean())}
-            | {"p_value": monte_carlo_p_value(measures.mean_nearest_cosine, null.mean_nearest_cosine)}
-            | {"cosine_to_initial": cosine_to_initial(kernels, initial[run["seed"]])}
-        )
-        pairs = count_pairs(similarity, thresholds)
-        rows.near_duplicates.extend(
-            row
-            | {"threshold": tau, "pairs": int(count)}
-            | {"fraction": count / all_pairs if all_pairs else np.nan, "null_fraction": expected}
-            | {"p_value": monte_carlo_p_value(count, drawn) if all_pairs else np.nan}
-            for tau, count, expected, drawn in zip(thresholds, pairs, null.pair_fraction, null.pairs.T, strict=True)
-        )
-        rows.clusters.extend(
-            row | {"filter": index, "cluster": int(labels[index])} | {"nearest_cosine": cosines[index]}
-            for index in range(len(vectors))
-        )
-        rows.functional.append(
-            row
-            | {"activation": model["activation"], "dimension": dimension}
-            | {name: found[name] for name in RESPONSES}
-            | mean_over(null.likeness, RESPONSES, "null_")
-            | mean_over(met, RESPONSES, "strangers_")
-        )
+    rows = RedundancyRows([], [], [], [])
+    for layer in layers_of(chunk):
+        _add_layer(rows, list(run_names(chunk)), layer, nulls)
     return rows
 
 
-def _never_active(chunk: Chunk, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which ReLU filters never fire, in the order of :func:`~filtertwins.networks.rows.stages`: (row, filter)."""
-    kernels, biases = (np.stack(parts) for parts in zip(*((own[2], own[3]) for own in stages(chunk)), strict=True))
-    if chunk.condition["model"]["activation"] != "relu":
-        return np.zeros(biases.shape, dtype=bool)
-    return never_active_on(kernels, biases, images)
+def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: Nulls) -> None:
+    """The rows of one layer of some runs."""
+    threshold, thresholds = nulls.threshold, nulls.thresholds
+    equivalence, dimension = equivalence_of(layer.activation), layer.dimension
+    silent = never_active(layer, nulls.images)
+    networks: list[list[Filters]] = []  # by stage
+    strangers: list[list[pd.DataFrame]] = []
+    for place in range(len(STAGES)):
+        vectors = [filter_vectors(kernels, None, equivalence) for kernels in layer.kernels[place]]
+        answers = response_vectors_of(layer, place, vectors, nulls.moment)
+        networks.append([Filters(*own) for own in zip(vectors, answers, silent[place], strict=True)])
+        rng = nulls.rng(runs[0]["filters"], dimension, 3 + place)
+        sets = strangers_of(networks[-1], equivalence, threshold, rng)
+        strangers.append(sets if layer.one_basis else [own.assign(**_OF_KERNELS) for own in sets])
+    for network, run in enumerate(runs):
+        for place, stage in enumerate(STAGES):
+            row = {**run, "stage": stage, "layer": layer.name}
+            own, met, all_met = networks[place][network], strangers[place][network], pd.concat(strangers[place])
+            kernels, biases = layer.kernels[place, network], layer.biases[place, network]
+            weights, live_ones = own.kernels, live_filters(own.kernels)
+            similarity = similarity_matrix(weights, equivalence)
+            measures = measure(weights, similarity, threshold)
+            whole = filter_vectors(kernels, biases, equivalence)
+            labels = cluster_filters(weights, with_one_job(similarity, own.never_active[live_ones]), threshold)
+            live = measures.live_filters
+            cosines = np.full(len(weights), np.nan)
+            cosines[live_ones] = nearest_similarities(similarity)
+            null = nulls.of(
+                max(live, 1), layer.kernel, dimension, equivalence, layer.initializer, layer.answers is None
+            )
+            alikeness = alike(own, equivalence, threshold)
+            all_pairs = live * (live - 1) // 2
+            rows.redundancy.append(
+                row
+                | {"kernel_height": layer.kernel[0], "kernel_width": layer.kernel[1]}
+                | {"activation": layer.activation, "dimension": dimension, "equivalence": equivalence}
+                | asdict(measures)
+                | {"exact_duplicate_pairs": exact_duplicate_pairs(whole)}
+                | {"twin_pairs": twin_pairs(whole, equivalence)}
+                | {"never_active_filters": int(own.never_active.sum())}
+                | {"clusters": count_clusters(labels), "redundant_share": alikeness["redundant_share"]}
+                | _spread("null_redundant_share", null.likeness["redundant_share"])
+                | _spread("strangers_redundant_share", all_met["redundant_share"])  # Of all runs; the mean of the run's
+                | mean_over(met, KERNELS, "strangers_")  # own sets takes the place of that mean.
+                | _spread("null_mean_nearest_cosine", null.mean_nearest_cosine)
+                | {"null_sd": float(null.mean_nearest_cosine.std(ddof=1))}
+                | {"isotropic_mean_nearest_cosine": null.isotropic_mean_nearest_cosine}
+                | {"null_near_duplicate_pairs": null.pair_fraction[thresholds.index(threshold)] * all_pairs}
+                | {"excess": measures.mean_nearest_cosine - float(null.mean_nearest_cosine.mean())}
+                | {"p_value": monte_carlo_p_value(measures.mean_nearest_cosine, null.mean_nearest_cosine)}
+                | {"cosine_to_initial": cosine_to_initial(kernels, layer.kernels[0, network])}
+            )
+            pairs = count_pairs(similarity, thresholds)
+            rows.near_duplicates.extend(
+                row
+                | {"threshold": tau, "pairs": int(count)}
+                | {"fraction": count / all_pairs if all_pairs else np.nan, "null_fraction": expected}
+                | {"p_value": monte_carlo_p_value(count, drawn) if all_pairs else np.nan}
+                for tau, count, expected, drawn in zip(thresholds, pairs, null.pair_fraction, null.pairs.T, strict=True)
+            )
+            rows.clusters.extend(
+                row | {"filter": index, "cluster": int(labels[index])} | {"nearest_cosine": cosines[index]}
+                for index in range(len(weights))
+            )
+            rows.functional.append(
+                row
+                | {"activation": layer.activation, "dimension": dimension}
+                | {name: alikeness[name] for name in RESPONSES}
+                | mean_over(null.likeness, RESPONSES, "null_")
+                | mean_over(met, RESPONSES, "strangers_")
+            )
+
+
+_OF_KERNELS = dict.fromkeys((*KERNELS, "near_kernels_near_responses", "near_responses_near_kernels"), np.nan)
+"""What can't be said of strangers whose kernels see other channels."""
 
 
 def _spread(name: str, draws: NDArray[np.float64] | pd.Series[float]) -> Row:

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from filtertwins.data.datasets import Dataset
 from filtertwins.measures.exchange import exchange_test
-from filtertwins.measures.functional import response_vectors
 from filtertwins.measures.patches import patch_moment
 from filtertwins.measures.redundancy import Equivalence, Floats, directions, equivalence_of, filter_vectors
 from filtertwins.measures.strangers import STRANGER_SHARE, compare_with_strangers, neighbourhoods, ratio_curve
 from filtertwins.names import CONDITION, Row
-from filtertwins.networks.weights import Chunk, conditions
-
-STAGES = ("initial", "trained")
+from filtertwins.networks.rows import STAGES, LayerRuns, layers_of
+from filtertwins.networks.weights import AnyChunk, conditions
+from filtertwins.tables.likeness import response_vectors_of
 
 _SEED = 20201
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """All networks of one condition at one stage."""
+    """One layer of all networks of one condition at one stage."""
 
     names: Row
-    kernel: tuple[int, int]  # height and width
     equivalence: Equivalence
+    basis: str  # what filters are compared by: kernels, or in deeper layers responses
     vectors: list[Floats]  # by network, (filter, dimension), with biases where they count
+    answers: Callable[[], list[Floats]]  # the same of the filters' answers to the training images
     corresponding: bool  # whether all networks started from the same weights
 
-    @property
-    def units(self) -> list[Floats]:
+    def units(self, vectors: list[Floats]) -> list[Floats]:
         """The unit vectors of each network's live filters."""
-        return [directions(own) for own in self.vectors]
-
-    def answers(self, moment: Floats) -> list[Floats]:
-        """The same of the filters' answers to patches whose second moment, with a pixel for the bias, this is."""
-        dimension = self.vectors[0].shape[1]
-        return [directions(response_vectors(own, moment[:dimension, :dimension])) for own in self.vectors]
+        return [directions(own) for own in vectors]
 
 
 class StrangerRows(NamedTuple):
@@ -51,14 +45,15 @@ class StrangerRows(NamedTuple):
     strangers_by_threshold: list[Row]  # one a condition, stage and threshold
 
 
-def stranger_tables(chunks: Iterable[Chunk], dataset: Dataset) -> StrangerRows:
+def stranger_tables(chunks: Iterable[AnyChunk], dataset: Dataset) -> StrangerRows:
     """``strangers.csv`` and ``strangers_by_threshold.csv``: conditions of two or more filters, at each stage.
 
     The primary threshold is the similarity that 1 % of stranger pairs exceed. ``within`` and ``between`` are the shares
     of pairs that reach it, and ``ratio`` is g. Initial kernels are independent, so that their g is 1: they are the
     negative control. The second table has g at several thresholds, each with the ``share`` of stranger pairs that
     exceed it, and the ends of a band that holds at all of them at once. ``response_ratio`` is g of the filters' answers
-    to the patches of the training images, with a threshold of its own.
+    to the patches of the training images, with a threshold of its own. In deeper layers, where kernels of different
+    networks see different channels, the ratio itself is of answers (``basis``), and ``response_ratio`` is missing.
 
     Where all networks started from the same weights, filters at the same place are left out of the strangers. The
     exchange test can't do that, so that it is missing there.
@@ -69,19 +64,17 @@ def stranger_tables(chunks: Iterable[Chunk], dataset: Dataset) -> StrangerRows:
     """
     rows = StrangerRows([], [])
     moment_of = cache(lambda kernel: patch_moment(dataset.train_images, kernel, bias=True))
-    for stage in _stages(chunks):
-        pairs = neighbourhoods(stage.units, stage.equivalence, corresponding=stage.corresponding)
-        curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors), 1]))
+    for stage in _stages(chunks, moment_of):
+        units = stage.units(stage.vectors)
+        pairs = neighbourhoods(units, stage.equivalence, corresponding=stage.corresponding)
+        curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(units), 1]))
         found = curve.points[curve.shares.index(STRANGER_SHARE)]
-        rng = np.random.default_rng([_SEED, stage.names["filters"], len(stage.vectors)])
+        rng = np.random.default_rng([_SEED, stage.names["filters"], len(units)])
         attraction, repulsion = (
-            (np.nan, np.nan)
-            if stage.corresponding
-            else exchange_test(stage.units, stage.equivalence, found.threshold, rng)
+            (np.nan, np.nan) if stage.corresponding else exchange_test(units, stage.equivalence, found.threshold, rng)
         )
-        near = neighbourhoods(
-            stage.answers(moment_of(stage.kernel)), stage.equivalence, corresponding=stage.corresponding
-        )
+        responses = stage.units(stage.answers()) if stage.basis == "kernels" else []
+        near = neighbourhoods(responses, stage.equivalence, corresponding=stage.corresponding)
         answers = compare_with_strangers(near)
         rows.strangers.append(
             stage.names
@@ -101,19 +94,40 @@ def stranger_tables(chunks: Iterable[Chunk], dataset: Dataset) -> StrangerRows:
     return rows
 
 
-def _stages(chunks: Iterable[Chunk]) -> Iterator[_Stage]:
-    """The networks of each condition of several filters, whatever its chunks, at each stage."""
+def _stages(chunks: Iterable[AnyChunk], moment_of: Callable[[tuple[int, int]], Floats]) -> Iterator[_Stage]:
+    """Each layer of the networks of each condition of several filters, whatever its chunks, at each stage."""
     for chunk in conditions(chunks):
-        condition, model = chunk.condition, chunk.condition["model"]
+        condition = chunk.condition
         if condition["filters"] < 2:
             continue
-        names: Row = {name: condition[name] for name in CONDITION}
-        names |= {"activation": model["activation"], "dimension": int(np.prod(chunk.parameters.kernels.shape[1:-1]))}
-        equivalence = equivalence_of(model["activation"])
-        for place, stage in zip((0, -1), STAGES, strict=True):
-            vectors = [
-                filter_vectors(kernels, biases if stage == "trained" else None, equivalence)
-                for kernels, biases in zip(chunk.snapshot_kernels[place], chunk.snapshot_biases[place], strict=True)
-            ]
-            shared = model.get("draw_seed") is not None
-            yield _Stage(names | {"stage": stage}, tuple(model["kernel"]), equivalence, vectors, shared)
+        shared = condition["model"].get("draw_seed") is not None
+        for layer in layers_of(chunk):
+            names: Row = {name: condition[name] for name in CONDITION}
+            names |= {"activation": layer.activation, "dimension": layer.dimension}
+            equivalence = equivalence_of(layer.activation)
+            if layer.kernels.shape[-1] < 2 or (layer.answers is None and not layer.one_basis):
+                continue
+            for place, stage in enumerate(STAGES):
+                biases = layer.biases[place] if stage == "trained" else [None] * len(chunk.seeds)
+                vectors = [
+                    filter_vectors(own, bias, equivalence)
+                    for own, bias in zip(layer.kernels[place], biases, strict=True)
+                ]
+                answers = partial(_answers, layer, place, vectors, moment_of)
+                basis = "kernels" if layer.one_basis else "responses"
+                yield _Stage(
+                    names | {"stage": stage, "layer": layer.name, "basis": basis},
+                    equivalence,
+                    basis,
+                    vectors if layer.one_basis else answers(),
+                    answers,
+                    shared,
+                )
+
+
+def _answers(
+    layer: LayerRuns, place: int, vectors: list[Floats], moment_of: Callable[[tuple[int, int]], Floats]
+) -> list[Floats]:
+    """Vectors whose cosines are those of the filters' answers; for patches whose second moment has a bias's pixel."""
+    dimension = vectors[0].shape[1]
+    return response_vectors_of(layer, place, vectors, lambda kernel: moment_of(kernel)[:dimension, :dimension])

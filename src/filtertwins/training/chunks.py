@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from filtertwins.architectures import Architecture, Start
+from filtertwins.architectures import Architecture, LayeredArchitecture, Start, Trained
 from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
-from filtertwins.networks.weights import Chunk, Parameters, Scores, stacked
+from filtertwins.networks.weights import AnyChunk, Chunk, Parameters, Scores, stacked
 from filtertwins.sources import misfits
+from filtertwins.training.layered import train_layered
 from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
 from filtertwins.training.scoring import Scorer, check_finite
@@ -21,8 +22,14 @@ from filtertwins.training.streams import Purpose
 
 
 def architecture_of(condition: Mapping[str, Any], filters: int | None = None) -> Architecture:
-    """The architecture that a condition describes, with its own number of filters or with another one."""
+    """The architecture of one convolution that a condition describes, with its own filters or with more or fewer."""
     return Architecture.model_validate(condition["model"] | {"filters": [filters or condition["filters"]]})
+
+
+def trained_as(condition: Mapping[str, Any]) -> Trained:
+    """The architecture that a condition describes, whatever its layers."""
+    form = LayeredArchitecture if "layers" in condition["model"] else Architecture
+    return form.model_validate(condition["model"] | {"filters": [condition["filters"]]})
 
 
 def train_chunks(
@@ -30,7 +37,7 @@ def train_chunks(
     conditions: Sequence[Mapping[str, Any]],
     snapshot_steps: Sequence[int],
     report: Callable[[str], None] = print,
-) -> list[Chunk]:
+) -> Sequence[AnyChunk]:
     """Train one network for each condition, seed and start, all side by side.
 
     Args:
@@ -50,6 +57,8 @@ def train_chunks(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
+    if "layers" in conditions[0]["model"]:
+        return [train_layered(dataset, condition, snapshot_steps[-1], report) for condition in conditions]
     models = [architecture_of(condition) for condition in conditions]
     first, model = conditions[0], models[0]
     starts = [Start.model_validate(start) for start in first["starts"]]
@@ -111,9 +120,9 @@ def train_chunks(
                 snapshot_kernels=np.stack(kernels),
                 snapshot_biases=np.stack(biases),
                 outgoing_separation=np.stack(separations),
-                growth=trained.growth[:, own],
-                reported_steps=np.array(trained.reported_steps, np.int64),
-                reported_losses=np.stack(trained.reported_losses)[:, own],
+                growth=trained.recorded.growth[:, own],
+                reported_steps=np.array(trained.recorded.reported_steps, np.int64),
+                reported_losses=np.stack(trained.recorded.reported_losses)[:, own],
                 scored_steps=np.array(list(scored), np.int64),
                 losses=np.stack([scoring.losses for scoring in scores]),
                 correct=np.stack([scoring.correct for scoring in scores]),

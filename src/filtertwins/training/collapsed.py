@@ -37,6 +37,11 @@ class CollapsedStack:
         self._head_bias = tf.Variable(initial.head_bias)
         self.variables = [self._kernels, self._biases, self._head, self._head_bias]
 
+    @property
+    def moments(self) -> int:
+        """The rows of :meth:`growth_moments`: taps and bias."""
+        return 1 + int(self._kernels.shape[1])
+
     def _effective(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Effective weights for pixels of 0 to 255, (network, class, pixel), and effective biases (network, class)."""
         taps = tf.concat([self._kernels, self._biases[:, None]], axis=1)

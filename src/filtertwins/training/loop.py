@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from filtertwins.architectures import Architecture
+from filtertwins.architectures import Architecture, Trained
 from filtertwins.data.datasets import Dataset
 from filtertwins.networks.weights import Parameters
 from filtertwins.training.collapsed import CollapsedStack
@@ -20,11 +20,22 @@ from filtertwins.training.joint import JointStack
 from filtertwins.training.networks import build_stack
 from filtertwins.training.regularizers import penalty_gradient
 from filtertwins.training.scoring import Scorer, check_finite
-from filtertwins.training.stacks import Stack
+from filtertwins.training.stacks import OneLayerStack, Stack
 from filtertwins.training.starts import outgoing_separation
 from filtertwins.training.streams import Purpose, batches, training_labels
 
+StackT = TypeVar("StackT", bound=Stack)
+
 SEGMENT_STEPS = 100  # The compiled loop runs at most this many steps at a call. Progress is reported as often.
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded during training."""
+
+    growth: NDArray[np.float32]  # (step, network), or (0, network)
+    reported_steps: list[int]
+    reported_losses: list[NDArray[np.float32]]  # (network,) each, means since the report before
 
 
 @dataclass(frozen=True)
@@ -34,9 +45,7 @@ class TrainedStack:
     parameters: list[Parameters]  # the trained weights of each condition
     snapshots: list[list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]]
     # for each condition and snapshot: kernels, biases, outgoing separation
-    growth: NDArray[np.float32]  # (step, network), or (0, network)
-    reported_steps: list[int]
-    reported_losses: list[NDArray[np.float32]]  # (network,) each
+    recorded: Recorded
 
 
 def train_stack(
@@ -51,7 +60,7 @@ def train_stack(
     trainable: Parameters | None = None,
     pairs: Sequence[tuple[int, int]] = ((0, 1),),
     growth_bound: bool = False,
-    visits: Mapping[int, Callable[[Sequence[Scorer], int], None]] | None = None,
+    visits: Visits | None = None,
     report: Callable[[str], None] = print,
 ) -> TrainedStack:
     """Train networks together, from given weights.
@@ -77,25 +86,94 @@ def train_stack(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
-    steps, image_shape = snapshot_steps[-1], dataset.image_shape
-    seeds = list(dict.fromkeys(seed_of_network))
+    image_shape = dataset.image_shape
     stack = _stack_of(architecture, initial, seed_of_network, image_shape)
-    labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
     masks = None if trainable is None else _masks(trainable, architecture, list(seed_of_network), image_shape)
-    run_steps = _compiled_loop(stack, architecture, dataset.train_images, masks, growth_bound=growth_bound)
+    snapshots: list[list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]] = []
+
+    def keep_snapshot(scorers: Sequence[Scorer], step: int) -> None:
+        snapshots.append(_snapshots(stack, pairs))
+
+    plain_descent = architecture.optimizer == "sgd" and not architecture.momentum
+    run_steps = compiled_loop(
+        stack,
+        _optimizer(architecture),
+        dataset.train_images,
+        penalty_gradient(architecture),
+        masks,
+        trained=slice(2, None) if architecture.freeze_kernels else slice(None),  # Kernels and biases come first.
+        growth_bound=growth_bound and plain_descent and architecture.kernel_regularizer is None,
+    )
+    recorded = run_segments(
+        stack,
+        run_steps,
+        dataset,
+        architecture,
+        seed_of_network,
+        snapshot_steps[-1],
+        [dict.fromkeys(snapshot_steps, keep_snapshot), visits or {}],
+        what,
+        order=order,
+        report=report,
+    )
+    return TrainedStack(
+        [part.parameters() for part in parts_of(stack)],
+        [list(of_condition) for of_condition in zip(*snapshots, strict=True)],
+        recorded,
+    )
+
+
+Visits = Mapping[int, Callable[[Sequence[Scorer], int], None]]
+"""By the step after which they are called, functions of what scores each condition's networks and of the step."""
+
+
+def run_segments(
+    stack: Stack,
+    run_steps: tf.types.experimental.PolymorphicFunction,
+    dataset: Dataset,
+    architecture: Trained,
+    seed_of_network: Sequence[int],
+    steps: int,
+    visits: Sequence[Visits],
+    what: str,
+    *,
+    order: Purpose = Purpose.BATCHES,
+    report: Callable[[str], None] = print,
+) -> Recorded:
+    """Train a stack, a segment of steps at a time; after segments, visits are made and progress is reported.
+
+    Args:
+        stack: the networks, as many for each seed, side by side.
+        run_steps: what :func:`compiled_loop` gives.
+        dataset: the images to train on.
+        architecture: how the networks are trained.
+        seed_of_network: each network's seed.
+        steps: how many steps to train.
+        visits: at step 0 or later, in this order.
+        what: the networks' name in reports and errors.
+        order: the random stream that gives the order of the training images.
+        report: is called with a line of progress.
+
+    Raises:
+        DivergedError: a loss is not finite; the message names the seed and the step.
+    """
+    seeds = list(dict.fromkeys(seed_of_network))
+    labels = training_labels(dataset.train_labels, seed_of_network, shuffle=architecture.shuffle_labels)
     of_streams = seeds if architecture.batch_seed is None else [architecture.batch_seed] * len(seeds)
     streams = [batches(seed, len(dataset.train_labels), architecture.batch, order) for seed in of_streams]
-
     scorers = [Scorer(part) for part in parts_of(stack)]
-    visits = visits or {}
-    if 0 in visits:
-        visits[0](scorers, 0)
-    snapshots = [_snapshots(stack, pairs)]
+
+    def visit(step: int) -> None:
+        for own in visits:
+            if step in own:
+                own[step](scorers, step)
+
+    visit(0)
     growth = [np.zeros((0, len(seed_of_network)))]
     reported_steps, reported_losses = [], []
     start_s, done = time.monotonic(), 0
     unreported: list[NDArray[np.float32]] = []
-    for stop in segment_ends(snapshot_steps, visits):
+    for stop in segment_ends(steps, *visits):
         indices = np.zeros((SEGMENT_STEPS, len(seeds), architecture.batch), np.int32)  # One shape, compiled once.
         for step in range(stop - done):
             indices[step] = [next(stream) for stream in streams]
@@ -108,8 +186,6 @@ def train_stack(
         if moments.size:
             growth.append(np.sqrt(np.linalg.eigvalsh(moments)[..., -1].clip(min=0)))
         done = stop
-        if stop in snapshot_steps:
-            snapshots.append(_snapshots(stack, pairs))
         if stop % SEGMENT_STEPS == 0 or stop == steps:
             reported_steps.append(stop)
             reported_losses.append(np.concatenate(unreported).mean(axis=0))
@@ -119,15 +195,8 @@ def train_stack(
                 f"{what} seeds {seeds[0]}-{seeds[-1]} "
                 f"step {stop}/{steps} loss {reported_losses[-1].mean():.4f} eta {eta_s:.0f}s"
             )
-        if stop in visits:
-            visits[stop](scorers, stop)
-    return TrainedStack(
-        [part.parameters() for part in parts_of(stack)],
-        [list(of_condition) for of_condition in zip(*snapshots, strict=True)],
-        np.concatenate(growth).astype(np.float32),
-        reported_steps,
-        reported_losses,
-    )
+        visit(stop)
+    return Recorded(np.concatenate(growth).astype(np.float32), reported_steps, reported_losses)
 
 
 def _stack_of(
@@ -135,22 +204,21 @@ def _stack_of(
     initial: Sequence[Parameters],
     seed_of_network: Sequence[int],
     image_shape: tuple[int, ...],
-) -> Stack:
+) -> OneLayerStack:
     """The stack of one condition, or of several side by side."""
     if len(initial) == 1:
         return build_stack(architecture, initial[0], list(seed_of_network), image_shape)
     return JointStack([CollapsedStack(part, image_shape) for part in initial], len(set(seed_of_network)))
 
 
-def parts_of(stack: Stack) -> Sequence[Stack]:
+def parts_of(stack: StackT) -> Sequence[StackT | CollapsedStack]:
     """The stacks of single conditions that a stack consists of."""
     return stack.parts if isinstance(stack, JointStack) else [stack]
 
 
-def segment_ends(snapshot_steps: Sequence[int], visits: Iterable[int] = ()) -> list[int]:
-    """The steps after which the compiled loop returns: snapshots, visits and every ``SEGMENT_STEPS`` steps."""
-    regular = range(SEGMENT_STEPS, snapshot_steps[-1], SEGMENT_STEPS)
-    return sorted({*snapshot_steps, *visits, *regular} - {0})
+def segment_ends(steps: int, *visits: Iterable[int]) -> list[int]:
+    """The steps after which the compiled loop returns: visits, every ``SEGMENT_STEPS`` steps, and the last one."""
+    return sorted({*range(SEGMENT_STEPS, steps, SEGMENT_STEPS), steps}.union(*visits) - {0})
 
 
 class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
@@ -196,12 +264,14 @@ def _masks(
     return build_stack(architecture, ones, seeds, image_shape).variables
 
 
-def _compiled_loop(
+def compiled_loop(
     stack: Stack,
-    architecture: Architecture,
+    optimizer: keras.Optimizer,
     images: NDArray[np.uint8],
+    by_penalty: Callable[[tf.Variable], tf.Tensor] | None = None,
     masks: Sequence[tf.Tensor] | None = None,
     *,
+    trained: slice = slice(None),
     growth_bound: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
     """A compiled function that trains the stack from one step to another on the given images.
@@ -209,17 +279,20 @@ def _compiled_loop(
     Its arguments are indices (step, seed, image), labels (step, network, image), the first step and the step after the
     last one. It returns the losses (step, network) and the moments (step, network, entry, entry) that give the bound on
     twins' growth; the moments are empty where there is no bound.
+
+    Args:
+        stack: the networks.
+        optimizer: moves each of the stack's variables by its own gradients.
+        images: (image, ...), bytes.
+        by_penalty: the gradient of penalties on kernels.
+        masks: 1 for each weight that is trained and 0 for the others, like the stack's variables; by default 1 for all.
+        trained: which of the stack's variables are trained.
+        growth_bound: whether to record the moments; only linear networks have them.
     """
     pixels = tf.constant(images.reshape(len(images), -1))  # Images stay uint8 until a batch is gathered.
-    trained = slice(2, None) if architecture.freeze_kernels else slice(None)  # Kernels and biases come first.
     variables = stack.variables[trained]
-    optimizer = _optimizer(architecture)
     optimizer.build(variables)
-    by_penalty = penalty_gradient(architecture)
-    plain_descent = architecture.optimizer == "sgd" and not architecture.momentum and by_penalty is None
-    size = 0
-    if growth_bound and plain_descent and isinstance(stack, CollapsedStack):
-        size = 1 + stack.variables[0].shape[1]
+    size = stack.moments if growth_bound and isinstance(stack, CollapsedStack) else 0
 
     def train_step(step: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         moments = tf.zeros((labels.shape[0], 0, 0))
@@ -255,7 +328,7 @@ def _compiled_loop(
 
 
 def _snapshots(
-    stack: Stack, pairs: Sequence[tuple[int, int]]
+    stack: OneLayerStack, pairs: Sequence[tuple[int, int]]
 ) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]:
     """Kernels, biases and outgoing separation of each condition, as they are now."""
     now = [part.parameters() for part in parts_of(stack)]

@@ -10,7 +10,7 @@ from filtertwins.networks.weights import Parameters
 from filtertwins.training.collapsed import CollapsedStack
 from filtertwins.training.convolutional import ConvolutionalStack
 from filtertwins.training.plain import KerasStack
-from filtertwins.training.stacks import Stack
+from filtertwins.training.stacks import OneLayerStack
 from filtertwins.training.streams import Purpose, initializer_seed
 
 
@@ -65,7 +65,7 @@ def initial_parameters(
 
 def build_stack(
     architecture: Architecture, initial: Parameters, seeds: list[int], image_shape: tuple[int, ...]
-) -> Stack:
+) -> OneLayerStack:
     """The stack that computes this architecture fastest, with weights `initial`; `seeds` are those of its networks."""
     if architecture.implementation == "keras":
         filters, classes = initial.biases.shape[1], initial.head_bias.shape[1]

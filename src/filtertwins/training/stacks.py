@@ -35,6 +35,10 @@ class Stack(Protocol):
     def logits(self, images: tf.Tensor) -> tf.Tensor:
         """The logits (network, image, class) of all networks on the same images (image, pixel), uint8."""
 
+
+class OneLayerStack(Stack, Protocol):
+    """Several networks of one convolution."""
+
     def parameters(self) -> Parameters:
         """A copy of the current weights."""
 

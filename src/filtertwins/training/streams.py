@@ -31,9 +31,9 @@ def generator(seed: int, purpose: Purpose, block: int = 0) -> np.random.Generato
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, 0, block]))
 
 
-def initializer_seed(seed: int, purpose: Purpose) -> int:
+def initializer_seed(seed: int, purpose: Purpose, block: int = 0) -> int:
     """The integer seed for a Keras initialiser."""
-    return int(generator(seed, purpose).integers(2**31))
+    return int(generator(seed, purpose, block).integers(2**31))
 
 
 def epoch_order(seed: int, epoch: int, images: int, order: Purpose = Purpose.BATCHES) -> NDArray[np.int32]:

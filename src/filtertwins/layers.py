@@ -1,0 +1,351 @@
+"""The layers of a network of any depth, with the names and options that they have in Keras; and what fits on what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, WithJsonSchema
+from typing_extensions import override
+
+from filtertwins.keras_names import ACTIVATIONS, Initializer, Regularizer
+from filtertwins.mistakes import Section, added, allowed_names, check
+
+Shape = tuple[int, ...]
+"""What a layer answers to one image: (row, column, channel), or (feature,) once it is flat."""
+
+
+class MisfitError(ValueError):
+    """A layer can't stand where it stands."""
+
+
+def _pair(given: Any) -> tuple[int, int]:
+    pair = (given, given) if isinstance(given, int | float) else tuple(given) if isinstance(given, list | tuple) else ()
+    if len(pair) != 2 or any(isinstance(x, bool) or x != int(x) or x < 1 for x in pair):
+        raise ValueError("must be a whole number of at least 1, or two of them: rows and columns")
+    return int(pair[0]), int(pair[1])
+
+
+def _known(name: str) -> str:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"no activation of Keras; {allowed_names(name, ACTIVATIONS)}")
+    return name
+
+
+_PAIR_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}
+Pair = Annotated[Any, AfterValidator(_pair), WithJsonSchema(_PAIR_SCHEMA)]
+Activation = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(ACTIVATIONS)})]
+Padding = Literal["valid", "same"]
+CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+Glorot: dict[str, dict[str, Any]] = {"GlorotUniform": {}}
+
+
+class _Layer(Section):
+    """One layer."""
+
+    scales: ClassVar[bool] = False  # whether its number of filters grows with the architecture's `filters`
+
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        """What it answers, from what it is given; ``filters`` is the architecture's.
+
+        Raises:
+            MisfitError: it does not fit there.
+        """
+        return shape
+
+    def weights(self, shape: Shape, filters: int) -> int:
+        """How many weights it has."""
+        return 0
+
+    def macs(self, shape: Shape, filters: int) -> int:
+        """How many multiplications with weights it does for one image."""
+        return 0
+
+
+class _Windows(_Layer):
+    """A layer that looks at windows of an image."""
+
+    padding: Padding = "valid"
+
+    def _window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        raise NotImplementedError
+
+    def _places(self, shape: Shape) -> tuple[int, int]:
+        if len(shape) != 3:
+            raise MisfitError("needs images, with rows, columns and channels; it stands after a layer that has none")
+        windows, strides = self._window()
+        if self.padding == "same":
+            rows, columns = (-(-size // stride) for size, stride in zip(shape, strides, strict=False))
+        else:
+            rows, columns = (
+                (size - window) // stride + 1 for size, window, stride in zip(shape, windows, strides, strict=False)
+            )
+        if min(rows, columns) < 1:
+            raise MisfitError(
+                f"looks at {windows[0]}x{windows[1]} pixels of {shape[0]}x{shape[1]}; with padding: same it fits"
+            )
+        return rows, columns
+
+
+class _Convolution(_Windows):
+    kernel_size: Pair
+    strides: Pair = (1, 1)
+    dilation_rate: Pair = (1, 1)
+    activation: Activation = "linear"
+    use_bias: bool = True
+
+    _both = check(
+        "dilation_rate", "with strides above 1 it must be 1", lambda it, strides: max(it) > 1 and max(strides) > 1
+    )
+
+    def _window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        height, width = ((size - 1) * rate + 1 for size, rate in zip(self.kernel_size, self.dilation_rate, strict=True))
+        return (height, width), self.strides
+
+
+class Conv2DLayer(_Convolution):
+    """Keras's ``Conv2D``; ``filters`` is a multiple of the architecture's, unless ``scaled`` is false."""
+
+    scales: ClassVar[bool] = True
+    filters: PositiveInt = Field(description="times the architecture's `filters`")
+    scaled: bool = Field(default=True, description="false: `filters` is the number itself")
+    groups: PositiveInt = 1
+    kernel_initializer: Initializer = Glorot
+    kernel_regularizer: Regularizer | None = added("a penalty on the kernels")
+
+    def width(self, filters: int) -> int:
+        """Its number of filters."""
+        return self.filters * filters if self.scaled else self.filters
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        rows, columns = self._places(shape)
+        width = self.width(filters)
+        if shape[2] % self.groups or width % self.groups:
+            raise MisfitError(f"groups = {self.groups}; must divide its {shape[2]} channels and its {width} filters")
+        return rows, columns, width
+
+    @override
+    def weights(self, shape: Shape, filters: int) -> int:
+        return self.width(filters) * (math.prod(self.kernel_size) * shape[2] // self.groups + self.use_bias)
+
+    @override
+    def macs(self, shape: Shape, filters: int) -> int:
+        return math.prod(self.shape(shape, filters)) * math.prod(self.kernel_size) * shape[2] // self.groups
+
+
+class DepthwiseConv2DLayer(_Convolution):
+    """Keras's ``DepthwiseConv2D``: so many filters for each channel, which see nothing else."""
+
+    depth_multiplier: PositiveInt = 1
+    depthwise_initializer: Initializer = Glorot
+    depthwise_regularizer: Regularizer | None = added("a penalty on the kernels")
+
+    _even = check("strides", "must be the same for rows and columns", lambda it: it[0] != it[1])
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        return *self._places(shape), shape[2] * self.depth_multiplier
+
+    @override
+    def weights(self, shape: Shape, filters: int) -> int:
+        return shape[2] * self.depth_multiplier * (math.prod(self.kernel_size) + self.use_bias)
+
+    @override
+    def macs(self, shape: Shape, filters: int) -> int:
+        return math.prod(self.shape(shape, filters)) * math.prod(self.kernel_size)
+
+
+class SeparableConv2DLayer(_Convolution):
+    """Keras's ``SeparableConv2D``: a depthwise convolution, then one of 1x1 pixels over all channels."""
+
+    scales: ClassVar[bool] = True
+    filters: PositiveInt = Field(description="times the architecture's `filters`")
+    scaled: bool = Field(default=True, description="false: `filters` is the number itself")
+    depth_multiplier: PositiveInt = 1
+    depthwise_initializer: Initializer = Glorot
+    pointwise_initializer: Initializer = Glorot
+
+    _even = check("strides", "must be the same for rows and columns", lambda it: it[0] != it[1])
+
+    def width(self, filters: int) -> int:
+        """Its number of filters."""
+        return self.filters * filters if self.scaled else self.filters
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        return *self._places(shape), self.width(filters)
+
+    @override
+    def weights(self, shape: Shape, filters: int) -> int:
+        between = shape[2] * self.depth_multiplier
+        return between * math.prod(self.kernel_size) + self.width(filters) * (between + self.use_bias)
+
+    @override
+    def macs(self, shape: Shape, filters: int) -> int:
+        between, places = shape[2] * self.depth_multiplier, math.prod(self._places(shape))
+        return places * between * (math.prod(self.kernel_size) + self.width(filters))
+
+
+class BatchNormalizationLayer(_Layer):
+    """Keras's ``BatchNormalization``, over channels."""
+
+    momentum: float = Field(default=0.99, ge=0, lt=1)
+    epsilon: PositiveFloat = 1e-3
+    center: bool = True
+    scale: bool = True
+
+    @override
+    def weights(self, shape: Shape, filters: int) -> int:
+        return 2 * shape[-1] + shape[-1] * (self.center + self.scale)
+
+
+class ActivationLayer(_Layer):
+    """Keras's ``Activation``."""
+
+    activation: Activation
+
+
+class _Pooling(_Windows):
+    pool_size: Pair = (2, 2)
+    strides: Pair | None = Field(default=None, description="null: as pool_size")
+
+    def _window(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        return self.pool_size, self.strides or self.pool_size
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        return *self._places(shape), shape[2]
+
+
+class MaxPooling2DLayer(_Pooling):
+    """Keras's ``MaxPooling2D``."""
+
+
+class AveragePooling2DLayer(_Pooling):
+    """Keras's ``AveragePooling2D``."""
+
+
+class GlobalAveragePooling2DLayer(_Layer):
+    """Keras's ``GlobalAveragePooling2D``."""
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        if len(shape) != 3:
+            raise MisfitError("needs images, with rows, columns and channels; it stands after a layer that has none")
+        return (shape[2],)
+
+
+class DropoutLayer(_Layer):
+    """Keras's ``Dropout``."""
+
+    rate: float = Field(ge=0, lt=1)
+
+
+class FlattenLayer(_Layer):
+    """Keras's ``Flatten``."""
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        return (math.prod(shape),)
+
+
+class DenseLayer(_Layer):
+    """Keras's ``Dense``; the last one, with an output for each class, is added without being named."""
+
+    units: PositiveInt
+    activation: Activation = "linear"
+    use_bias: bool = True
+    kernel_initializer: Initializer = Glorot
+    kernel_regularizer: Regularizer | None = added("a penalty on the weights")
+
+    @override
+    def shape(self, shape: Shape, filters: int) -> Shape:
+        if len(shape) != 1:
+            raise MisfitError("needs a Flatten or a GlobalAveragePooling2D before it")
+        return (self.units,)
+
+    @override
+    def weights(self, shape: Shape, filters: int) -> int:
+        return self.units * (shape[0] + self.use_bias)
+
+    @override
+    def macs(self, shape: Shape, filters: int) -> int:
+        return self.units * shape[0]
+
+
+def _section(given: Any) -> Any:
+    """A layer without options may be written as its name alone; a null for its options means none."""
+    if isinstance(given, str):
+        return {given: {}}
+    return {name: {} if own is None else own for name, own in given.items()} if isinstance(given, Mapping) else given
+
+
+class LayerChoice(Section):
+    """One layer, by its name in Keras."""
+
+    Conv2D: Conv2DLayer | None = added("kernels over all channels, or over those of a group")
+    DepthwiseConv2D: DepthwiseConv2DLayer | None = added("kernels that see one channel each")
+    SeparableConv2D: SeparableConv2DLayer | None = added("depthwise kernels, then a mixture of channels")
+    BatchNormalization: BatchNormalizationLayer | None = added("each channel is centred and scaled")
+    Activation: ActivationLayer | None = added("an activation of its own")
+    MaxPooling2D: MaxPooling2DLayer | None = added("the largest of each window")
+    AveragePooling2D: AveragePooling2DLayer | None = added("the mean of each window")
+    GlobalAveragePooling2D: GlobalAveragePooling2DLayer | None = added("the mean of each channel")
+    Dropout: DropoutLayer | None = added("some of the entries are dropped at each step")
+    Flatten: FlattenLayer | None = added("all pixels and channels in a row")
+    Dense: DenseLayer | None = added("a fully connected layer")
+
+    @property
+    def name(self) -> str:
+        """Its name in Keras."""
+        return next(name for name, own in self if own is not None)
+
+    @property
+    def layer(self) -> _Layer:
+        """Its options."""
+        return getattr(self, self.name)  # type: ignore[no-any-return]
+
+
+def _one(choice: LayerChoice) -> LayerChoice:
+    named = [name for name, own in choice if own is not None]
+    if len(named) != 1:
+        raise ValueError("give one layer for each dash, such as - Conv2D: {filters: 1, kernel_size: 3}")
+    return choice
+
+
+Layers = tuple[Annotated[LayerChoice, BeforeValidator(_section), AfterValidator(_one)], ...]
+
+
+def shapes(
+    layers: Sequence[LayerChoice], filters: int, image_shape: Shape
+) -> Iterator[tuple[LayerChoice, Shape, Shape]]:
+    """Each layer, with the shape that it is given, and that of its answer.
+
+    Raises:
+        MisfitError: a layer does not fit there; the message names its place.
+    """
+    given = image_shape
+    for place, choice in enumerate(layers):
+        try:
+            answered = choice.layer.shape(given, filters)
+        except MisfitError as error:
+            raise MisfitError(f"layers.{place}.{choice.name}: {error}") from None
+        yield choice, given, answered
+        given = answered
+
+
+def last_shape(layers: Sequence[LayerChoice], filters: int, image_shape: Shape) -> Shape:
+    """What the last layer answers to one image; see :func:`shapes`."""
+    *_, (_, _, answered) = shapes(layers, filters, image_shape)
+    return answered
+
+
+def totals(layers: Sequence[LayerChoice], filters: int, image_shape: Shape, classes: int) -> tuple[int, int]:
+    """The weights of a network, and its multiplications with weights for one image, the last dense layer included."""
+    steps = list(shapes(layers, filters, image_shape))
+    head = classes * math.prod(steps[-1][2])
+    weights = sum(choice.layer.weights(given, filters) for choice, given, _ in steps)
+    macs = sum(choice.layer.macs(given, filters) for choice, given, _ in steps)
+    return weights + head, macs + head
