@@ -284,7 +284,14 @@ def json_schema() -> dict[str, Any]:
     for section in (schema, *schema["$defs"].values()):
         if "kind" in section.pop("required", ()):
             section["required"] = ["kind"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_any_form(schema)}
+
+
+def _any_form(schema: Any) -> Any:
+    """The schema with "one of" as "any of": a section of an overlay may fit several forms, as it states so little."""
+    if isinstance(schema, dict):
+        return {"anyOf" if key == "oneOf" else key: _any_form(value) for key, value in schema.items()}
+    return [_any_form(item) for item in schema] if isinstance(schema, list) else schema
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def test_single_filters_are_left_out_and_an_empty_table_keeps_its_columns(filter
     single = redundancy(missing, missing, missing, missing, filters=1, architecture="single")
     table = excess_table(pd.concat([single, redundancy(0.9 + EVEN, filters=filters)]))
     assert table["architecture"].tolist() == (["question"] if filters > 1 else [])
-    assert len(table.columns) == 3 + 5 + 2 + len(NULLS) * 6
+    assert len(table.columns) == 4 + 5 + 2 + len(NULLS) * 6
     curve = pd.concat([near_duplicates({0.9: missing}, filters=1), near_duplicates({0.9: EVEN}, filters=filters)])
     table = excess_by_threshold_table(curve)
     assert table["filters"].tolist() == ([4] if filters > 1 else [])
@@ -144,7 +144,7 @@ def test_a_condition_of_nothing_but_dead_filters_is_there_and_missing():
         table = excess_table(pd.concat([dead, redundancy(0.9 + EVEN)]))
     row = table.iloc[0]
     assert (row["filters"], row["n"], row["dimension"], row["activation"]) == (8, 0, 3, "linear")
-    assert row.drop(["dataset", "architecture", "filters", "n", "equivalence", "activation"])[3:].isna().all()
+    assert row.drop(["dataset", "architecture", "filters", "layer", "n", "equivalence", "activation"])[3:].isna().all()
     assert table["redrawn_p_fdr"][1] == pytest.approx(2**-SEEDS)  # what is missing is no test
 
 
@@ -184,6 +184,7 @@ def test_a_curve_of_dead_filters_is_there_and_missing():
 
 
 def test_two_architectures_of_one_name_are_not_pooled():
-    rows = pd.DataFrame({"dataset": "mnist", "architecture": "relu", "filters": 4, "seed": 0, "stage": ["trained"] * 2})
+    run = {"dataset": "mnist", "architecture": "relu", "filters": 4, "seed": 0, "layer": "conv1"}
+    rows = pd.DataFrame(run | {"stage": ["trained"] * 2})
     with pytest.raises(StudyError, match="architecture relu: an experiment has one of the same name"):
         excess_table(rows)
