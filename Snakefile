@@ -33,6 +33,7 @@ if settings.pruned:
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/verdicts.smk"
+include: "workflow/rules/jobs.smk"
 
 
 localrules:

@@ -3,8 +3,7 @@
     python tools/show_times.py benchmarks/mnist
 
 A row a rule and, where it has a job for each, an architecture or the experiment that trained it; the longest first.
-``cpu`` is less than ``time`` where a job waited for a core or a disk. Quick rules, such as those of figures, leave no
-such file.
+``cpu`` is less than ``time`` where a job waited for a core or a disk.
 """
 
 from __future__ import annotations

@@ -65,11 +65,6 @@ BENCHMARKS = Path("benchmarks") / DATASET
 ENVIRONMENT = str(ROOT / "environment.yml")
 CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
-# A job's priority is its estimated time in seconds, and for a training job the time from its start to the end of what waits
-# for it, so that the longest way to the end is started first. One job needs all cores: the earlier it comes, the fewer
-# wait for it.
-ALONE = 10**8
-
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
 BESIDE = {table: [f"{table}_means"] for table in """
     condensation controls cost criteria functional kernel_shapes obd one_fewer preventers pruning redundancy removal
@@ -78,7 +73,7 @@ BESIDE = {table: [f"{table}_means"] for table in """
 BESIDE["removal"] += ["removal_correlations"]
 
 TABLES = []  # the tables that the study makes, in RESULTS; `made` adds to them
-JOBS = {}  # what makes whole tables, by its name; `make_table` adds to them
+JOBS = []  # the jobs whose rules jobs.smk makes; `add_job` adds to them
 
 
 # Every job is a Python script, run in one thread with the library on its path, and without what a user has set up for
@@ -120,15 +115,39 @@ def asks(need):
     }
 
 
-def make_tables(script, name, tables, inputs, parameters, need, modules=()):
-    """Have tables made by a job of this name, which runs a script on inputs and parameters by their names."""
-    JOBS[name] = dict(
-        inputs=inputs,
-        outputs=made(*tables),
-        parameters=code_of(script, *modules) | parameters,
-        resources=asks(need),
-        priority=int(need.seconds),
+def add_job(name, inputs, outputs, parameters, message, **options):
+    """Have a job of this name run a script. jobs.smk makes the rules of all jobs.
+
+    A job's priority is its estimated time in seconds, so that the longest start first. For a training job it is the time
+    from its start to the end of what waits for it.
+
+    Options: the ``script``, and the ``place`` of its log and benchmark, if they have other names than the job; ``modules``
+    that the script imports while it runs; ``need``, what the job needs of a machine; ``threads``; and a ``priority`` other
+    than its seconds. A job without a need takes seconds, which is no work for a cluster: it runs where Snakemake does.
+    """
+    need = options.get("need")
+    code = code_of(options.get("script", name), *options.get("modules", ()))
+    JOBS.append(
+        dict(
+            name=name,
+            place=options.get("place", name),
+            inputs=inputs,
+            outputs=outputs,
+            parameters=code | parameters,
+            message=message,
+            local=need is None,
+            resources=asks(need) if need else {},
+            priority=options.get("priority", int(need.seconds) if need else 0),
+            threads=options.get("threads", 1),
+        )
     )
+
+
+def make_tables(name, tables, inputs, parameters, need, **options):
+    """Have tables made by a job of this name, which runs a script on inputs and parameters by their names."""
+    outputs = made(*tables)
+    message = f"{name.replace('_', ' ')}: {', '.join(outputs)}"
+    add_job(name, inputs, outputs, parameters, message, need=need, **options)
 
 
 def function_of(name, **options):
@@ -149,11 +168,11 @@ def measure(name, *made_tables, **more):
     need = plan.measuring_need(studies)
     chunks = {path for study in studies for path in plan.chunk_files(WEIGHTS, study)}
     make_tables(
-        "measure_networks",
         name,
         [table for own in made_tables for table in own["tables"]],
         more | {"chunks": sorted(chunks)},
         {"made": made_tables, "weights": WEIGHTS},
         need,
-        {own["module"] for own in made_tables},
+        script="measure_networks",
+        modules={own["module"] for own in made_tables},
     )

@@ -63,31 +63,25 @@ def shown_in_report(category, name, place):
 
 # A job draws the figures of one category.
 for category, figures in DRAWN_TOGETHER.items():
-
-    rule:
-        name:
-            f"plot_{category[2:].lower().replace(' ', '_').rstrip('?')}"
-        input:
-            [path_of(table) for table in sorted(set().union(*figures.values()))],
-        output:
-            [
+    add_job(
+        f"plot_{category[2:].lower().replace(' ', '_').rstrip('?')}",
+        {
+            "tables": [
+                path_of(table) for table in sorted(set().union(*figures.values()))
+            ]
+        },
+        {
+            "shown": [
                 shown_in_report(category, name, place)
                 for place, name in enumerate(figures, start=1)
             ],
-            [multiext(str(FIGURES / name), ".pdf", ".svg") for name in figures],
-        log:
-            LOGS / "plot_figures" / f"{category[0]}.log",
-        localrule: True  # It takes seconds, which is no work for a cluster.
-        conda:
-            ENVIRONMENT
-        params:
-            **code_of(
-                "plot_figures", *(f"filtertwins.figures.{name}" for name in figures)
-            ),
-            figures=figures,
-            folder=FIGURES,
-            look=LOOK,
-        message:
-            f"draw {', '.join(figures)}"
-        script:
-            "../../scripts/plot_figures.py"
+            "drawn": [
+                multiext(str(FIGURES / name), ".pdf", ".svg") for name in figures
+            ],
+        },
+        {"figures": figures, "folder": FIGURES, "look": LOOK},
+        f"draw {', '.join(figures)}",
+        script="plot_figures",
+        place=f"plot_figures/{category[0]}",
+        modules=[f"filtertwins.figures.{name}" for name in figures],
+    )

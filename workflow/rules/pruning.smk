@@ -4,74 +4,46 @@ PRUNING = RESULTS / "pruning"
 PRUNED, IMPORTANCE = [], []  # the parts of these tables
 CRITERIA = [name for name in settings.pruning.methods if name in criteria.CRITERIA]
 
-
 # One job rates the filters of a chunk's networks, removes the least important ones, and trains what is left on.
 for name, network, first, seeds in plan.pruned_chunks():
     chunk = chunk_name(network.filters, first, seeds).removesuffix(".npz")
     PRUNED += [PRUNING / name / f"{chunk}.csv"]
     IMPORTANCE += [PRUNING / name / f"{chunk}_importance.csv"]
-    need = plan.pruning_need(name, network, seeds)
-
-    rule:
-        name:
-            f"prune_{name}_{chunk.replace('filters-', '')}"
-        input:
-            chunk=WEIGHTS / name / f"{chunk}.npz",
-            dataset=ancient(DATASET_FILE),
-        output:
-            pruned=PRUNED[-1],
-            importance=IMPORTANCE[-1],
-        log:
-            LOGS / "prune_filters" / f"{name}_{chunk}.log",
-        benchmark:
-            BENCHMARKS / "prune_filters" / f"{name}_{chunk}.tsv"
-        priority: int(need.seconds)
-        conda:
-            ENVIRONMENT
-        resources:
-            **asks(need),
-        params:
-            **code_of("prune_filters"),
+    add_job(
+        f"prune_{name}_{chunk.replace('filters-', '')}",
+        {
+            "chunk": WEIGHTS / name / f"{chunk}.npz",
+            "dataset": ancient(DATASET_FILE),
+        },
+        {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1]},
+        dict(
             condition=plan.condition(name, network.filters, first, first + seeds - 1),
             kept=[*network.kept, network.filters],
             methods=settings.pruning.methods,
             criteria=CRITERIA,
             images=settings.pruning.images,
             steps=settings.pruning.fine_tuning_steps,
-        message:
-            f"prune {name} with {network.filters} filters, and train on"
-        script:
-            "../../scripts/prune_filters.py"
+        ),
+        f"prune {name} with {network.filters} filters, and train on",
+        script="prune_filters",
+        place=f"prune_filters/{name}_{chunk}",
+        need=plan.pruning_need(name, network, seeds),
+    )
 
-
-rule measure_cost:
-    input:
-        dataset=ancient(DATASET_FILE),
-    output:
-        **made("cost"),
-    log:
-        LOGS / "measure_cost.log",
-    benchmark:
-        BENCHMARKS / "measure_cost.tsv"
-    priority: ALONE
-    conda:
-        ENVIRONMENT
-    threads: workflow.resource_settings.cores or 1  # It uses one, but measures time: nothing may run beside it.
-    resources:
-        **asks(Need(3000, 200)),
-    params:
-        **code_of("measure_cost"),
-        networks=plan.costed_networks(),
-        dataset=DATASET,
-    message:
-        "measure size and latency of the networks before and after pruning"
-    script:
-        "../../scripts/measure_cost.py"
-
+# It measures time on one thread, so that nothing may run beside it. The earlier it comes, the fewer wait for it.
+add_job(
+    "measure_cost",
+    {"dataset": ancient(DATASET_FILE)},
+    made("cost"),
+    {"networks": plan.costed_networks(), "dataset": DATASET},
+    "measure size and latency of the networks before and after pruning",
+    need=Need(3000, 200),
+    threads=workflow.resource_settings.cores or 1,
+    priority=10**8,
+)
 
 if deletion := settings.weight_deletion:
     make_tables(
-        "delete_weights",
         "delete_weights",
         ["obd"],
         {

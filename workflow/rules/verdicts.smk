@@ -9,33 +9,23 @@ FACTS = {
 }
 
 
-rule check_claims:
-    input:
-        [path_of(table) for table in TABLES],
-    output:
-        claims=report(
-            path_of("claims"),
-            category="1 Answer",
-            labels={"text": "3 claims, as a table"},
-        ),
-        text=report(
-            RESULTS / "claims.txt",
-            category="1 Answer",
-            labels={"text": "2 claims"},
-        ),
-        summary=report(
-            RESULTS / "summary.txt",
-            category="1 Answer",
-            labels={"text": "1 summary"},
-        ),
-        captions=[FIGURES / f"{name}.rst" for name in DRAWN],
-    log:
-        LOGS / "check_claims.log",
-    localrule: True  # It takes seconds, which is no work for a cluster.
-    conda:
-        ENVIRONMENT
-    params:
-        **code_of("check_claims"),
+def answer(path, text):
+    """A file of the report's first category."""
+    return report(path, category="1 Answer", labels={"text": text})
+
+
+CAPTIONS_FILLED = [FIGURES / f"{name}.rst" for name in DRAWN]
+
+add_job(
+    "check_claims",
+    {"tables": [path_of(table) for table in TABLES]},
+    {
+        "claims": answer(path_of("claims"), "3 claims, as a table"),
+        "text": answer(RESULTS / "claims.txt", "2 claims"),
+        "summary": answer(RESULTS / "summary.txt", "1 summary"),
+        "captions": CAPTIONS_FILLED,
+    },
+    dict(
         claims=settings.claims,
         declared=digest(CLAIMS.read_text(encoding="utf-8") if CLAIMS else None),
         texts=digest(
@@ -43,35 +33,23 @@ rule check_claims:
         ),
         labels=LOOK["labels"],
         margins=LOOK["margins"],
-    message:
-        "judge the claims of the question and its answer, and write the captions and the summary"
-    script:
-        "../../scripts/check_claims.py"
+    ),
+    "judge the claims of the question and its answer, and write the captions and the summary",
+)
 
-
-rule write_page:
-    input:
-        [path_of(table) for table in page.TABLES if table in TABLES],
-        claims=path_of("claims"),
-        captions=[FIGURES / f"{name}.rst" for name in DRAWN],
-        drawn=[multiext(str(FIGURES / name), ".svg", ".png") for name in DRAWN],
-    output:
-        report(
-            RESULTS / "answer.html",
-            category="1 Answer",
-            labels={"text": "0 the answer as a page"},
-        ),
-    log:
-        LOGS / "write_page.log",
-    localrule: True  # It takes seconds, which is no work for a cluster.
-    conda:
-        ENVIRONMENT
-    params:
-        **code_of("write_page"),
+add_job(
+    "write_page",
+    {
+        "tables": [path_of(table) for table in page.TABLES if table in TABLES],
+        "claims": path_of("claims"),
+        "captions": CAPTIONS_FILLED,
+        "drawn": [multiext(str(FIGURES / name), ".svg", ".png") for name in DRAWN],
+    },
+    {"page": answer(RESULTS / "answer.html", "0 the answer as a page")},
+    dict(
         template=digest(PAGE.read_text(encoding="utf-8")),
         look=LOOK,
         facts=FACTS,
-    message:
-        "write the answer as one page"
-    script:
-        "../../scripts/write_page.py"
+    ),
+    "write the answer as one page",
+)
