@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from filtertwins.errors import StudyError
-from filtertwins.tables.excess import NULLS, excess_by_threshold_table, excess_over, excess_table
+from filtertwins.tables.excess import NULLS, excess_over, excess_table
 
 SEEDS = 10
 EVEN = np.linspace(-0.01, 0.01, SEEDS)  # values of mean 0
@@ -29,19 +29,6 @@ def redundancy(trained, initial=0.0, redrawn=0.0, isotropic=0.0, **condition):
         for stage, cosine, null in (("initial", initial, 0.5), ("trained", trained, redrawn))
     ]
     return pd.concat(stages, ignore_index=True)
-
-
-def near_duplicates(fractions, null=0.0, initial=0.0, **condition):
-    """Rows of near_duplicates.csv, of one condition; each is by threshold, one value a seed, or one for all."""
-    condition = {"dataset": "mnist", "architecture": "question", "filters": 4} | condition
-    rows = [
-        pd.DataFrame({"seed": range(len(trained)), "stage": stage, "threshold": threshold} | condition).assign(
-            fraction=trained if stage == "trained" else initial, null_fraction=null if stage == "trained" else 0.5
-        )
-        for threshold, trained in fractions.items()
-        for stage in ("initial", "trained")
-    ]
-    return pd.concat(rows, ignore_index=True)
 
 
 def only(table):
@@ -120,10 +107,6 @@ def test_single_filters_are_left_out_and_an_empty_table_keeps_its_columns(filter
     table = excess_table(pd.concat([single, redundancy(0.9 + EVEN, filters=filters)]))
     assert table["architecture"].tolist() == (["question"] if filters > 1 else [])
     assert len(table.columns) == 4 + 5 + 2 + len(NULLS) * 6
-    curve = pd.concat([near_duplicates({0.9: missing}, filters=1), near_duplicates({0.9: EVEN}, filters=filters)])
-    table = excess_by_threshold_table(curve)
-    assert table["filters"].tolist() == ([4] if filters > 1 else [])
-    assert len(table.columns) == 3 + 1 + 8 + 1
 
 
 def test_a_network_of_dead_filters_is_left_out_of_every_mean():
@@ -146,41 +129,6 @@ def test_a_condition_of_nothing_but_dead_filters_is_there_and_missing():
     assert (row["filters"], row["n"], row["dimension"], row["activation"]) == (8, 0, 3, "linear")
     assert row.drop(["dataset", "architecture", "filters", "layer", "n", "equivalence", "activation"])[3:].isna().all()
     assert table["redrawn_p_fdr"][1] == pytest.approx(2**-SEEDS)  # what is missing is no test
-
-
-# excess_by_threshold.csv
-
-
-def test_a_point_of_the_curve_stands_beside_its_nulls():
-    trained = {0.9: 0.5 + EVEN}
-    row = only(excess_by_threshold_table(near_duplicates(trained, null=0.1 - EVEN, initial=0.2 + EVEN)))
-    assert row[["architecture", "filters", "threshold", "n"]].tolist() == ["question", 4, 0.9, SEEDS]
-    values = {"fraction": 0.5, "null_fraction": 0.1, "initial_fraction": 0.2, "excess": 0.4}
-    assert row[list(values)].to_dict() == pytest.approx(values)
-    assert row["low"] < 0.4 < row["high"]
-    assert row["p_value"] == row["p_fdr"] == pytest.approx(2**-SEEDS)
-
-
-def test_p_values_are_adjusted_over_thresholds_condition_by_condition():
-    fractions = {0.5: 0.5 + EVEN, 0.9: 0.3 + EVEN, 0.99: 0.1 + EVEN, 0.999: EVEN}
-    few = near_duplicates(fractions, null=0.1)
-    many = near_duplicates({0.5: 0.5 + EVEN}, null=0.1, filters=8)
-    table = excess_by_threshold_table(pd.concat([few, many]))
-    least, chance = 2**-SEEDS, table["p_value"][2]
-    assert 0.4 < chance < 0.6
-    assert table["p_value"].tolist() == pytest.approx([least, least, chance, 1, least])
-    assert table["p_fdr"].tolist() == pytest.approx([2 * least, 2 * least, chance * 4 / 3, 1, least])
-
-
-def test_a_curve_of_dead_filters_is_there_and_missing():
-    missing = np.full(SEEDS, math.nan)
-    one_left = EVEN.copy()
-    one_left[1:] = math.nan
-    with warnings.catch_warnings(action="error"):
-        table = excess_by_threshold_table(near_duplicates({0.5: missing, 0.9: one_left}))
-    assert table["n"].tolist() == [0, 1]
-    assert table["excess"].tolist() == pytest.approx([math.nan, EVEN[0]], nan_ok=True)
-    assert table[["p_value", "p_fdr"]].isna().all(axis=None)
 
 
 def test_two_architectures_of_one_name_are_not_pooled():

@@ -135,7 +135,11 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ({"optimizer": "adamw", "momentum": 0.9}, "momentum = 0.9", "needs optimizer: sgd"),
         ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay = 0.1", "needs optimizer: adamw or sgd"),
         ({"optimizer": "sgdd", "weight_decay": 0.1}, "optimizer = 'sgdd'", "did you mean 'sgd'?"),
-        ({"activation": "gelu"}, "activation = 'gelu'", "not linear, relu or tanh; a network with another activation of Keras is"),
+        (
+            {"activation": "gelu"},
+            "activation = 'gelu'",
+            "not linear, relu or tanh; a network with another activation of Keras is",
+        ),
         ({"filters": 0}, "filters.0 = 0", "greater than 0"),
         ({"filters": [1, True]}, "filters = [1, True]", "to YAML, yes, no, on, off,"),
         ({"learning_rate": True}, "learning_rate = True", "write a number, or put a text in quotes"),

@@ -13,7 +13,7 @@ import pytest
 from filtertwins.names import RUN
 from filtertwins.settings import Measures
 from filtertwins.tables.controls import control_rows
-from filtertwins.tables.excess import excess_by_threshold_table, excess_table
+from filtertwins.tables.excess import excess_table
 from filtertwins.tables.means import MEANS, means_of
 from filtertwins.tables.redundancy import Nulls, redundancy_rows
 from filtertwins.tables.removal import removal_correlations
@@ -47,7 +47,6 @@ def test_every_column_is_described(make_chunk):
     made |= stranger_tables([chunk], SimpleNamespace(train_images=images))._asdict()
     tables |= {name: pd.DataFrame(own) for name, own in made.items()}
     tables["excess"] = excess_table(tables["redundancy"])
-    tables["excess_by_threshold"] = excess_by_threshold_table(tables["near_duplicates"])
     removal = pd.DataFrame(columns=[*RUN, "activation", "never_active", "nearest_cosine", "loss_increase"])
     tables["removal_correlations"] = removal_correlations(removal)
     tables |= {

@@ -41,7 +41,6 @@ ROWS = {  # of each table: its key, and how many rows it has
     "strangers": (["architecture", "filters", "stage"], 3 * STAGES),
     "strangers_by_threshold": (["architecture", "filters", "stage", "share"], 3 * STAGES * 6),
     "excess": (["architecture", "filters"], 4),  # those of several filters
-    "excess_by_threshold": (["architecture", "filters", "threshold"], 4 * 13),
     "optimum": (["penalty"], 3),
     "equivalence": (["architecture", "filters", "other_filters"], 3),
     "twins": ([*RUN, "epsilon", "step"], 2 * SEEDS * 2 * SNAPSHOTS),

@@ -2,15 +2,6 @@
 # most of them.
 MEASURES = settings.measures.model_dump(mode="json")
 THRESHOLD = settings.measures.near_duplicate_threshold
-REDUNDANCY = [  # the tables about redundancy, of the study's own networks and of the experiment's
-    ["redundancy", "near_duplicates", "clusters", "functional"],
-    [
-        "kernel_shapes",
-        "kernel_shapes_near_duplicates",
-        "kernel_shapes_clusters",
-        "kernel_shapes_functional",
-    ],
-]
 OPTIONS = {"condensation": {"threshold": THRESHOLD}}  # of these functions
 ROWS = {  # of experiments with networks of their own, what makes the rows of a chunk
     "twins": "experiments.twins.twin_rows",
@@ -33,10 +24,13 @@ def tables_of(tables, study, function, **options):
     return made | {"tables": tables, "study": study, "each_chunk": False}
 
 
-def redundancy_of(study, tables):
+def redundancy_of(study, table, prefix=""):
     """The tables about redundancy of a study."""
+    others = [
+        f"{prefix}{name}" for name in ("near_duplicates", "clusters", "functional")
+    ]
     function = "tables.redundancy.redundancy_tables"
-    return tables_of(tables, study, function, measures=MEASURES)
+    return tables_of([table, *others], study, function, measures=MEASURES)
 
 
 def strangers_of(study, table):
@@ -66,7 +60,7 @@ measure("collect_networks", *collected)
 images = ancient(DATASET_FILE)
 measure(
     "measure_redundancy",
-    redundancy_of(plan.study(), REDUNDANCY[0]),
+    redundancy_of(plan.study(), "redundancy"),
     strangers_of(plan.study(), "strangers"),
     dataset=images,
 )
@@ -74,7 +68,8 @@ measure(
 beside = []
 # More shapes than the study's own networks have.
 if "kernel_shapes" in plan.experiments:
-    beside += [redundancy_of(plan.experiment("kernel_shapes"), REDUNDANCY[1])]
+    study = plan.experiment("kernel_shapes")
+    beside += [redundancy_of(study, "kernel_shapes", "kernel_shapes_")]
 # Filters that are not trained, and labels that mean nothing.
 if "controls" in plan.experiments:
     function, study = "tables.controls.control_table", plan.beside_study("controls")
@@ -105,7 +100,6 @@ if worth:
 # Without an activation all filter counts are one model. This is its convex optimum.
 if "collapse" in plan.experiments:
     make_tables(
-        "fit_optimum",
         "fit_optimum",
         ["optimum"],
         {"dataset": ancient(DATASET_FILE)},

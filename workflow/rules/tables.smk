@@ -1,4 +1,4 @@
-# Tables of tables; and the rules of all that make whole tables.
+# Tables of tables.
 MARGIN = {"margin": settings.margins.accuracy}
 PARTS = {"pruning": PRUNED, "importance": IMPORTANCE} if settings.pruned else {}
 COMPARED = []
@@ -22,13 +22,10 @@ if settings.pruned and len(CRITERIA) > 1:
 if "from_scratch" in TABLES:
     both = ["pruning", "from_scratch"]
     compare("small_or_pruned", both, "tables.pruning.compare_with_small", **MARGIN)
-redundancy, near_duplicates, *_ = zip(*(own for own in REDUNDANCY if own[0] in TABLES))
-compare("excess", redundancy, "tables.excess.excess_table")
-curves = "tables.excess.excess_by_threshold_table"
-compare("excess_by_threshold", near_duplicates, curves)
+measured = [table for table in ("redundancy", "kernel_shapes") if table in TABLES]
+compare("excess", measured, "tables.excess.excess_table")
 
 make_tables(
-    "compare_tables",
     "compare_tables",
     [each["table"] for each in COMPARED],
     {
@@ -39,30 +36,5 @@ make_tables(
     | {f"{table}_parts": parts for table, parts in PARTS.items()},
     {"comparisons": COMPARED},
     Need(1500, 60),
-    {each["module"] for each in COMPARED},
+    modules={each["module"] for each in COMPARED},
 )
-
-for name, job in JOBS.items():
-
-    rule:
-        name:
-            name
-        input:
-            **job["inputs"],
-        output:
-            **job["outputs"],
-        log:
-            LOGS / f"{name}.log",
-        benchmark:
-            BENCHMARKS / f"{name}.tsv"
-        priority: job["priority"]
-        conda:
-            ENVIRONMENT
-        resources:
-            **job["resources"],
-        params:
-            **job["parameters"],
-        message:
-            f"{name.replace('_', ' ')}: {', '.join(job['outputs'])}"
-        script:
-            "../../scripts/{params.script}.py"

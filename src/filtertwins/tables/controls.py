@@ -21,7 +21,7 @@ def control_rows(chunk: AnyChunk, nulls: Nulls) -> list[Row]:
         chunk: trained runs.
         nulls: what chance gives.
     """
-    measured = redundancy_rows(chunk, nulls).redundancy
+    measured = redundancy_rows(chunk, nulls, sets=0).redundancy
     initial = [row for row in measured if row["stage"] == "initial"]
     trained = [row for row in measured if row["stage"] == "trained"]
     return [

@@ -69,28 +69,3 @@ def excess_table(*redundancy: pd.DataFrame) -> pd.DataFrame:
     for name in NULLS:
         table[f"{name}_p_fdr"] = false_discovery_rate(table[f"{name}_p_value"])
     return table
-
-
-def excess_by_threshold_table(*near_duplicates: pd.DataFrame) -> pd.DataFrame:
-    """``excess_by_threshold.csv``: one row a condition and τ; the fraction of pairs that reach τ, against chance.
-
-    ``excess``, its interval and test are against the re-drawn null. The p-values are adjusted over τ, ``p_fdr``.
-
-    Args:
-        near_duplicates: tables like ``near_duplicates.csv``, of any number of architectures.
-    """
-    rows = []
-    by = [*CONDITION, "threshold"]
-    whole = pd.concat(near_duplicates, ignore_index=True)
-    for key, runs in whole[whole["filters"] > 1].groupby(by, sort=False):
-        trained = runs[runs["stage"] == "trained"].sort_values("seed")
-        rows.append(
-            dict(zip(by, key, strict=True))
-            | {"fraction": trained["fraction"].mean(), "null_fraction": trained["null_fraction"].mean()}
-            | {"initial_fraction": runs.loc[runs["stage"] == "initial", "fraction"].mean()}
-            | excess_over(trained["fraction"], trained["null_fraction"])
-        )
-    values = ["fraction", "null_fraction", "initial_fraction", "excess", "low", "high", "p_value", "n"]
-    table = pd.DataFrame(rows, columns=[*by, *values])  # Also without a row.
-    table["p_fdr"] = table.groupby(list(CONDITION))["p_value"].transform(false_discovery_rate)
-    return table

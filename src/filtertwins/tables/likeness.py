@@ -83,7 +83,7 @@ def mean_over(sets: pd.DataFrame, measures: Sequence[str], prefix: str) -> Row:
 
 
 def strangers_of(
-    networks: Sequence[Filters], equivalence: Equivalence, threshold: float, rng: np.random.Generator
+    networks: Sequence[Filters], equivalence: Equivalence, threshold: float, rng: np.random.Generator, sets: int = SETS
 ) -> list[pd.DataFrame]:
     """For each network, the measures of sets of as many live filters, drawn from all the other networks.
 
@@ -92,6 +92,7 @@ def strangers_of(
         equivalence: as for :func:`alike`.
         threshold: as for :func:`alike`.
         rng: for the sets.
+        sets: how many.
 
     Returns:
         A row a set, drawn without replacement; no rows where the other networks have too few filters.
@@ -103,7 +104,7 @@ def strangers_of(
         rows = []
         if 0 < len(own.kernels) <= sum(len(other.kernels) for other in others):
             pool = Filters(*(np.concatenate(parts) for parts in zip(*(vars(o).values() for o in others), strict=True)))
-            draws = (rng.choice(len(pool.kernels), len(own.kernels), replace=False) for _ in range(SETS))
+            draws = (rng.choice(len(pool.kernels), len(own.kernels), replace=False) for _ in range(sets))
             rows = [alike(pool.chosen(draw), equivalence, threshold) for draw in draws]
         found.append(pd.DataFrame(rows, columns=[*KERNELS, *RESPONSES], dtype=np.float64))
     return found

@@ -31,7 +31,7 @@ def preventer_rows(chunk: AnyChunk, nulls: Nulls) -> list[Row]:
     """
     preventer, strength = preventer_of(chunk.condition["model"])
     [layer] = layers_of(chunk)
-    trained = [row for row in redundancy_rows(chunk, nulls).redundancy if row["stage"] == "trained"]
+    trained = [row for row in redundancy_rows(chunk, nulls, sets=0).redundancy if row["stage"] == "trained"]
     return [
         {name: row[name] for name in _NAMES}
         | {"preventer": preventer, "strength": strength}

@@ -37,6 +37,7 @@ from filtertwins.settings import Measures
 from filtertwins.tables.likeness import (
     KERNELS,
     RESPONSES,
+    SETS,
     Filters,
     alike,
     mean_over,
@@ -171,7 +172,7 @@ def beside_nulls(
     return [row for chunk in chunks for row in rows_of(chunk, nulls)]
 
 
-def redundancy_rows(chunk: AnyChunk, nulls: Nulls) -> RedundancyRows:
+def redundancy_rows(chunk: AnyChunk, nulls: Nulls, sets: int = SETS) -> RedundancyRows:
     """The rows of ``redundancy.csv``, ``near_duplicates.csv``, ``clusters.csv`` and ``functional.csv``.
 
     The nulls are kernels without biases. So kernels alone are compared with them: where all filters of a network have
@@ -181,6 +182,8 @@ def redundancy_rows(chunk: AnyChunk, nulls: Nulls) -> RedundancyRows:
     Args:
         chunk: trained runs; their strangers are the other runs.
         nulls: what every measure stands beside; they also say at which similarities.
+        sets: of strangers that are drawn for each network, which takes most of the time. Without any, what strangers are
+            like is missing.
 
     Raises:
         StudyError: the chunk's networks have several starts.
@@ -190,11 +193,11 @@ def redundancy_rows(chunk: AnyChunk, nulls: Nulls) -> RedundancyRows:
         raise StudyError(f"{where}: has several starts, and this table can't tell their networks apart; give it one")
     rows = RedundancyRows([], [], [], [])
     for layer in layers_of(chunk):
-        _add_layer(rows, list(run_names(chunk)), layer, nulls)
+        _add_layer(rows, list(run_names(chunk)), layer, nulls, sets)
     return rows
 
 
-def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: Nulls) -> None:
+def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: Nulls, sets: int) -> None:
     """The rows of one layer of some runs."""
     threshold, thresholds = nulls.threshold, nulls.thresholds
     equivalence, dimension = equivalence_of(layer.activation), layer.dimension
@@ -206,8 +209,8 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
         answers = response_vectors_of(layer, place, vectors, nulls.moment)
         networks.append([Filters(*own) for own in zip(vectors, answers, silent[place], strict=True)])
         rng = nulls.rng(runs[0]["filters"], dimension, 3 + place)
-        sets = strangers_of(networks[-1], equivalence, threshold, rng)
-        strangers.append(sets if layer.one_basis else [own.assign(**_OF_KERNELS) for own in sets])
+        drawn = strangers_of(networks[-1], equivalence, threshold, rng, sets)
+        strangers.append(drawn if layer.one_basis else [own.assign(**_OF_KERNELS) for own in drawn])
     for network, run in enumerate(runs):
         for place, stage in enumerate(STAGES):
             row = {**run, "stage": stage, "layer": layer.name}
