@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bench.limit import limits, step_flops, working_bytes
-from bench.tables import as_text, compare, rounded
+from bench.tables import as_markdown, as_text, compare, rounded
 from show_times import times
 
 from filtertwins.architectures import Architecture
@@ -78,6 +78,9 @@ def test_ratios_are_taken_within_rounds():
     printed = as_text(table.reset_index()).splitlines()
     assert "0.5 (0.5-5)" in printed[3]
     assert not any(word in line for line in printed for word in ("nan", "NaN", "keras_fit"))
+    ratios, _, steps = as_markdown(table.reset_index()).splitlines()
+    assert ratios == "| `question`, 1 | 20 (20 to 20) | 20 | - |"  # No naive pipeline took part.
+    assert steps.startswith("| `question`, 1 | 10 | - | - | 10 | 0.5 | ")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,22 @@ def as_text(table: pd.DataFrame) -> str:
     return pd.DataFrame(shown).to_string(index=False, na_rep="", float_format="{:.2f}".format)
 
 
+def as_markdown(table: pd.DataFrame) -> str:
+    """The comparison as rows of the two tables in docs/benchmark.md: ratios to this project, then ms a model-step."""
+    ratios, steps = [], []
+    for (architecture, filters), rows in table.groupby(CONDITION, sort=False):
+        own = rows.set_index("competitor").reindex(COMPETITORS)
+        project, ms = own.loc["project"], own["step_ms"]
+        least, middle, most = (rounded(project[f"step_ratio{end}"], 2) for end in ("_least", "", "_most"))
+        keras = f"{middle} ({least} to {most})" if project["rounds"] > 1 else middle
+        words = f"`{architecture}`, {filters}"
+        ratios.append([words, keras, rounded(project["whole_ratio"], 2), rounded(ms["naive"] / ms["project"], 2)])
+        steps.append([words, *(rounded(value, 3) for value in ms)])
+    return "\n\n".join(
+        "\n".join(f"| {' | '.join(cell or '-' for cell in row)} |" for row in rows) for rows in (ratios, steps)
+    )
+
+
 def rounded(value: float, digits: int) -> str:
     """A number with at most so many significant digits, and without an exponent; nothing for a missing one."""
     if pd.isna(value):

@@ -2,12 +2,13 @@
 
     make bench                                              all conditions on MNIST, at most ten minutes on 4 cores
     make bench OPTIONS='--minutes 30'                       more rounds
+    make bench OPTIONS='--rounds 1'                         one round: some eight minutes on 2 ordinary cores
     make bench OPTIONS='--dataset digits --conditions question:16 --rounds 2'
     taskset --cpu-list 0,1 make bench                       on two cores only
 
 In a round everybody has a turn at each condition, so that a slow spell hits all. PyTorch, JAX and the naive pipeline
 have their turn in the first round alone. Further rounds follow as long as there is time. docs/benchmark.md says what is
-compared. Tables go to ``results/bench/``.
+compared. Tables go to ``results/bench/``; the rows of that page are printed too, as it has them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 import pandas as pd
 import yaml
 from limit import limits, measure_machine, working_bytes
-from tables import COMPETITORS, as_text, compare
+from tables import COMPETITORS, as_markdown, as_text, compare
 from work import Trained, Work, call, processes, side_by_side
 
 from filtertwins.data.datasets import load_dataset
@@ -186,4 +187,5 @@ def main() -> None:
     table = compare(taken, limits(conditions, *seen, best))
     write_csv(taken, Path("results/bench/turns.csv"))
     write_csv(table, Path("results/bench/training.csv"))
-    print("", f"{cpu_name()}, {cores} cores, {best['operations'] / 1e9:.0f} GFLOP/s", as_text(table), sep="\n\n")
+    of_machine = f"{cpu_name()}, {cores} cores, {best['operations'] / 1e9:.0f} GFLOP/s"
+    print("", of_machine, as_text(table), "For docs/benchmark.md:", as_markdown(table), sep="\n\n")
