@@ -11,7 +11,7 @@ from typing import NamedTuple
 from filtertwins.names import chunk_name, seeds_name
 
 SIDE_BY_SIDE = 9  # At most so many linear networks of a seed are computed together; see training.joint.
-BUNDLE_S = 150  # One process trains conditions for about this long. Shorter ones would spend it on starting TensorFlow.
+BUNDLE_S = 180  # One process trains conditions for about this long. Shorter ones would spend it on starting TensorFlow.
 FEWEST_BUNDLES = 2  # Even of a short study, so that two cores are busy.
 
 Family = list[tuple[str, int]]
@@ -50,7 +50,7 @@ class Bundle(NamedTuple):
         return [folder / name / chunk_name(filters, self.first, self.seeds) for name, filters in self.conditions]
 
 
-def divide(families: Sequence[Family], seconds: Sequence[float], first: int, seeds: int) -> list[Bundle]:
+def divide(families: Sequence[Family], seconds: Sequence[float], first: int, seeds: int, fewest: int) -> list[Bundle]:
     """Families of conditions as bundles, each of which takes about ``BUNDLE_S``.
 
     A bundle's families follow each other. Another division trains nothing again, because a process leaves out the
@@ -61,9 +61,10 @@ def divide(families: Sequence[Family], seconds: Sequence[float], first: int, see
         seconds: how long each takes.
         first: the first seed.
         seeds: the number of seeds.
+        fewest: how many bundles at least, if there are as many families.
     """
     ends_s = list(accumulate(seconds))
-    number = max(FEWEST_BUNDLES, round(ends_s[-1] / BUNDLE_S))
+    number = max(fewest, round(ends_s[-1] / BUNDLE_S))
     # A family belongs to the bundle in whose share of the time its middle lies.
     shares = [(start + end) / 2 * number // ends_s[-1] for start, end in pairwise([0.0, *ends_s])]
     grouped = groupby(zip(shares, families, strict=True), itemgetter(0))

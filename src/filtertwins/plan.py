@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from filtertwins.architectures import AnyArchitecture, LayeredArchitecture, Start
-from filtertwins.bundles import SIDE_BY_SIDE, Bundle, Family, divide
+from filtertwins.bundles import FEWEST_BUNDLES, SIDE_BY_SIDE, Bundle, Family, divide
 from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
@@ -203,9 +203,11 @@ class Plan:
     def bundles(self) -> list[Bundle]:
         """What is trained, divided among processes."""
         found = []
-        for first, seeds in sorted({chunk for training in self._trained.values() for chunk in training.chunks}):
+        chunks = sorted({chunk for training in self._trained.values() for chunk in training.chunks})
+        fewest = FEWEST_BUNDLES if len(chunks) == 1 else 1
+        for first, seeds in chunks:
             families = self._families((first, seeds))
-            found += divide(families, [family_s(self._networks(own, seeds)) for own in families], first, seeds)
+            found += divide(families, [family_s(self._networks(own, seeds)) for own in families], first, seeds, fewest)
         return found
 
     def bundle_conditions(self, bundle: Bundle) -> list[list[Plain]]:

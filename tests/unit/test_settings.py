@@ -138,7 +138,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         (
             {"activation": "gelu"},
             "activation = 'gelu'",
-            "not linear, relu or tanh; a network with another activation of Keras is",
+            "not linear, relu or tanh; a network with another",
         ),
         ({"filters": 0}, "filters.0 = 0", "greater than 0"),
         ({"filters": [1, True]}, "filters = [1, True]", "to YAML, yes, no, on, off,"),

@@ -182,7 +182,7 @@ def redundancy_rows(chunk: AnyChunk, nulls: Nulls, sets: int = SETS) -> Redundan
     Args:
         chunk: trained runs; their strangers are the other runs.
         nulls: what every measure stands beside; they also say at which similarities.
-        sets: of strangers that are drawn for each network, which takes most of the time. Without any, what strangers are
+        sets: of strangers that are drawn for each network, which takes most of the time. Without any, what they are
             like is missing.
 
     Raises:
