@@ -20,14 +20,15 @@ def main(job: Job) -> None:
         else Claims.model_construct(fewest_seeds=1, claims={})
     )
     needed = {*tables_needed(declared), "runs", "redundancy"}
-    tables = {path.stem: by_layer(read_csv(path)) for path in job.input if path.stem in needed}
-    claims = check_claims(declared, tables, Margins.model_validate(job.params.margins), job.params.labels)
+    tables = {path.stem: read_csv(path) for path in job.input if path.stem in needed}
+    margins = Margins.model_validate(job.params.margins)
+    claims = check_claims(declared, tables, margins, job.params.labels, fixed=job.params.fixed)
     write_csv(claims, job.output.claims)
     write_text(job.output.text, as_text(claims))
     findings = findings_of(claims)
     for caption in job.output.captions:
         text = (job.root / "workflow" / "report" / "captions" / caption.name).read_text(encoding="utf-8")
         write_text(caption, fill_caption(text, findings))
-    sentences = in_sentences(tables["runs"], tables["redundancy"], job.params.labels)
+    sentences = in_sentences(tables["runs"], by_layer(tables["redundancy"]), job.params.labels)
     page = job.output.summary.with_name("answer.html")
     write_text(job.output.summary, "\n".join([*map(fill, sentences), "", f"The answer as a page: {page}"]) + "\n")

@@ -77,6 +77,13 @@ TINY = {
             | dict.fromkeys(("orthogonality_0_01", "orthogonality_0_1", "orthogonality_10", "orthogonality_3x1"))
             | dict.fromkeys(("dropout", "weight_decay", "small_weights", "nothing_3x1"))
         },
+        "exact_reading": {
+            "seeds": 2,
+            "architectures": {
+                "question_epochs": {"kernel": [3, 1], "activation": "linear", "learning_rate": 1e-3, "batch": 512}
+                | {"epochs": 1, "filters": [1, 2]}
+            },
+        },
         "shared_seeds": {
             "seeds": 2,
             "architectures": {name: SHORT | {"filters": [2]} for name in ("shared_batches", "shared_draw")},

@@ -13,6 +13,7 @@ from filtertwins.names import chunk_name, seeds_name
 SIDE_BY_SIDE = 9  # At most so many linear networks of a seed are computed together; see training.joint.
 BUNDLE_S = 180  # One process trains conditions for about this long. Shorter ones would spend it on starting TensorFlow.
 FEWEST_BUNDLES = 2  # Even of a short study, so that two cores are busy.
+NAMED = 3  # What is said of a bundle names so many of its architectures.
 
 Family = list[tuple[str, int]]
 """Conditions, by architecture and filters, whose networks are trained side by side."""
@@ -38,12 +39,13 @@ class Bundle(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What it trains, for people."""
+        """What it trains, for people, in a line."""
         counts: dict[str, list[str]] = {}
         for architecture, filters in self.conditions:
             counts.setdefault(architecture, []).append(str(filters))
-        trained = "; ".join(f"{name} with {', '.join(own)} filters" for name, own in counts.items())
-        return f"{trained}; seeds {self.first} to {self.first + self.seeds - 1}"
+        trained = [f"{name} with {', '.join(own)} filters" for name, own in counts.items()]
+        more = [f"{len(trained) - NAMED} more architectures"] if len(trained) > NAMED else []
+        return f"{'; '.join([*trained[:NAMED], *more])}; seeds {self.first} to {self.first + self.seeds - 1}"
 
     def files(self, folder: Path) -> list[Path]:
         """The files of its chunks."""

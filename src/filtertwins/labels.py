@@ -6,6 +6,7 @@ from filtertwins.architectures import Architecture, LayeredArchitecture
 from filtertwins.settings import Settings
 
 ACTIVATION_WORDS = {"relu": "ReLU"}
+EXACT_READING = "exact_reading"  # Its networks are drawn among the study's own, and so have the next colours.
 
 
 def labels(settings: Settings) -> dict[str, str]:
@@ -15,7 +16,8 @@ def labels(settings: Settings) -> dict[str, str]:
     another one's.
     """
     found: dict[str, str] = {}
-    experiments = [item.studied for item in (settings.experiments or {}).values() if item]
+    named = sorted((settings.experiments or {}).items(), key=lambda own: own[0] != EXACT_READING)
+    experiments = [item.studied for _, item in named if item]
     for architectures in (settings.studied, *experiments):
         for name, item in architectures.items():
             words = _words(item) or name.replace("_", " ")

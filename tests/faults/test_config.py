@@ -103,7 +103,7 @@ def test_a_study_of_ones_own_is_a_file_of_ten_lines_and_prints_what_was_judged_o
 
 
 def test_a_second_configfile_that_would_hide_the_first_is_refused(new_tree):
-    files = ("--configfile", "config/quickstart.yaml", "--cores", "1", "--configfile", "config/paper.yaml")
+    files = ("--configfile", "config/quickstart.yaml", "--cores", "1", "--configfile", "config/epochs.yaml")
     output = new_tree.snakemake(*files, exit_code=1)
     assert output.strip().splitlines()[-1].startswith("error: --configfile stands twice")
 
@@ -117,7 +117,7 @@ def test_jobs_ask_for_the_memory_that_they_need_in_the_unit_of_the_site(new_tree
 
 def test_documented_commands_can_be_combined_as_they_stand(root):
     """Targets come before options, and nothing follows the files of --configfile."""
-    pages = ("README.md", "CONTRIBUTING.md", "Snakefile", "Makefile", "config/config.yaml", "config/paper.yaml")
+    pages = ("README.md", "CONTRIBUTING.md", "Snakefile", "Makefile", "config/config.yaml", "config/epochs.yaml")
     texts = [(root / page).read_text(encoding="utf-8") for page in (*pages, "docs/config.md", "docs/cluster.md")]
     lines = [
         line for text in texts for line in re.findall(r"(?<![\w/-])snakemake (.*?)(?: {2,}|`|$)", text, re.MULTILINE)

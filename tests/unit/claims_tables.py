@@ -12,8 +12,13 @@ from claims_checks import MARGINS, NOISE, SEEDS, around, by_seed, few, table
 def accuracy_in_range(p, verdict):
     first = {"supported": 0.925, "refuted": p["lowest"] - 0.01, "inconclusive": p["lowest"]}[verdict]
     means = dict.fromkeys(p["filters"], (p["lowest"] + p["highest"]) / 2) | {p["filters"][0]: first}
-    parts = [by_seed(around(mean), architecture=p["architecture"], filters=count) for count, mean in means.items()]
-    return {"runs": table(*parts, value="test_accuracy")}
+    own = {"architecture": p.get("exact", p["architecture"]), "steps": 2000}
+    rows = table(*(by_seed(around(mean), filters=count, **own) for count, mean in means.items()), value="test_accuracy")
+    if "exact" not in p:
+        return {"runs": rows}
+    # What the exact reading stands in for does not count beside it.
+    proxy = rows.assign(architecture=p["architecture"], steps=1000, test_accuracy=rows["test_accuracy"] - 0.02)
+    return {"runs": proxy, "exact_reading": rows}
 
 
 def equal_accuracy(p, verdict):

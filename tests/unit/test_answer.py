@@ -42,7 +42,7 @@ def test_the_readme_gets_the_headlines_that_were_judged(claims):
     tally = "0 supported, 1 refuted, 1 inconclusive; and 1 by construction, which are no evidence"
     assert lines[-1] == f"All claims: {tally}."
     exploratory = answer_section(claims.assign(status="exploratory")).splitlines()[0]
-    assert "exploratory: trial runs may have seen these seeds" in exploratory
+    assert "exploratory: only the default study of MNIST, claims and seeds" in exploratory
 
 
 def test_the_page_has_every_claim_with_its_numbers(claims):

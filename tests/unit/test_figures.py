@@ -292,3 +292,20 @@ def test_a_bound_can_be_infinite_or_unknown() -> None:
 def test_softmax_regression_is_drawn_only_where_it_was_fitted() -> None:
     without = texts_of(draw_from("accuracy_vs_filters", tables_of(1) | {"optimum": None}))
     assert not any("softmax" in text.get_text() for text in without)
+
+
+def test_the_exact_reading_is_a_series_of_its_own_where_it_was_trained() -> None:
+    words, means = LABELS["question_epochs"], tables_of(10)["exact_reading_means"]
+    figure = drawn("accuracy_vs_filters", 10)
+    legend = {text.get_text(): own for own, text in zip(*_legend_of(figure), strict=True)}
+    others = {own.get_color() for name, own in legend.items() if name != words}
+    assert legend[words].get_color() not in others
+    drawn_lines = [line.get_ydata() for line in figure.axes[0].lines]
+    assert any(np.array_equal(line, 100 * means["mean"]) for line in drawn_lines)
+    without = draw_from("accuracy_vs_filters", tables_of(10) | {"exact_reading_means": None})
+    assert words not in {text.get_text() for text in texts_of(without)}
+
+
+def _legend_of(figure: Figure) -> tuple[list[Line2D], list[Text]]:
+    (legend,) = figure.legends
+    return list(legend.legend_handles), list(legend.get_texts())

@@ -17,7 +17,7 @@ LOOK = Look(labels=LABELS)
 FIGURES = [Figure("twins", image_address(b"<svg/>", b"png"), ["Twins <stay>.", "How to read it."])]
 
 
-def made(seeds=3, without=()):
+def made(seeds=3, without=(), status="exploratory"):
     tables = {name: table for name, table in study_tables(seeds).items() if name in TABLES and name not in without}
     tables["redundancy"] = tables["redundancy"].assign(live_filters=2, exact_duplicate_pairs=0, twin_pairs=0)
     if (twins := tables.get("twins_means")) is not None:
@@ -28,7 +28,8 @@ def made(seeds=3, without=()):
         ("lost", "ours", "Lost", None, "inconclusive", "Not measured: no.", "twins"),
     ]
     columns = ["claim", "said_by", "statement", "headline", "verdict", "finding", "figure"]
-    return answer_page(tables, pd.DataFrame(rows, columns=columns), FIGURES, {"seeds": "3"}, LOOK)
+    claims = pd.DataFrame(rows, columns=columns).assign(status=status)
+    return answer_page(tables, claims, FIGURES, {"seeds": "3"}, LOOK)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,11 @@ def test_claims_that_were_judged_are_there_and_the_others_are_counted(text):
     assert "1 further claims could not be judged" in text
     assert 'href="#figure-twins"' in text
     assert "#figure-nowhere" not in text
+
+
+def test_the_page_says_whether_its_verdicts_confirm_or_explore(text):
+    assert "The verdicts are exploratory: only the default study of MNIST" in text
+    assert "The verdicts are confirmatory" in made(status="confirmatory")
 
 
 def test_a_study_without_some_experiments_has_a_page_without_their_charts():

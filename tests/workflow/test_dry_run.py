@@ -54,5 +54,27 @@ def test_a_dry_run_of_the_default_study_trains_every_chunk_once_in_few_processes
     assert len(bundles) < len(training) + 2 <= 25  # measure_cost and delete_weights start TensorFlow too
 
 
+def test_the_exact_reading_is_all_that_its_overlay_adds_to_the_default_study(new_tree):
+    config, overlay = (
+        yaml.safe_load((new_tree.folder / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("config", "epochs")
+    )
+    plain = Plan(load_settings(config))
+    config["experiments"] |= overlay["experiments"]
+    whole = Plan(load_settings(config))
+    folder = Path("results/mnist/weights")
+    before, after = ({file for own in plan.bundles() for file in own.files(folder)} for plan in (plain, whole))
+    added = whole.chunk_files(folder, whole.experiment("exact_reading"))
+    assert after == before | set(added)
+    assert [path.name for path in added] == [f"filters-{k:03d}_seeds-100-104.npz" for k in (1, 2, 4, 8, 16)]
+    model = whole.common_condition("exact_reading/question_epochs")["model"]
+    exact = {"learning_rate": 1e-4, "batch": 512, "epochs": 2000, "steps": None, "kernel": [3, 1]}
+    assert model | exact == model
+    output = " ".join(new_tree.snakemake("--dry-run", "--configfile", "config/epochs.yaml").split())
+    assert "train_exact_reading_question_epochs_001_seeds-100-104 1" in output
+    assert "results/mnist/exact_reading_means.csv" in output
+    assert "exact_reading" not in new_tree.snakemake("--dry-run")
+
+
 def test_the_workflow_is_lint_clean(new_tree):
     assert "Congratulations" in new_tree.snakemake("--lint")

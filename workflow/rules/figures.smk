@@ -9,7 +9,7 @@ LOOK = {
 # that it can do without.
 ARGUMENT = {
     "2 More filters": {
-        "accuracy_vs_filters": (["runs_means"], ["optimum"]),
+        "accuracy_vs_filters": (["runs_means"], ["optimum", "exact_reading_means"]),
         "redundancy_vs_accuracy": (["redundancy_means", "runs_means"], []),
     },
     "3 More than chance?": {

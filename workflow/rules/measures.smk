@@ -7,6 +7,7 @@ ROWS = {  # of experiments with networks of their own, what makes the rows of a 
     "twins": "experiments.twins.twin_rows",
     "planted": "experiments.twins.twin_rows",
     "condensation": "experiments.condensation.condensation_rows",
+    "exact_reading": "tables.runs.run_rows",
     "one_fewer": "experiments.one_fewer.one_fewer_rows",
     "replanted": "experiments.one_fewer.one_fewer_rows",
 }

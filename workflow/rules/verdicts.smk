@@ -33,6 +33,7 @@ add_job(
         ),
         labels=LOOK["labels"],
         margins=LOOK["margins"],
+        fixed=FIXED,
     ),
     "judge the claims of the question and its answer, and write the captions and the summary",
 )

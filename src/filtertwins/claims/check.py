@@ -28,6 +28,8 @@ def check_claims(
     tables: Mapping[str, pd.DataFrame],
     margins: Margins,
     labels: Mapping[str, str] | None = None,
+    *,
+    fixed: bool = False,
 ) -> pd.DataFrame:
     """Each claim's verdict: ``claims.csv``.
 
@@ -36,11 +38,13 @@ def check_claims(
         tables: by name; those of experiments that are switched off are simply not there.
         margins: the smallest effects of interest.
         labels: words for each architecture, the same as in figures; one without a label is called by its name.
+        fixed: whether data, networks and claims are those that were fixed before the confirmatory run.
 
     Returns:
         One row a claim, in their order. Where the tables do not tell (a table or a condition is missing, or there are
         too few seeds), the verdict is inconclusive and the finding says why. The ``status`` of all verdicts is
-        *confirmatory* if trial runs have seen none of the run's seeds, and *exploratory* otherwise.
+        *confirmatory* if the study was fixed beforehand and trial runs have seen none of its seeds, and *exploratory*
+        otherwise.
     """
     tables = {name: _with_labels(tables[name], labels or {}) for name in tables_needed(claims) if name in tables}
     datasets = {str(name) for table in tables.values() for name in table["dataset"].unique()}
@@ -49,7 +53,7 @@ def check_claims(
     dataset = next(iter(datasets), None)
     seeds = {int(seed) for table in tables.values() if "seed" in table for seed in table["seed"].unique()}
     unseen = claims.confirmatory_seeds
-    confirms = unseen and seeds and seeds <= set(range(unseen.first, unseen.last + 1))
+    confirms = fixed and unseen and seeds and seeds <= set(range(unseen.first, unseen.last + 1))
     status = "confirmatory" if confirms else "exploratory"
     rows = [
         {"dataset": dataset, "status": status, "claim": name}
@@ -96,12 +100,12 @@ def _found(
 
 def _outcome(claim: Claim, tables: Mapping[str, pd.DataFrame], dataset: str | None, margins: Margins) -> Outcome:
     test = TESTS[claim.test]
-    if missing := [f"{name}.csv" for name in test.tables if name not in tables]:
+    if missing := [f"{name}.csv" for name in test.tables if name not in {*tables, *test.optional}]:
         raise NotMeasured(f"this study has no {', '.join(missing)}")
     if claim.dataset not in (None, dataset):
         raise NotMeasured(f"it is about {claim.dataset}, and this study is on {dataset}")
     parameters = dict(test.parameters.model_validate(claim.parameters)) | ({"margins": margins} if test.margins else {})
     try:
-        return test.function(*(tables[name] for name in test.tables), **parameters)
+        return test.function(*map(tables.get, test.tables), **parameters)
     except NotMeasured as reason:
-        raise NotMeasured(f"{reason} in {', '.join(f'{name}.csv' for name in test.tables)}") from None
+        raise NotMeasured(f"{reason} in {', '.join(f'{name}.csv' for name in test.tables if name in tables)}") from None

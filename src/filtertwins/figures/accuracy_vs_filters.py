@@ -11,16 +11,24 @@ from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, lege
 
 
 @style()
-def draw(runs_means: pd.DataFrame, optimum: pd.DataFrame | None = None, *, look: Look) -> Figure:
+def draw(
+    runs_means: pd.DataFrame,
+    optimum: pd.DataFrame | None = None,
+    exact_reading_means: pd.DataFrame | None = None,
+    *,
+    look: Look,
+) -> Figure:
     """Draw the mean test accuracy of each architecture by its number of filters.
 
     Args:
         runs_means: means over seeds of the test accuracy.
         optimum: one row a penalty on the weights of softmax regression; the row with the best validation accuracy is
             drawn as a line.
+        exact_reading_means: the same means of networks that are trained as long as the question says.
         look: how series are named and drawn.
     """
-    accuracy = measured(runs_means, "test_accuracy", percent=True)
+    means = [table for table in (runs_means, exact_reading_means) if table is not None]
+    accuracy = measured(pd.concat(means, ignore_index=True), "test_accuracy", percent=True)
     names = look.order(accuracy["architecture"])
     shown = accuracy[["mean", "low", "high"]].to_numpy().ravel().tolist()
     figure, axes = panel(2.5 + 0.15 * len(names))

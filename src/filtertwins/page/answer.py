@@ -69,7 +69,7 @@ def status_in_words(claims: pd.DataFrame) -> str:
     """
     if (claims["status"] == "confirmatory").all():
         return "The verdicts are confirmatory: no trial run has seen these seeds."
-    return "The verdicts are exploratory: trial runs may have seen these seeds, and have shaped the claims."
+    return "The verdicts are exploratory: only the default study of MNIST, claims and seeds, was fixed beforehand."
 
 
 def _first_sentence(text: str) -> str:

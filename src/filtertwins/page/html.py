@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from filtertwins.claims import VERDICTS, judged
 from filtertwins.figures.style import Look
-from filtertwins.page.answer import SPEAKERS
+from filtertwins.page.answer import SPEAKERS, status_in_words
 from filtertwins.page.summary import in_sentences
 from filtertwins.page.views import (
     View,
@@ -92,6 +92,7 @@ def answer_page(
         sections=sections,
         claims=[row.to_dict() for _, row in known.iterrows()],
         unjudged=len(claims) - len(known),
+        status=status_in_words(claims) if len(known) else "",
         verdicts=VERDICTS,
         said_by={who: words for who, words in SPEAKERS.items() if who in set(known["said_by"])},
         figures=figures,
@@ -109,7 +110,8 @@ def image_address(svg: bytes, png: bytes) -> str:
 
 
 def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Look) -> list[Section]:
-    runs, dataset = tables["runs_means"], str(tables["runs"]["dataset"].iloc[0])
+    dataset = str(tables["runs"]["dataset"].iloc[0])
+    runs = pd.concat([tables[name] for name in ("runs_means", "exact_reading_means") if name in tables])
     reported = _REPORTED.get(dataset) if "question" in set(runs["architecture"]) else None
     views: dict[str, ViewOf] = {
         "kernels": partial(kernels_view, redundancy=tables["redundancy"]),

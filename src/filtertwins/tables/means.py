@@ -78,6 +78,7 @@ _ONE_FEWER = Means(
     (*CONDITION, "activation", "comparison", "epsilon"), ("train_loss_difference",), prepare=_one_fewer_differences
 )
 _LIKENESS = (*CONDITION, "activation", "dimension", "stage", "layer")
+_ACCURACY = Means((*CONDITION, "activation"), ("test_accuracy",))
 
 
 def _redundant_share_differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +118,8 @@ _REDUNDANCY = Means(
 
 
 MEANS: Mapping[str, Means] = {
-    "runs": Means((*CONDITION, "activation"), ("test_accuracy",)),
+    "runs": _ACCURACY,
+    "exact_reading": _ACCURACY,
     "redundancy": _REDUNDANCY,
     "kernel_shapes": _REDUNDANCY,
     "functional": Means(_LIKENESS, RESPONSES, finish=_with_rungs),

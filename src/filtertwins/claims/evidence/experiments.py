@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import PositiveFloat, PositiveInt
 
 from filtertwins.architectures import Name, SecondFilter
-from filtertwins.claims.evidence.registry import Counts, Networks, Share, Table, test
+from filtertwins.claims.evidence.registry import Counts, MaybeTable, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each_network
 from filtertwins.claims.judging import (
     NotMeasured,
@@ -28,17 +28,37 @@ Optimizer = Literal["sgd", "momentum", "adam", "adamw"]  # "momentum" is SGD wit
 Other = Literal["own", "silent"]
 
 
-@test("inside", "outside")
-def accuracy_in_range(runs: Table, *, architecture: Name, filters: Counts, lowest: Share, highest: Share) -> Outcome:
-    """Is the mean test accuracy within a range, ends included, for each number of filters?"""
-    own = chosen(runs, architecture=architecture)
+@test("inside", "outside", "with_intervals", "reading")
+def accuracy_in_range(
+    runs: Table,
+    exact_reading: MaybeTable = None,
+    *,
+    architecture: Name,
+    exact: Name | None = None,
+    filters: Counts,
+    lowest: Share,
+    highest: Share,
+) -> Outcome:
+    """Is the mean test accuracy within a range, ends included, for each number of filters?
+
+    The networks of the architecture ``exact`` are judged where the study has trained them, in place of the others.
+    """
+    if exact is None or exact_reading is None:
+        own = chosen(runs, architecture=architecture)
+    else:
+        own = chosen(exact_reading, architecture=exact)
     accuracies = [(str(count), by_seed(chosen(own, filters=count), "test_accuracy")) for count in filters]
     parts = range_parts(accuracies, lowest, highest)
     inside, outside = (
         listed([f"{part.name} ({in_words(part.effect, 'accuracy')})" for part in parts if part.holds is side])
         for side in (True, False)
     )
-    return combine(parts, "accuracy", inside=inside, outside=outside)
+    words = [[in_words(value, "accuracy") for value in (part.effect, part.low, part.high)] for part in parts]
+    with_intervals = "; ".join(
+        f"{mean} ({low} to {high}) for {part.name}" for part, (mean, low, high) in zip(parts, words, strict=True)
+    )
+    reading = f"after {own['steps'].iloc[0]:,} steps ({own['label'].iloc[0]})"
+    return combine(parts, "accuracy", inside=inside, outside=outside, with_intervals=with_intervals, reading=reading)
 
 
 @test("apart")

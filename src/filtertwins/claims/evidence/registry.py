@@ -15,6 +15,7 @@ from filtertwins.claims.judging import Outcome
 from filtertwins.mistakes import Section
 
 Table = pd.DataFrame  # A test has a parameter of this type for each table that it reads, named like the table.
+MaybeTable = pd.DataFrame | None  # And of this type, None by default, for each that it can do without.
 Share = Annotated[float, Field(ge=0, le=1)]
 Cosine = Annotated[float, Field(ge=-1, le=1)]  # or a correlation
 Counts = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -35,6 +36,7 @@ class Test:
 
     function: Callable[..., Outcome]
     tables: tuple[str, ...]  # that it reads
+    optional: tuple[str, ...]  # of these tables, those that it can do without
     parameters: type[BaseModel]  # what a claim must or may give
     margins: bool  # whether it asks for the smallest effects of interest, which are the study's and not the claim's
     numbers: tuple[str, ...]  # what a claim's sentence may mention
@@ -64,6 +66,7 @@ def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outc
         TESTS[function.__name__] = Test(
             function=function,
             tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
+            optional=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY and p.default is None),
             parameters=create_model(function.__name__, __base__=Parameters, **fields),
             margins="margins" in options,
             numbers=(*COMMON_NUMBERS, *numbers, *(["margin"] if "margins" in options else [])),
