@@ -92,6 +92,9 @@ def test_a_telephone_needs_no_scrolling_sideways(browser):
     browser.set_window_size(500, 900)
     width, room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert width <= room
+    for chart in browser.find_elements(By.CSS_SELECTOR, ".chart"):  # Nor is any drawing cut.
+        width, room = browser.execute_script("return [arguments[0].scrollWidth, arguments[0].clientWidth]", chart)
+        assert width <= room, chart.get_attribute("id")
 
 
 def test_nothing_goes_wrong_in_the_console(browser):

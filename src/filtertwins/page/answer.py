@@ -27,7 +27,7 @@ def answer_section(claims: pd.DataFrame) -> str:
     headlines = judged(claims[claims["headline"].notna() & claims["said_by"].isin(("question", "answer", "followup"))])
     lines = [f"On {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]
     lines += [
-        f"- **{_typeset(row['headline'])}** {_typeset(_first_sentence(row['finding']))} *{_verdict(row)}*"
+        f"- **{typeset(row['headline'])}** {typeset(_first_sentence(row['finding']))} *{_verdict(row)}*"
         for _, row in headlines.iterrows()
     ]
     return "\n".join([*lines, "", f"All claims: {_counts(claims)}."]) + "\n"
@@ -76,7 +76,7 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=\.) (?=[A-Z])", text, maxsplit=1)[0]
 
 
-def _typeset(text: str) -> str:
+def typeset(text: str) -> str:
     """Sizes of kernels as in print; tables are in ASCII."""
     return re.sub(r"(\d)x(\d)", "\\1\N{MULTIPLICATION SIGN}\\2", text)
 
@@ -148,7 +148,7 @@ def _figure(row: pd.Series[Any]) -> str:
 
 def _table_row(row: pd.Series[Any]) -> str:
     reason = "" if pd.isna(row["by_construction"]) else f" {row['by_construction']}"
-    found = f"{_typeset(row['finding'])}{reason} {_numbers(row)}".strip()
+    found = f"{typeset(row['finding'])}{reason} {_numbers(row)}".strip()
     unit = "" if pd.isna(row["unit"]) else f" ({row['unit']})"
     cells = [SPEAKERS[row["said_by"]], row["statement"], row["rung"] + unit, f"**{_verdict_in_words(row)}**", found]
     cells.append(f"[figure](../{_figure(row)})")

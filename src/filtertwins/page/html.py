@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from filtertwins.claims import VERDICTS, judged
 from filtertwins.figures.style import Look
-from filtertwins.page.answer import SPEAKERS, status_in_words
+from filtertwins.page.answer import SPEAKERS, status_in_words, typeset
 from filtertwins.page.summary import in_sentences
 from filtertwins.page.views import (
     View,
@@ -84,6 +84,7 @@ def answer_page(
     environment = Environment(
         loader=PackageLoader("filtertwins.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["typeset"] = typeset
     known = judged(claims)
     sections = [section for section in _sections(tables, known, look) if section.view]
     return environment.get_template("answer.html.j2").render(

@@ -33,12 +33,15 @@ def in_sentences(runs: pd.DataFrame, redundancy: pd.DataFrame, labels: Mapping[s
             " the last bit."
         )
         shares = [
-            f"{_percents(own, ('', 'strangers_', 'null_'))} for {name} with {filters} filters"
+            (filters, name, *_percents(own, ("", "strangers_", "null_")))
             for name, filters, own in _largest(trained, labels)
         ]
+        first, *others = shares
         sentences.append(
-            "So many filters are redundant, since a nearly equal one stands beside them, in one network, among as many"
-            f" strangers (filters of other networks), and among re-drawn initial kernels: {'; '.join(shares)}."
+            "Filters with a nearly equal one beside them are redundant: {2} of the {0} filters of {1}, where as many"
+            " strangers (filters of other networks) have {3} and re-drawn initial kernels {4}".format(*first)
+            + "".join("; {2} of the {0} of {1} ({3} and {4})".format(*other) for other in others)
+            + "."
         )
     gains = []
     for name, filters, own in _largest(runs, labels):
@@ -60,10 +63,10 @@ def _largest(rows: pd.DataFrame, labels: Mapping[str, str]) -> Iterator[tuple[st
         yield labels.get(architecture, architecture), most, own[own["filters"] == most]
 
 
-def _percents(rows: pd.DataFrame, rungs: Sequence[str]) -> str:
+def _percents(rows: pd.DataFrame, rungs: Sequence[str]) -> list[str]:
     """The mean redundant shares on several rungs; a study of one seed has no strangers."""
     means = [rows[f"{rung}redundant_share"].mean() for rung in rungs]
-    return ", ".join(f"{share:.0%}" if pd.notna(share) else "unknown" for share in means)
+    return [f"{share:.0%}" if pd.notna(share) else "unknown" for share in means]
 
 
 def _none(count: int) -> str:

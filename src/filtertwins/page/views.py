@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from filtertwins.figures.kernel_gallery import places_on_disc
+from filtertwins.figures.methods import method_name
 from filtertwins.figures.style import COLORS, Look
+from filtertwins.names import SELECTED, UNPRUNED
 
 _WIDTH, _HEIGHT, _DISC = "container", 300, 300  # pixels; charts are as wide as the page has room
 _GREY = "#888888"
+_LEGEND = alt.Legend(orient="bottom", columns=2, labelLimit=260)  # Two columns have room on a telephone.
 _MOST_ROWS = 200  # A table with more rows is not shown beside its chart.
 
 MEASURES = {
@@ -139,13 +142,15 @@ def redundancy_view(redundancy_means: pd.DataFrame, look: Look) -> View | None:
         .mark_line(point=column == "mean", strokeDash=[1, 0] if column == "mean" else [4, 3])
         .encode(
             x=x,
-            y=alt.Y(f"{column}:Q", title="Value of the measure"),
-            color=alt.Color("kind:N", scale=kinds, title=None, legend=alt.Legend(orient="top")),
+            y=alt.Y(f"{column}:Q", title="The chosen measure"),
+            color=alt.Color("kind:N", scale=kinds, title=None, legend=_LEGEND),
             tooltip=_tips(rows),
         )
         for column, kind in zip(("mean", "strangers", "null"), colors, strict=True)
     ]
-    ends = base.mark_rule(color=COLORS[0]).encode(x=x, y="low:Q", y2="high:Q")
+    # No share and no number of pairs is below 0, wherever an interval ends.
+    lowest = "!isValid(datum.low) || datum.measure == 'mean_nearest_cosine' ? datum.low : max(0, datum.low)"
+    ends = base.transform_calculate(lowest=lowest).mark_rule(color=COLORS[0]).encode(x=x, y="lowest:Q", y2="high:Q")
     chart = alt.layer(chance, *lines, ends).add_params(what, series).properties(width=_WIDTH, height=_HEIGHT)
     return _view(
         "redundancy", chart, rows.drop(columns="measure"), "Redundancy by the number of filters, beside chance"
@@ -185,7 +190,8 @@ def pruning_view(pruning_means: pd.DataFrame, look: Look) -> View | None:
     rows = _named(pruning_means[pruning_means["measure"] == "test_accuracy"], look, series="network")
     if rows.empty:
         return None
-    rows["series"] = rows["method"].replace("selected", "best on validation images").str.replace("_", " ")
+    words = {SELECTED: "best on validation images", UNPRUNED: "none removed"}
+    rows["series"] = [words.get(name, method_name(name)) for name in rows["method"]]
     rows["when"] = np.where(rows["fine_tuning_steps"] > 0, "after fine-tuning", "before fine-tuning")
     network = menu("network", list(dict.fromkeys(rows["network"])), rows["network"].iloc[0], "Network")
     when = menu("when", sorted(set(rows["when"]), reverse=True), "before fine-tuning", "When")
@@ -237,10 +243,9 @@ def _curves(
     place = alt.X(f"{x}:Q", scale=x_scale, axis=across, title=x_title)
     up = alt.Axis(format="%") if percent else alt.Axis(format="~g")
     scale = alt.Scale(domain=list(colors), range=list(colors.values()))
-    legend = alt.Legend(orient="bottom", columns=2, labelLimit=260)
-    color = alt.Color("series:N", scale=scale, title=None, legend=legend)
+    color = alt.Color("series:N", scale=scale, title=None, legend=_LEGEND)
     dashes = [[1, 0] if own < len(COLORS) else [5, 3] for own in range(len(colors))]  # Later series repeat colours.
-    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(colors), range=dashes), title=None, legend=legend)
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(colors), range=dashes), title=None, legend=_LEGEND)
     base = alt.Chart(rows).encode(x=place, color=color, strokeDash=dash)
     line = base.mark_line(point=True).encode(
         y=alt.Y("mean:Q", scale=y_scale, axis=up, title=y_title), tooltip=_tips(rows, ".2%" if percent else ".3g")
@@ -250,7 +255,16 @@ def _curves(
 
 
 def _view(name: str, chart: Any, rows: pd.DataFrame, description: str) -> View:
-    spec = chart.properties(description=description).configure(background="transparent").to_dict()
+    sizes = {"labelFontSize": 12, "titleFontSize": 12}
+    spec = (
+        chart.properties(description=description)
+        .configure(background="transparent")
+        .configure_axis(titlePadding=8, **sizes)
+        .configure_legend(**sizes)
+        .to_dict()
+    )
+    if spec.get("width") == _WIDTH:  # The map of directions stays round instead.
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     numbers = rows.select_dtypes("number").columns.difference(["filters", "kept", "n"])
     table = rows.round(dict.fromkeys(numbers, 4)) if len(rows) <= _MOST_ROWS and "mean" in rows else None
     return View(name, spec, table)
