@@ -88,22 +88,33 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _write(report: Report, folder: Path, seed: int) -> None:
     """Tables as CSV, the report as JSON and HTML, and a figure as PDF, SVG and PNG."""
-    from filtertwins.figures.inspected import draw
-    from filtertwins.figures.output import save
-    from filtertwins.files import write_csv, write_text
-    from filtertwins.inspect.page import beside_null, layer_to_show, page
+    from filtertwins.files import write_text
+    from filtertwins.inspect.page import page
+    from filtertwins.inspect.report import to_csv
+
+    for name, rows in report.tables().items():
+        write_text(folder / f"{name}.csv", to_csv(rows))
+    write_text(folder / "report.json", report.to_json())
+    write_text(folder / "report.html", page(report, *_figure(report, folder, seed)))
+
+
+def _figure(report: Report, folder: Path, seed: int) -> tuple[bytes | None, str]:
+    """Write the figure where there is something to draw; its PNG's content, and its caption."""
+    from filtertwins.inspect.page import beside_null, layer_to_show
     from filtertwins.inspect.report import shortened
 
-    image, caption = None, ""
-    if any(layer.test.filters for layer in report.layers):
-        layer = layer_to_show(report)
-        caption = f"{layer.name}: its kernels by cluster, beside a draw of its null. Framed ones are in one cluster."
-        paths = save(draw(*beside_null(layer, seed), shortened(layer.name)), folder / "kernels")
-        image = next(path for path in paths if path.suffix == ".png").read_bytes()
-    for name, table in report.tables().items():
-        write_csv(table, folder / f"{name}.csv")
-    write_text(folder / "report.json", report.to_json())
-    write_text(folder / "report.html", page(report, image, caption))
+    if not any(layer.test.filters for layer in report.layers):
+        return None, ""
+    try:
+        from filtertwins.figures.inspected import draw
+        from filtertwins.figures.output import save
+    except ModuleNotFoundError as error:
+        _say(f"no figure, since {error.name} is not installed; for one: pip install '.[figure]'")
+        return None, ""
+    layer = layer_to_show(report)
+    caption = f"{layer.name}: its kernels by cluster, beside a draw of its null. Framed ones are in one cluster."
+    paths = save(draw(*beside_null(layer, seed), shortened(layer.name)), folder / "kernels")
+    return next(path for path in paths if path.suffix == ".png").read_bytes(), caption
 
 
 def _say(line: str) -> None:

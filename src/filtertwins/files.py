@@ -11,12 +11,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from filtertwins.errors import StudyError
+
+if TYPE_CHECKING:  # `inspect` does without it.
+    import pandas as pd
 
 Shape: TypeAlias = tuple[int | str | None, ...]
 """An expected shape: each axis a length, a symbol that stands for one length, or None for any."""
@@ -100,6 +102,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         DamagedFile: when the file is empty, ends in the middle of a line, has lines of different length, or
             is no UTF-8 text. (pandas would fill the missing fields in silence.)
     """
+    import pandas as pd
+
     with _open_existing(path) as file:
         content = file.read()
     with _damaged_unless(path, "a CSV table"):

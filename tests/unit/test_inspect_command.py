@@ -19,7 +19,18 @@ from model_files import npz_file, onnx_file, onnx_node, safetensors_file, torch_
 
 READ = readers.read_model
 
-ABSENT = ("tensorflow", "keras", "snakemake", "statsmodels", "pydantic", "yaml", "pooch", "requests", "jinja2")
+ABSENT = (
+    "tensorflow",
+    "keras",
+    "snakemake",
+    "statsmodels",
+    "pydantic",
+    "yaml",
+    "pooch",
+    "requests",
+    "jinja2",
+    "sklearn",
+)
 FILES = {"changes.csv", "kernels.pdf", "kernels.png", "kernels.svg", "layers.csv", "left_out.csv", "pairs.csv"}
 WITHOUT = """
 import sys
@@ -128,11 +139,17 @@ def test_planted_twins_are_found_in_every_format_with_equal_numbers(rng, tmp_pat
     assert all(numbers == found[0] for numbers in found)
 
 
-def test_nothing_of_the_study_needs_to_be_installed(root, rng, tmp_path):
+FIGURES = ("matplotlib", "pandas", "seaborn")
+
+
+@pytest.mark.parametrize(("absent", "drawn"), [(ABSENT, True), ((*ABSENT, *FIGURES), False)])
+def test_nothing_of_the_study_needs_to_be_installed(root, rng, tmp_path, absent, drawn):
     np.savez(tmp_path / "model.npz", **{"conv.weight": with_twins(random_kernels(rng, channels=3, filters=64), rng)})
-    command = [sys.executable, "-c", WITHOUT.format(absent=ABSENT), "inspect", "model.npz", "--out", "out"]
+    command = [sys.executable, "-c", WITHOUT.format(absent=absent), "inspect", "model.npz", "--out", "out"]
     environment = {"PYTHONPATH": str(root / "src"), "MPLCONFIGDIR": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Nearest pairs of twins" in done.stdout
     assert (tmp_path / "out" / "report.html").exists()
+    assert (tmp_path / "out" / "kernels.pdf").exists() == drawn
+    assert ("pip install '.[figure]'" in done.stderr) == (not drawn)

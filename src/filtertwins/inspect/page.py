@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
 from html import escape
 
 import numpy as np
@@ -87,10 +88,16 @@ def page(report: Report, figure: bytes | None, caption: str) -> str:
         f"{count['alike']} are as alike as their shape makes them, {count['undecidable']} are undecidable."
     )
     sections = [
-        f"<h2>{escape(title)}</h2>\n{table.to_html(index=False, border=0, escape=True)}"
-        for title, table in report.shown().items()
+        f"<h2>{escape(title)}</h2>\n<table>\n{_line('th', rows[0])}\n"
+        + "\n".join(_line("td", row.values()) for row in rows)
+        + "\n</table>"
+        for title, rows in report.shown().items()
     ]
     if figure is not None:
         image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{b64encode(figure).decode()}">'
         sections.insert(1, f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
     return _PAGE.format(summary=summary, note=escape(NOTE), sections="\n".join(sections))
+
+
+def _line(kind: str, cells: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells) + "</tr>"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
@@ -52,40 +54,42 @@ class Report:
     strangers: tuple[Row, ...]
     changes: tuple[Row, ...]
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables by name, without those that have no row; ``docs/inspect.md`` has their columns."""
+    def tables(self) -> dict[str, list[Row]]:
+        """The tables by name, as rows, without those that have none; ``docs/inspect.md`` has their columns."""
         pairs = [_names(layer) | asdict(pair) for layer in self.layers for pair in layer.pairs]
         rows = {"layers": [_row(layer) for layer in self.layers], "pairs": pairs, "left_out": self._left_out()}
-        return {name: pd.DataFrame(own) for name, own in (rows | self._compared()).items() if own}
+        return {name: own for name, own in (rows | self._compared()).items() if own}
 
-    def shown(self) -> dict[str, pd.DataFrame]:
-        """The tables that people read, all text, by their titles; those without a row are left out."""
-        tables = self.tables()
-        shown = {}
-        if self.layers:
-            layers = tables["layers"][list(_HEADS)].replace({"verdict": WORDS}).rename(columns=_HEADS)
-            for name in ("p", "isotropic"):
-                layers[name] = layers[name].map(lambda value: "<0.001" if value < 0.001 else value)
-            twins = [layer for layer in self.layers if layer.verdict == "twins"]
-            pairs = [_names(layer) | asdict(pair) for layer in twins for pair in layer.pairs[:PAIRS_SHOWN]]
-            remarks = [(layer.file, layer.name, line) for layer in self.layers for line in _remarks(layer)]
-            shown = {"Layers": layers, "Nearest pairs of twins": pd.DataFrame(pairs), "Remarks": _by_text(remarks)}
-        shown["Networks of one architecture"] = pd.DataFrame(self.strangers)
-        shown["What training changed"] = pd.DataFrame(self.changes)
-        shown["Left out"] = _by_text([(file, one.name, one.reason) for file, one in self.left_out])
-        return {title: table.map(_text) for title, table in shown.items() if len(table)}
+    def shown(self) -> dict[str, list[dict[str, str]]]:
+        """The tables that people read, as rows of text, by their titles; those without a row are left out."""
+        twins = [layer for layer in self.layers if layer.verdict == "twins"]
+        shown: dict[str, Sequence[Row]] = {
+            "Layers": [_headed(_row(layer)) for layer in self.layers],
+            "Nearest pairs of twins": [
+                _names(layer) | asdict(pair) for layer in twins for pair in layer.pairs[:PAIRS_SHOWN]
+            ],
+            "Remarks": _by_text([(each.file, each.name, line) for each in self.layers for line in _remarks(each)]),
+            "Networks of one architecture": self.strangers,
+            "What training changed": self.changes,
+            "Left out": _by_text([(file, one.name, one.reason) for file, one in self.left_out]),
+        }
+        return {
+            title: [{name: _text(value) for name, value in row.items()} for row in rows]
+            for title, rows in shown.items()
+            if rows
+        }
 
     def to_text(self) -> str:
         """The report for a terminal; long names lose their middle, and a single file is not named in each line."""
         parts = []
         one_file = len({*self.files, *(file for file, _ in self.left_out)}) < 2
-        for title, table in self.shown().items():
-            cells = table.drop(columns="file", errors="ignore") if one_file else table
-            lines = [list(cells.columns), *([shortened(cell) for cell in line] for line in cells.to_numpy())]
+        for title, rows in self.shown().items():
+            columns = [name for name in rows[0] if not (one_file and name == "file")]
+            lines = [columns, *([shortened(row[name]) for name in columns] for row in rows)]
             widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
             texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
             parts.append("\n".join([f"{title}:", *texts]))
-        return "\n\n".join([*parts, NOTE if self.layers else "No convolution was found."]) + "\n"
+        return "\n\n".join([*parts, textwrap.fill(NOTE, 100) if self.layers else "No convolution was found."]) + "\n"
 
     def to_json(self) -> str:
         """The report for scripts. What is missing is null; filters are counted from 0."""
@@ -215,15 +219,22 @@ def _remarks(layer: Layer) -> list[str]:
     return [*([layer.reason] if layer.verdict == "twins" and layer.reason else []), *shared, *own.notes]
 
 
-def _by_text(rows: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
+def _headed(row: Row) -> Row:
+    """A layer's row as people read it."""
+    small = {name: "<0.001" for name in ("p_value", "isotropic_p_value") if row[name] < 0.001}
+    shown = row | small | {"verdict": WORDS[row["verdict"]]}
+    return {head: shown[name] for name, head in _HEADS.items()}
+
+
+def _by_text(rows: Sequence[tuple[str, str, str]]) -> list[Row]:
     """Of (file, name, text), a row for each text of a file, with the names that it is about."""
-    table = pd.DataFrame(rows, columns=["file", "name", "text"])
-    if table.empty:
-        return table
-    return table.groupby(["file", "text"], sort=False)["name"].agg(_listed).reset_index()[["file", "name", "text"]]
+    names: dict[tuple[str, str], list[str]] = {}
+    for file, name, text in rows:
+        names.setdefault((file, text), []).append(name)
+    return [{"file": file, "name": _listed(own), "text": text} for (file, text), own in names.items()]
 
 
-def _listed(names: pd.Series) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
@@ -238,6 +249,17 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.3g}"
     return str(value)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """A table as CSV: every float reads back exactly, a missing value is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0])
+    for row in rows:
+        cells = [_without_nan(value) for value in row.values()]
+        writer.writerow([str(cell).upper() if isinstance(cell, bool) else cell for cell in cells])
+    return text.getvalue()
 
 
 def _without_nan(value: Any) -> Any:

@@ -17,8 +17,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincc, betainccinv
-from scipy.stats import binom
+from scipy.special import bdtrc, betaincc, betainccinv
 
 from filtertwins.inspect.model import Convolution
 from filtertwins.inspect.sameness import NEAR, Sameness, filter_rows, merging, sameness_of
@@ -27,7 +26,6 @@ from filtertwins.measures.multiplicity import holm
 from filtertwins.measures.nulls import isotropic_cosine_cdf
 from filtertwins.measures.redundancy import Equivalence, Floats, directions, ignores_sign, similarities_among
 from filtertwins.measures.shape import (
-    RARE_PAIRS,
     VECTORS_PER_DIMENSION,
     Shape,
     ShapeTest,
@@ -46,6 +44,8 @@ FEWEST_PAIRS, MOST_PAIRS = 10, 1_000
 _DEAD = 1e-6  # A filter with so small a share of the largest norm does nothing that single precision could tell.
 _EQUAL = 1 - 1e-6  # The similarity from which two filters differ by no more than rounding.
 _SHARES = 20  # So many draws tell the redundant share that a null makes.
+_RARE_BY_CHANCE = 0.242  # So many pairs of random directions are near on average.
+_ALMOST = 1 - 1e-12  # a chance of one, whose logarithm can be taken
 _RARE = 1e-3  # With fewer near pairs expected than this, no draw is needed to say that a null's share is 0.
 
 
@@ -188,26 +188,33 @@ def _judged(layer: Layer) -> Layer:
 
 
 def isotropic_p_value(among: Floats, dimension: int, equivalence: Equivalence) -> float:
-    """Twice the smaller of two p-values against random directions: by the number of near pairs, and by the nearest.
+    """The p-value against random directions of two tests at once: the number of near pairs, and the nearest pair.
 
-    The cosines of random directions are independent in pairs, so that a binomial count has the right mean and variance.
-    Near is what 0.3 pairs of a set reach on average, as in :mod:`filtertwins.measures.shape`.
+    It is the chance that one of the two tests has so small a p-value as the smaller one is. The cosines of random
+    directions are independent in pairs, so that a binomial count has the right mean and variance. Near is what so few
+    pairs reach that two or more of a set do in 2.5 %: then at 5 % both tests have a say, and the level is met.
 
     Args:
         among: the similarity of each pair of filters, (pair,); missing without a pair.
         dimension: of the filters; in one dimension all are alike.
         equivalence: whether signs count.
     """
-    if not len(among) or dimension == 1:
-        return np.nan if not len(among) else 1.0
+    pairs = len(among)
+    if not pairs or dimension == 1:
+        return np.nan if not pairs else 1.0
     sides = 1 if ignores_sign(equivalence) else 2
     half = (dimension - 1) / 2
-    rare = min(RARE_PAIRS / len(among), 1 / sides)  # with one pair, .3
+    rare = _RARE_BY_CHANCE / pairs
     threshold = np.sqrt(betainccinv(0.5, half, rare * sides))
-    by_number = binom.sf(np.count_nonzero(among >= threshold) - 1, len(among), rare)
-    tail = betaincc(0.5, half, max(float(among.max()), 0.0) ** 2) / sides
-    by_nearest = 1 - (1 - tail) ** len(among)
-    return float(min(1.0, 2 * min(by_number, by_nearest)))
+    tail = min(betaincc(0.5, half, max(float(among.max()), 0.0) ** 2) / sides, _ALMOST)
+    near = np.count_nonzero(among >= threshold)
+    smaller = min(bdtrc(near - 1, pairs, rare), -np.expm1(pairs * np.log1p(-tail)), _ALMOST)
+    while bdtrc(near - 1, pairs, rare) > smaller:
+        near += 1
+    # The nearest pair passes its test if any pair is this near, and otherwise so many pairs must be near, but not so.
+    very_near = -np.expm1(np.log1p(-smaller) / pairs)
+    by_number_alone = bdtrc(near - 1, pairs, max(0.0, (rare - very_near) / (1 - very_near)))
+    return float(smaller + (1 - smaller) * by_number_alone)
 
 
 def _share_by_chance(

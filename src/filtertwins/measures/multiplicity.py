@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from filtertwins.measures.redundancy import Floats
 
@@ -37,7 +36,9 @@ def false_discovery_rate(p_values: ArrayLike) -> Floats:
     Args:
         p_values: ``(test,)``; missing ones stay missing and do not count as tests.
     """
-    return _adjusted(p_values, stats.false_discovery_control)
+    from scipy.stats import false_discovery_control  # It takes a second to import, which `inspect` does without.
+
+    return _adjusted(p_values, false_discovery_control)
 
 
 def _adjusted(p_values: ArrayLike, adjust: Callable[[Floats], Any]) -> Floats:

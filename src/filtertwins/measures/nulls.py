@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import quad
 from scipy.special import betainc, betainccinv, gammaln, ndtr, ndtri
 
 from filtertwins.measures.redundancy import Equivalence, Floats, Numbers, ignores_sign, similarities_among
@@ -88,6 +87,8 @@ def isotropic_nearest_mean(filters: int, dimension: int, equivalence: Equivalenc
             return float(np.sqrt(betainccinv(0.5, (dimension - 1) / 2, upper_tail)))
         absolute = np.sqrt(betainccinv(0.5, (dimension - 1) / 2, 2 * min(upper_tail, 1 - upper_tail)))
         return float(absolute if upper_tail < 0.5 else -absolute)
+
+    from scipy.integrate import quad  # It takes half a second to import, and `inspect` has no use for it.
 
     mean, _ = quad(quantile, 0.0, 1.0, limit=200)  # over probabilities, where many filters make no sharp step
     return float(mean)

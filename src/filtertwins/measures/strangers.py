@@ -35,7 +35,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from filtertwins.measures.redundancy import Equivalence, Floats, similarities_among
 
@@ -191,7 +191,7 @@ def _compared(pairs: Neighbourhoods, shares: Sequence[float], level: float) -> t
         within = _mean_within(pairs, thresholds[np.newaxis], np.ones((count, 1)))[0]
         without_one = _log_ratios_without_one(pairs, thresholds, between)
         error = _standard_error(without_one)
-    half = stats.t.ppf((1 + level) / 2, count - 1) * error
+    half = stdtrit(count - 1, (1 + level) / 2) * error
     ratio = within / between
     low, high = ratio * np.exp(-half), ratio * np.exp(half)
     expected = np.nan_to_num(between) * sum(len(own) for own in pairs.within)

@@ -28,7 +28,7 @@ class Tensor:
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]]
     refusal: str = ""  # why its elements can't be read, as a plain sentence
-    hint: str = ""  # what the file says of the class of its layer
+    hint: str = ""  # what the file says of the classes of its layer and of those around it
 
 
 def file_bytes(path: Path) -> memoryview:

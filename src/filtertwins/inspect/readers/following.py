@@ -19,12 +19,12 @@ class Node:
 
     ``name`` is that of its output, and ``label`` that of the step or of the activation. ``does`` tells what is known
     of it: "scale" multiplies each channel by a number and adds one, "activate" applies an activation, "pass" hands its
-    input on as it is when the network is used, "move" hands elements on at other places or picks some of them (which
-    an activation commutes with), "add" sums its inputs, and "multiply" multiplies them.
+    input on as it is when the network is used, "move" hands elements on at other places, picks some of them or takes
+    means of them, "weigh" is another layer's sum by weights, "add" sums its inputs, and "multiply" multiplies them.
     """
 
     name: str
-    does: Literal["scale", "activate", "pass", "move", "add", "multiply", "other"]
+    does: Literal["scale", "activate", "pass", "move", "weigh", "add", "multiply", "other"]
     inputs: tuple[str, ...] = ()
     label: str = ""
     scale: NDArray[np.float64] | None = None  # (channel,)
@@ -81,6 +81,9 @@ class Network:
             at = user.name
         activation, at = (own_activation, at) if own_activation != "linear" else self._activation(at)
         reached = self._reached(at)
+        if activation is None and own_activation is not None:
+            names = sorted({node.label or "another step" for node in reached})
+            notes.append(f"Its activation is unknown: its output goes to {', '.join(names)}.")
         if any(node.normalises for node in reached):
             behind = "its activation" if activation not in ("linear", None) else "something else"
             notes.append(f"A batch normalisation follows {behind}, so that it is not folded in.")
@@ -90,13 +93,15 @@ class Network:
     def _activation(self, at: str) -> tuple[str | None, str]:
         """The activation that an output goes through, and the step after which it is done."""
         users = self._users[at]
-        if len(users) == 2:  # x times sigmoid(x) is exported as two steps
+        if len(users) == 2:  # x times sigmoid(x), and x times 1 + erf(x / 2**0.5), are exported as several steps
             for first, second in (users, users[::-1]):
                 if first.label == "sigmoid" and second.does == "multiply" and set(second.inputs) == {at, first.name}:
                     return "silu", second.name
+                if second.does == "multiply" and any(user.label == "erf" for user in self._users[first.name]):
+                    return "gelu", second.name
         reached = self._reached(at)
         labels = {node.label for node in reached if node.does == "activate"}
-        if not labels:
+        if all(node.does in ("weigh", "add") for node in reached):
             return "linear", at
         if len(labels) == 1 and all(node.does == "activate" for node in reached):
             return labels.pop(), reached[0].name

@@ -17,9 +17,14 @@ ACTIVATIONS = {
     "ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax", "Relu": "relu",
     "Sigmoid": "sigmoid", "Tanh": "tanh", "Silu": "silu", "Gelu": "gelu", "ThresholdedReLU": "thresholded_relu",
 }  # fmt: skip
+# Layers whose kernels are no convolution's, but for the recurrent ones, whose kernels are those of gates
+OTHERS = re.compile(r"(Einsum)?Dense|.*Attention|Embedding|.*(LSTM|GRU|RNN)\w*|.*Normalization|PReLU")
 PASS = re.compile(r".*Dropout.*|InputLayer|Identity|ActivityRegularization|GaussianNoise|SpatialDropout\dD")
-MOVE = re.compile(r"Concatenate|Reshape|Flatten|(Global)?MaxPool.*|ZeroPadding.*|Cropping.*|Permute|UpSampling.*")
-ADD = re.compile(r"Add|Average|(tf\.)?(math\.add|__operators__\.add)")
+MOVE = re.compile(
+    r"Concatenate|Reshape|Flatten|(Global)?(Max|Average)Pool.*|ZeroPadding.*|Cropping.*|Permute|UpSampling.*|Resizing"
+)
+WEIGH = re.compile(rf"{CONVOLUTION.pattern}|(Einsum)?Dense|.*Attention|.*(LSTM|GRU|RNN)\w*")
+ADD = re.compile(r"Add|Average|Subtract|(tf\.)?(math\.add|__operators__\.add)")
 
 
 @dataclass
@@ -125,7 +130,16 @@ def from_config(config: Mapping[str, Any], tensors: Sequence[Tensor], findings: 
             used |= {tensor.name for tensor in taken[layer.name].values()}
             for norm in _list(layer, found, taken[layer.name], network, findings):
                 used |= {tensor.name for tensor in taken[norm].values()}
-    return [tensor for tensor in tensors if tensor.name not in used]
+    others = {layer.name: layer.kind for layer in layers.layers.values() if OTHERS.fullmatch(layer.kind)}
+    left = []
+    for tensor in tensors:
+        parts = tensor.name.split("/")
+        owner = next((name for end in range(len(parts)) if (name := "/".join(parts[:end])) in others), None)
+        if owner and tensor.name not in used:
+            findings.leave_out(tensor.name, f"Its layer is {others[owner]}, which is not listed as a convolution.")
+        elif tensor.name not in used:
+            left.append(tensor)
+    return left
 
 
 class _Weights:
@@ -235,7 +249,9 @@ def _node(layer: _Layer, output: str, inputs: tuple[str, ...], taken: Mapping[st
         return Node(output, "add", inputs)
     if PASS.fullmatch(kind) or MOVE.fullmatch(kind):
         return Node(output, "pass" if PASS.fullmatch(kind) else "move", inputs)
-    return Node(output, "multiply" if kind == "Multiply" else "other", inputs)
+    return Node(
+        output, "multiply" if kind == "Multiply" else "weigh" if WEIGH.fullmatch(kind) else "other", inputs, kind
+    )
 
 
 def _snake_case(name: str) -> str:

@@ -62,7 +62,7 @@ def _keras_3(arrays: Arrays) -> list[Tensor]:
             known = "/".join(parts)
         leaves = next((leaves for begin, leaves in VARIABLES.items() if kind.startswith(begin)), ())
         leaf = leaves[int(number)] if number.isdigit() and int(number) < len(leaves) else number
-        tensors.append(replace(tensor, name=f"{known}/{leaf}", hint=kind))
+        tensors.append(replace(tensor, name=f"{known}/{leaf}", hint="/".join(parts)))
     return _natural(tensors)
 
 

@@ -35,12 +35,15 @@ NORMALISATIONS = (
     (("moving_mean", "moving_variance", "gamma", "beta"), 1e-3),
     (("mean", "var", "scale", "bias"), 1e-5),
 )
+NORMALISED = re.compile(r"running_mean|moving_mean|batch_?norm|(^|[/._])bn\d*([/._]|$)")
 UNSURE = "The file has batch normalisations, and does not say which of them follows it; none is folded in."
 SLOTS = re.compile(
     r"(^|[/.])(optimizers?|optimizer_(weights|states?|state_dict)|optimizer_slot|slot_variables|exp_avg(_sq)?|"
     r"momentum_buffer|rmsprop|adam|adamw|nadam|sgd|adagrad|adadelta|ftrl)([/.]|$)",
     re.IGNORECASE,
 )
+# Layers whose kernels have as many axes as a convolution's, by their names or, in Keras 3, by their classes
+NO_CONVOLUTION = re.compile(r"attention|attn|einsum|(conv_?)?lstm|(^|[/._])gru|p_?re_?lu", re.I)
 NO_KERNEL = re.compile(r"pos_?emb|position|embed(ding)?s?$|token|anchor|grid|mask|cache|running_|moving_|window", re.I)
 
 
@@ -98,7 +101,7 @@ def from_names(tensors: Sequence[Tensor], findings: Findings, axes: Axes | None 
     kernels = []
     for layer in layers.values():
         for leaf, tensor in layer.tensors.items():
-            reason = _no_kernel(leaf, tensor)
+            reason = _no_kernel(layer.name, leaf, tensor)
             if reason is None:
                 kernels.append(_Kernel(layer, leaf, tensor, _bias(layer, leaf, tensor)))
             elif _is_shaped(leaf, tensor):
@@ -107,7 +110,7 @@ def from_names(tensors: Sequence[Tensor], findings: Findings, axes: Axes | None 
     common = _common_axes(kernels, axes)
     followers = _normalisations(layers, kernels, common)
     widths: list[int] = []
-    normalised = any(re.search(r"running_mean|moving_mean|batch_norm", each.name + each.hint) for each in tensors)
+    normalised = any(NORMALISED.search(f"{each.name}/{each.hint}") for each in tensors)
     for kernel in kernels:
         follower = followers.get(kernel.tensor.name)
         notes = [] if follower or not normalised else [UNSURE]
@@ -126,13 +129,17 @@ def _is_shaped(leaf: str, tensor: Tensor) -> bool:
     return len(tensor.shape) in KINDS and leaf not in NORMS.values()
 
 
-def _no_kernel(leaf: str, tensor: Tensor) -> str | None:
+def _no_kernel(owner: str, leaf: str, tensor: Tensor) -> str | None:
     """Why an array is no convolution's kernel, or None."""
     shape = tensor.shape
     if tensor.refusal:
         return tensor.refusal
     if len(shape) not in KINDS:
         return "A convolution's kernel has 3 to 5 axes."
+    own = owner.rpartition("/")[2] + tensor.hint.rpartition("/")[2]
+    found = NO_CONVOLUTION.search(f"{owner}/{tensor.hint}")
+    if found and ("kernel" in leaf or leaf.isdigit()) and not re.search(r"conv(?!_?lstm)", own, re.I):
+        return f"Its layer's name says {found[0]!r}, which is not listed as a convolution."
     if leaf not in KERNELS and sum(length > 1 for length in shape) < 2:
         return "Its shape is that of one number a channel."
     if leaf not in KERNELS and (NO_KERNEL.search(leaf) or (len(shape) == 3 and not leaf.isdigit())):
@@ -177,7 +184,8 @@ def _axes(kernel: _Kernel, common: Axes) -> Axes:
 def _kind(kernel: _Kernel, axes: Axes, widths: Sequence[int]) -> tuple[str, list[str]]:
     """What kind of convolution a kernel belongs to, and notes on how far that is sure."""
     shape, bias = kernel.tensor.shape, kernel.bias
-    words = f"{kernel.layer.name}/{kernel.leaf}/{kernel.tensor.hint}".lower()
+    hint = kernel.tensor.hint.rpartition("/")[2]
+    words = f"{kernel.layer.name}/{kernel.leaf}/{hint}".lower()
     if "pointwise_kernel" in kernel.layer.tensors:
         return "separable", []
     if re.search(r"transpose|deconv|convt|upconv", words):
@@ -185,12 +193,18 @@ def _kind(kernel: _Kernel, axes: Axes, widths: Sequence[int]) -> tuple[str, list
     if axes == "first" and bias and bias.shape[0] == shape[1] != shape[0]:
         return "transposed", ["It is taken for a transposed convolution, since its biases fit its second axis only."]
     one_each = shape[1 if axes == "first" else -1] == 1
-    if "depthwise" in kernel.leaf + kernel.tensor.hint or ("depthwise" in words and one_each):
+    if "depthwise" in kernel.leaf + hint or ("depthwise" in words and one_each):
         return "depthwise", []
+    if axes == "last" and bias and bias.shape[0] != shape[-1]:
+        by_channel = bias.shape[0] == shape[-1] * shape[-2]
+        told = "depthwise" if by_channel else "transposed"
+        return told, [f"It is taken for a {told} convolution, since its biases fit no other kind."]
     if axes == "first" and shape[1] == 1 < shape[0]:
         if widths and shape[0] % widths[-1] == 0 and widths[-1] > 1:
             return "depthwise", []
         return KINDS[len(shape)], ["It reads one channel; the file does not say whether it is a depthwise convolution."]
+    if len(shape) == 3 and kernel.leaf == "kernel" and "conv" not in words:
+        return KINDS[3], ["It has 3 axes, as kernels of attention have, too; the file does not say what it is."]
     return KINDS[len(shape)], []
 
 
@@ -201,7 +215,7 @@ def _list(
     axes = _axes(kernel, common)
     kind, doubts = _kind(kernel, axes, widths)
     notes += doubts
-    notes.append("Its activation is unknown, since the file has no config.")
+    notes.append("Its activation is unknown: the file does not say what follows it.")
     array = kernel.tensor.read()
     used = {kernel.tensor.name}
     if norm := kernel.layer.tensors.get(NORMS.get(kernel.leaf, "")):

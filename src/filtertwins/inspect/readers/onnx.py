@@ -26,15 +26,18 @@ ACTIVATIONS = {
     "Selu": "selu", "Gelu": "gelu", "Softplus": "softplus", "HardSwish": "hard_swish", "HardSigmoid": "hard_sigmoid",
     "Clip": "clip", "Softmax": "softmax", "Mish": "mish", "Softsign": "softsign", "Celu": "celu", "Swish": "silu",
     "ThresholdedRelu": "thresholded_relu", "Abs": "abs", "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Pow": "pow",
+    "Erf": "erf",
 }  # fmt: skip
 PASS = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 MOVE = (
     *("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Concat", "Split", "Slice", "Pad"),
-    *("Gather", "Expand", "DepthToSpace", "SpaceToDepth", "GlobalMaxPool"),
+    *("Gather", "Expand", "DepthToSpace", "SpaceToDepth", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"),
+    *("ReduceMean", "ReduceSum", "Resize", "Upsample"),
 )
 MOST_GROWTH_OF_CONSTANTS = 16  # in all, beside those that they are computed from
 NUMBERED = r"onnx::|const_fold_opt__|\d+$"  # how exporters name a kernel that has no name
 CONVOLUTIONS = ("Conv", "ConvTranspose", "FusedConv")
+WEIGH = (*CONVOLUTIONS, "QLinearConv", "ConvInteger", "Gemm", "MatMul", "Einsum", "LSTM", "GRU", "RNN")
 
 
 class _Step:
@@ -150,7 +153,7 @@ def read_onnx(content: memoryview, folder: Path, findings: Findings) -> str:
     """
     model = Message(content)
     graph = _Graph(model.messages(7)[0], folder)
-    network = Network(_node(graph, step) for step in graph.steps)
+    network = Network(_node(graph, step) for step in graph.steps if step.operation not in ("Shape", "Size"))
     used: set[str] = set()
     uses: dict[tuple[Any, ...], list[_Step]] = defaultdict(list)
     for step in graph.steps:
@@ -214,7 +217,8 @@ def _own_activation(step: _Step) -> str | None:
 def _node(graph: _Graph, step: _Step) -> Node:
     """A node as what it does to a convolution's output."""
     inputs = tuple(step.inputs)
-    does: Literal["add", "multiply", "pass", "move", "other"] = "other"
+    does: Literal["add", "multiply", "pass", "move", "weigh", "other"]
+    does = "weigh" if step.operation in WEIGH else "other"
     if step.operation in ACTIVATIONS:
         return Node(step.output, "activate", inputs, _label(graph, step))
     if step.operation == "BatchNormalization":
@@ -238,7 +242,7 @@ def _node(graph: _Graph, step: _Step) -> Node:
             does = "other"
     elif step.operation in PASS or step.operation in MOVE:
         does = "pass" if step.operation in PASS else "move"
-    return Node(step.output, does, inputs)
+    return Node(step.output, does, inputs, step.operation)
 
 
 def _label(graph: _Graph, step: _Step) -> str:
