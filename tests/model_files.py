@@ -89,14 +89,20 @@ def table(entries):
     return blocks + footer + 0xDB4775248B80FB57.to_bytes(8, "little")
 
 
-def checkpoint(arrays):
-    """An index and its data: float32 arrays by their names, at places in a model that are mere numbers."""
-    places = [f"layer-{index}/kernel/.ATTRIBUTES/VARIABLE_VALUE" for index in range(len(arrays))]
-    pairs = zip(places, arrays, strict=True)
-    attributes = [proto((2, proto((1, "VARIABLE_VALUE"), (2, name), (3, place)))) for place, name in pairs]
+def checkpoint(arrays, *, folders=("layer",)):
+    """An index and its data: float32 arrays by their names, at places in a model that are mere numbers.
+
+    They are stored in each of some folders.
+    """
+    stored = [
+        (f"{folder}/{index}/.ATTRIBUTES/VARIABLE_VALUE", name, array)
+        for folder in folders
+        for index, (name, array) in enumerate(arrays.items())
+    ]
+    attributes = [proto((2, proto((1, "VARIABLE_VALUE"), (2, name), (3, place)))) for place, name, _ in stored]
     graph = proto(*((1, attribute) for attribute in attributes))
     entries, data = {b"": proto((1, 1))}, b""
-    for place, array in zip(places, arrays.values(), strict=True):
+    for place, _, array in stored:
         shape = proto(*((2, proto((1, length))) for length in array.shape))
         entries[place.encode()] = proto((1, 1), (2, shape), (4, len(data)), (5, array.nbytes))
         data += array.tobytes()

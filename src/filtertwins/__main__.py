@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # Imported where it is used, since --help should not take a second.
     from filtertwins.inspect.report import Report
 
-FOUND, FAILED = 1, 2
-"""Exit codes: for what --fail-on names, and for a file that could not be read or written."""
+FOUND, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit codes: for what --fail-on names, for a file that could not be read or written, and for Ctrl-C."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     inspect.set_defaults(run=_inspect)
     options = parser.parse_args(arguments)
-    return int(options.run(options))
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _count(text: str, least: int) -> int:
@@ -70,17 +74,25 @@ def _inspect(options: argparse.Namespace) -> int:
             bad.append((path, LeftOut("", f"It cannot be read: {error}")))
     report = inspect_models(models, before=options.before, seed=options.seed, draws=options.draws, progress=_say)
     report = replace(report, left_out=(*bad, *report.left_out))
+    if len(models) > 1 and not (report.strangers or report.changes):
+        _say("no two of the files have convolutions of the same kinds and shapes, so that none are compared")
+    elif options.before and models and not report.changes:
+        _say(f"no other file has the convolutions of {options.before}, so that nothing is said of what changed")
     try:
         if options.json == "-":
             sys.stdout.write(report.to_json())
-        else:
+        elif models:
             sys.stdout.write(report.to_text())
+        sys.stdout.flush()
         if options.json not in (None, "-"):
             write_text(Path(options.json), report.to_json())
         if options.out:
             _write(report, options.out, options.seed)
+    except BrokenPipeError:  # as of `| head`; Python would complain once more where it closes the stream
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        return FAILED
     except OSError as error:
-        _say(f"error: {error}")
+        _say(f"error: {error.filename}: {error.strerror}; name a place that can be written")
         return FAILED
     found = any(layer.verdict == options.fail_on for layer in report.layers)
     return FAILED if bad else FOUND if found else 0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import io
+import json
 import re
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -13,6 +16,7 @@ import pytest
 
 from filtertwins.inspect.readers import read_model
 from model_files import (
+    checkpoint,
     npy_lists,
     npz_file,
     onnx_file,
@@ -181,7 +185,100 @@ def test_keras_models_are_the_same_in_each_of_its_formats(keras_model, tmp_path)
         assert len(slots) > 2 * len(expected)
 
 
+def keras_file(layers, arrays):
+    """A file of Keras 3: a chain of layers as (class, name, options), and arrays by their paths."""
+    content, weights = io.BytesIO(), io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        for path, array in arrays.items():
+            file[path] = array
+    entries = [{"class_name": kind, "config": {"name": name} | options} for kind, name, options in layers]
+    config = {"class_name": "Sequential", "config": {"name": "chain", "layers": entries}}
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    return content.getvalue(), weights.getvalue()
+
+
+def test_kernels_of_other_layers_are_no_convolutions_though_they_have_as_many_axes(tmp_path, rng):
+    layers = [
+        ("Conv2D", "conv2d", {}),
+        ("EinsumDense", "einsum_dense", {}),
+        ("MultiHeadAttention", "multi_head_attention", {}),
+        ("ConvLSTM2D", "conv_lstm2d", {}),
+        ("PReLU", "p_re_lu", {}),
+    ]
+    arrays = {
+        "layers/conv2d/vars/0": rng.normal(size=(3, 3, 2, 4)),
+        "layers/einsum_dense/vars/0": rng.normal(size=(4, 3, 2)),
+        "layers/multi_head_attention/key_dense/vars/0": rng.normal(size=(4, 2, 5)),
+        "layers/conv_lstm2d/cell/vars/0": rng.normal(size=(3, 3, 2, 16)),
+        "layers/p_re_lu/vars/0": rng.normal(size=(4, 4, 6)),
+    }
+    for content in keras_file(layers, arrays):  # with a config, and without
+        _, found, left_out = read(tmp_path / "model", content)
+        assert list(found) in (["conv2d"], ["layers/conv2d"])
+        assert len(left_out) == 4
+        assert all("not listed as a convolution" in reason for reason in left_out.values())
+    attention = {"spatial_attention/conv1d/kernel": arrays["layers/einsum_dense/vars/0"]}
+    assert list(read(tmp_path / "model", npz_file(attention))[1]) == ["spatial_attention/conv1d"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "activation"),
+    [
+        ("Dense", {}, "linear"),
+        ("AveragePooling2D", {}, "relu"),
+        ("GroupNormalization", {}, None),
+        ("AnybodysLayer", {}, None),
+    ],
+)
+def test_an_activation_is_unknown_where_something_else_comes_before_it(tmp_path, rng, kind, options, activation):
+    layers = [("Conv2D", "conv2d", {}), (kind, "next", options), ("ReLU", "rectified", {})]
+    _, found, _ = read(
+        tmp_path / "model", keras_file(layers, {"layers/conv2d/vars/0": rng.normal(size=(3, 3, 2, 4))})[0]
+    )
+    assert found["conv2d"].activation == activation
+    assert any(kind in note for note in found["conv2d"].notes) == (activation is None)
+
+
+def test_biases_tell_transposed_and_depthwise_convolutions_in_a_saved_model_without_a_config(tmp_path, rng):
+    arrays = {
+        "up/kernel": rng.normal(size=(3, 4, 14)).astype("f4"),
+        "up/bias": np.ones(4, "f4"),
+        "apart/kernel": rng.normal(size=(3, 7, 2)).astype("f4"),
+        "apart/bias": np.ones(14, "f4"),
+    }
+    (tmp_path / "variables").mkdir()
+    index, data = checkpoint(arrays, folders=("variables", "_all_variables"))
+    (tmp_path / "variables" / "variables.index").write_bytes(index)
+    (tmp_path / "variables" / "variables.data-00000-of-00001").write_bytes(data)
+    model = read_model(tmp_path)
+    found = by_name(model)
+    assert {name: (each.kind, each.shared_by) for name, each in found.items()} == {
+        "up": ("transposed", 1),
+        "apart": ("depthwise", 1),
+    }
+    assert found["up"].kernels.shape == (4, 14, 3)
+    assert found["apart"].kernels.shape == (14, 1, 3)
+    assert sum("stored twice" in each.reason for each in model.left_out) == 4
+
+
 # --- ONNX
+
+
+def test_activations_that_are_exported_as_several_steps_are_told(tmp_path, rng):
+    constants = {"k": rng.normal(size=(4, 4, 3, 3)).astype("f4"), "n": np.array(2, "f4"), "m": np.array(3, "f4")}
+    gelu = [
+        onnx_node("Div", ["a", "n"], "b"),
+        onnx_node("Erf", ["b"], "c"),
+        onnx_node("Add", ["c", "n"], "d"),
+        onnx_node("Mul", ["a", "d"], "e"),
+    ]
+    gated = [onnx_node("Add", ["a", "m"], "b"), onnx_node("Clip", ["b"], "c"), onnx_node("Mul", ["a", "c"], "e")]
+    sized = [onnx_node("Shape", ["a"], "b"), onnx_node("Relu", ["a"], "c"), onnx_node("Reshape", ["c", "b"], "e")]
+    for steps, activation in ((gelu, "gelu"), (gated, None), (sized, "relu")):
+        nodes = [onnx_node("Conv", ["x", "k"], "a"), *steps]
+        assert read(tmp_path / "model", onnx_file(nodes, constants))[1]["k"].activation == activation
 
 
 def test_a_graph_tells_what_follows(tmp_path, rng):

@@ -26,6 +26,7 @@ KERNELS = (
     "filters",
     "weight_v",
     "original1",
+    "array",  # a file of one array, which has no name
 )
 NORMS = {"weight_v": "weight_g", "original1": "original0"}  # of weight normalisation, beside the directions
 BIASES = ("bias", "biases", "b")

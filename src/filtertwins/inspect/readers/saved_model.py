@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,19 +43,25 @@ def read_checkpoint(index: Path, content: memoryview, findings: Findings) -> str
     tensors = [_tensor(index, shards, key, entry) for key, entry in entries.items()]
     saved = _saved_objects(index.parent.parent / "saved_model.pb")
     names = _names(next((tensor for tensor in tensors if tensor.name == OBJECTS), None))
-    named: dict[str, Tensor] = {}
-    for tensor in tensors:
+    found: list[tuple[str, str, Tensor]] = []
+    stored: dict[tuple[str, bytes], str] = {}  # by name and content, where it was stored first
+    for tensor in sorted(
+        tensors, key=lambda each: each.name.startswith("_all_variables/")
+    ):  # Keras 3 has copies there.
+        if tensor.name == OBJECTS:
+            continue
         place = tensor.name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
         name = names.get(tensor.name) or _variable_name(saved, place.split("/")) or place
         if "OPTIMIZER_SLOT" in place or place.startswith("optimizer/"):
             name = place
-        first = named.get(name)
-        if first and first.shape == tensor.shape and np.array_equal(first.read(), tensor.read()):
-            findings.leave_out(place, f"It is an alias of {name}, stored twice.")
-        elif tensor.name != OBJECTS:
-            name = place if name in named else name
-            named[name] = replace(tensor, name=name)
-    left = list(named.values())
+        content = hashlib.sha256(repr(tensor.shape).encode() + tensor.read().tobytes()).digest()
+        first = stored.setdefault((name, content), place)
+        if first.split("/")[0] != place.split("/")[0] and not tensor.refusal:
+            findings.leave_out(place, f"It is an alias of {first}, stored twice.")
+        else:
+            found.append((name, place, tensor))
+    times = Counter(name for name, _, _ in found)
+    left = [replace(tensor, name=place if times[name] > 1 else name) for name, place, tensor in found]
     for config in _configs(index.parent.parent / "keras_metadata.pb", saved):
         if "layers" in config.get("config", {}):
             left = from_config(config, left, findings)
