@@ -115,6 +115,24 @@ def close_pairs_beside_strangers(p, verdict):
     return {"strangers": table(*(strangers_of(p, *own) for own in zip(ratios, p["architectures"], strict=True)))}
 
 
+def close_pairs_in_a_layer(p, verdict):
+    ratio = {"supported": 0.6, "refuted": 1.0, "inconclusive": None}[verdict]
+    rows = strangers_of(p, ratio, p["architecture"]).assign(layer=p["layer"])
+    return {"depth_strangers": table(rows, rows.assign(layer="conv1", ratio=9.0, ratio_low=8.0, ratio_high=10.0))}
+
+
+def layers_more_alike_than_chance(p, verdict):
+    last = {"supported": 0.2, "refuted": 0.0, "inconclusive": MARGINS.cosine}[verdict]
+    own = {"architecture": p["architecture"], "filters": p["filters"], "stage": "trained"}
+    excess = dict.fromkeys(p["layers"], 0.2) | {p["layers"][-1]: last}
+    return {
+        "depth": table(
+            *(by_seed(around(mean, MARGINS.cosine / 5), layer=layer, **own) for layer, mean in excess.items()),
+            value="excess",
+        )
+    }
+
+
 def more_filters_more_redundant(p, verdict):
     rises = dict.fromkeys(p["architectures"], 0.3)
     rises[p["architectures"][1]] = {"supported": 0.3, "refuted": 0.0, "inconclusive": MARGINS.share}[verdict]

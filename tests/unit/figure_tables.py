@@ -45,11 +45,22 @@ def study_tables(seeds: int, counts: tuple[int, ...] = (1, 2, 8, 16)) -> dict[st
         "strangers": _strangers(main, seeds),
         "strangers_by_threshold": _strangers_by_threshold(main, seeds),
     }
+    tables |= _depth(tables)
     exact = _networks(["question_epochs"], counts, seeds)
     tables["exact_reading"] = exact.assign(test_accuracy=0.925 + rng.uniform(0, 0.002, len(exact)))
     for name, table in list(tables.items()):
         tables |= derived_tables(name, table)
     return tables
+
+
+def _depth(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Two layers of two networks, the second layers as series of their own."""
+    found = {}
+    for name, source in (("depth", "redundancy"), ("depth_strangers", "strangers")):
+        own = tables[source][tables[source]["architecture"].isin(["relu_3x1", "relu_5x5"])]
+        second = own.assign(layer="conv2", architecture=own["architecture"] + " conv2")
+        found[name] = pd.concat([own, second], ignore_index=True)
+    return found
 
 
 def _strangers(main: pd.DataFrame, seeds: int) -> pd.DataFrame:

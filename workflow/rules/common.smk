@@ -24,8 +24,8 @@ from filtertwins.pruning import criteria
 from filtertwins.settings import load_settings, same_study
 
 EXPERIMENTS = set("""
-    collapse condensation controls exact_reading kernel_shapes lossless_merge one_fewer planted preventers removal
-    replanted shared_seeds twins
+    collapse condensation controls depth exact_reading kernel_shapes lossless_merge one_fewer planted preventers
+    removal replanted shared_seeds twins
     """.split())  # those that the rules know
 
 
@@ -76,8 +76,8 @@ CAPTIONS = ROOT / "workflow" / "report" / "captions"
 
 # These tables have their means over the seeds beside them: the job that makes <table>.csv makes <table>_means.csv.
 BESIDE = {table: [f"{table}_means"] for table in """
-    condensation controls cost criteria exact_reading functional kernel_shapes obd one_fewer preventers pruning
-    redundancy removal replanted runs twins
+    condensation controls cost criteria depth exact_reading functional kernel_shapes obd one_fewer preventers
+    pruning redundancy removal replanted runs twins
     """.split()}
 BESIDE["removal"] += ["removal_correlations"]
 

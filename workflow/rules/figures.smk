@@ -17,6 +17,7 @@ ARGUMENT = {
         "excess_over_chance": (["excess"], []),
         "kernel_gallery": (["kernels", "clusters", "redundancy"], []),
         "controls": (["controls_means"], []),
+        "depth": (["depth_means", "depth_strangers"], []),
     },
     "4 What keeps filters apart": {
         "strangers": (["strangers"], ["strangers_by_threshold"]),

@@ -71,6 +71,11 @@ beside = []
 if "kernel_shapes" in plan.experiments:
     study = plan.experiment("kernel_shapes")
     beside += [redundancy_of(study, "kernel_shapes", "kernel_shapes_")]
+# Each layer of networks of several.
+if "depth" in plan.experiments:
+    study = plan.experiment("depth")
+    beside += [redundancy_of(study, "depth", "depth_")]
+    beside += [strangers_of(study, "depth_strangers")]
 # Filters that are not trained, and labels that mean nothing.
 if "controls" in plan.experiments:
     function, study = "tables.controls.control_table", plan.beside_study("controls")

@@ -122,6 +122,7 @@ MEANS: Mapping[str, Means] = {
     "exact_reading": _ACCURACY,
     "redundancy": _REDUNDANCY,
     "kernel_shapes": _REDUNDANCY,
+    "depth": _REDUNDANCY,
     "functional": Means(_LIKENESS, RESPONSES, finish=_with_rungs),
     "condensation": Means((*CONDITION, "activation", "scale", "step"), ("directions", "mean_similarity")),
     "controls": Means((*CONDITION, "activation"), ("test_accuracy", "excess", "mean_nearest_cosine")),

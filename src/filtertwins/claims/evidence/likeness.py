@@ -125,18 +125,44 @@ def close_pairs_beside_strangers(
 
     The table's jackknife interval of the ratio says so.
     """
+    rows = [only(strangers, architecture=name, filters=filters, stage="trained") for name in architectures]
+    return combine([_beside_strangers(row, beside, margins) for row in rows], "ratio")
+
+
+@test()
+def close_pairs_in_a_layer(
+    depth_strangers: Table, *, architecture: Name, filters: PositiveInt, layer: Name, margins: Margins
+) -> Outcome:
+    """Are close pairs of one layer of a deeper network fewer than those of strangers, by as much as matters?"""
+    row = only(depth_strangers, architecture=architecture, filters=filters, layer=layer, stage="trained")
+    return combine([_beside_strangers(row, "fewer", margins)], "ratio")
+
+
+def _beside_strangers(row: pd.Series[Any], beside: Beside, margins: Margins) -> Part:
+    """Whether a condition's close pairs are fewer than those of strangers, or the same."""
     lowest, highest = 1 / margins.ratio, margins.ratio
     if beside == "fewer":
         lowest, highest = 0.0, lowest
-    parts = []
-    for name in architectures:
-        row = only(strangers, architecture=name, filters=filters, stage="trained")
-        if not row["estimable"]:
-            raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
-        effect, low, high = (row[column] for column in ("ratio", "ratio_low", "ratio_high"))
-        room = min(effect - lowest, highest - effect)
-        parts.append(Part(condition(row), effect, low, high, int(row["n"]), within(low, high, lowest, highest), room))
-    return combine(parts, "ratio")
+    if not row["estimable"]:
+        raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
+    effect, low, high = (row[column] for column in ("ratio", "ratio_low", "ratio_high"))
+    room = min(effect - lowest, highest - effect)
+    return Part(condition(row), effect, low, high, int(row["n"]), within(low, high, lowest, highest), room)
+
+
+@test()
+def layers_more_alike_than_chance(
+    depth: Table, *, architecture: Name, filters: PositiveInt, layers: Names, margins: Margins
+) -> Outcome:
+    """Is the mean cosine to the nearest filter above that of re-drawn initial kernels, in each layer?"""
+    parts = [
+        (
+            layer,
+            by_seed(chosen(depth, stage="trained", architecture=architecture, filters=filters, layer=layer), "excess"),
+        )
+        for layer in layers
+    ]
+    return combine(range_parts(parts, lowest=margins.cosine), "change of cosine")
 
 
 @test()
