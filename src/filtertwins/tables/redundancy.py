@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
 from filtertwins.measures.clusters import cluster_filters, count_clusters, with_one_job
+from filtertwins.measures.functional import response_vectors
 from filtertwins.measures.nulls import draw_weights, isotropic_nearest_mean, monte_carlo_p_value, redrawn
 from filtertwins.measures.patches import patch_moment
 from filtertwins.measures.redundancy import (
@@ -100,7 +101,6 @@ class Nulls:
             return redrawn(statistic, filters, dimension, equivalence, initializer, draws, rng)
 
         most = max(FEWEST_DRAWS, MOST_WEIGHTS // (filters * dimension))
-        moment = self.moment(kernel) if on_images else np.zeros((dimension, 1))  # Without it, responses are missing.
         relu = on_images and equivalence == "positive_scale"
         likeness = []
         rng = self.rng(filters, dimension, 2)
@@ -108,7 +108,9 @@ class Nulls:
             kernels = draw_weights((filters, dimension), initializer, rng)
             # Biases start at 0, so that a ReLU filter without a positive weight is never active.
             silent = np.logical_and((kernels <= 0).all(axis=-1), relu)
-            likeness.append(alike(Filters.of(kernels, moment, silent), equivalence, self.threshold))
+            unseen = np.zeros((filters, 1))  # These have no direction, so that what responses are like is missing.
+            responses = response_vectors(kernels, self.moment(kernel)) if on_images else unseen
+            likeness.append(alike(Filters(kernels, responses, silent), equivalence, self.threshold))
         draws, pairs = min(self._measures.null_draws, most), filters * (filters - 1) / 2 or np.nan
         counts = drawn(1, lambda similarities: count_pairs(similarities, self.thresholds), draws)
         return Null(

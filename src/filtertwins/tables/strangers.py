@@ -73,7 +73,8 @@ def stranger_tables(chunks: Iterable[AnyChunk], dataset: Dataset) -> StrangerRow
         attraction, repulsion = (
             (np.nan, np.nan) if stage.corresponding else exchange_test(units, stage.equivalence, found.threshold, rng)
         )
-        responses = stage.units(stage.answers()) if stage.basis == "kernels" else []
+        answered = stage.answers() if stage.basis == "kernels" else [np.zeros((0, 1)) for _ in units]
+        responses = stage.units(answered)
         near = neighbourhoods(responses, stage.equivalence, corresponding=stage.corresponding)
         answers = compare_with_strangers(near)
         rows.strangers.append(
