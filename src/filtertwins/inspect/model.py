@@ -26,13 +26,13 @@ class Convolution:
     name: str  # as the file names it, unique within the file
     kind: str
     kernels: NDArray[np.float64]  # (filter, input channel of its group, *taps), whatever the framework's axes are
-    biases: NDArray[np.float64] | None  # (filter,)
-    groups: int
-    activation: str | None  # "linear", "relu", ...; None: unknown
-    folded: str | None  # the name of the batch normalisation that was folded in
-    shared_by: int  # how many nodes use this very kernel
-    residual: bool  # its output is added to something else, so that a twin can't be merged alone
-    notes: tuple[str, ...]  # plain sentences
+    biases: NDArray[np.float64] | None = None  # (filter,)
+    groups: int = 1
+    activation: str | None = None  # "linear", "relu", ...; None: unknown
+    folded: str | None = None  # the name of the batch normalisation that was folded in
+    shared_by: int = 1  # how many nodes use this very kernel
+    residual: bool = False  # its output is added to something else, so that a twin can't be merged alone
+    notes: tuple[str, ...] = ()  # plain sentences
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import json
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from filtertwins.errors import StudyError
-from filtertwins.inspect.model import Convolution, LeftOut, Model
+from filtertwins.inspect.model import LeftOut, Model
+from filtertwins.inspect.readers.findings import Findings, one_row_a_filter
 from filtertwins.inspect.sameness import NEAR
 from filtertwins.inspect.several import compare_networks
 from filtertwins.inspect.verdicts import DRAWS, Layer, judge_layers
@@ -56,8 +57,8 @@ class Report:
 
     def tables(self) -> dict[str, list[Row]]:
         """The tables by name, as rows, without those that have none; ``docs/inspect.md`` has their columns."""
-        pairs = [_names(layer) | asdict(pair) for layer in self.layers for pair in layer.pairs]
-        rows = {"layers": [_row(layer) for layer in self.layers], "pairs": pairs, "left_out": self._left_out()}
+        layers = [_row(layer) for layer in self.layers]
+        rows = {"layers": layers, "pairs": _pairs(self.layers), "left_out": self._left_out()}
         return {name: own for name, own in (rows | self._compared()).items() if own}
 
     def shown(self) -> dict[str, list[dict[str, str]]]:
@@ -65,9 +66,7 @@ class Report:
         twins = [layer for layer in self.layers if layer.verdict == "twins"]
         shown: dict[str, Sequence[Row]] = {
             "Layers": [_headed(_row(layer)) for layer in self.layers],
-            "Nearest pairs of twins": [
-                _names(layer) | asdict(pair) for layer in twins for pair in layer.pairs[:PAIRS_SHOWN]
-            ],
+            "Nearest pairs of twins": _pairs(twins, PAIRS_SHOWN),
             "Remarks": _by_text([(each.file, each.name, line) for each in self.layers for line in _remarks(each)]),
             "Networks of one architecture": self.strangers,
             "What training changed": self.changes,
@@ -126,14 +125,13 @@ def inspect_models(
         draws: how many sets of filters a null has, at least.
         progress: is told of each layer before it is looked at.
     """
-    kept = [_finite(model) for model in models]
     with threadpool_limits(1):  # Last bits depend on the number of threads, and threads that wait for others cost time.
-        layers = [judge_layers(own.path, own.convolutions, seed=seed, draws=draws, progress=progress) for own in kept]
+        layers = [judge_layers(own.path, own.convolutions, seed=seed, draws=draws, progress=progress) for own in models]
         strangers, changes = compare_networks([found for found in layers if found], before)
     return Report(
-        files=tuple(own.path for own in kept),
+        files=tuple(own.path for own in models),
         layers=tuple(layer for found in layers for layer in found),
-        left_out=tuple((own.path, one) for own in kept for one in own.left_out),
+        left_out=tuple((own.path, one) for own in models for one in own.left_out),
         strangers=strangers,
         changes=changes,
     )
@@ -163,36 +161,26 @@ def inspect_arrays(
     """
     if layout not in ("keras", "torch"):
         raise StudyError(f"layout: {layout!r}; allowed: keras, torch")
-    convolutions = []
+    findings = Findings()
     for name, values in kernels.items():
         array = np.asarray(values, dtype=np.float64)
         if array.ndim < 3:
             raise StudyError(f"{name}: shape {array.shape}; allowed: filters, channels, and one axis or more of taps")
-        rows = array if layout == "torch" else np.moveaxis(array, (-1, -2), (0, 1))
+        kind = f"conv{array.ndim - 2}d"
+        rows = one_row_a_filter(array, "first" if layout == "torch" else "last", kind)
         own = None if biases is None or name not in biases else np.asarray(biases[name], dtype=np.float64)
         if own is not None and own.shape != rows.shape[:1]:
             raise StudyError(f"{name}: biases of shape {own.shape}; allowed: {rows.shape[:1]}")
-        kind = f"conv{array.ndim - 2}d"
-        convolutions.append(Convolution(name, kind, rows, own, 1, activation, None, 1, False, ()))
-    return inspect_models([Model("arrays", "arrays", tuple(convolutions), ())], seed=seed, draws=draws)
-
-
-def _finite(model: Model) -> Model:
-    """A model without the layers that have no weights, or some that are no numbers."""
-    sound, left_out = [], list(model.left_out)
-    for each in model.convolutions:
-        weights = each.kernels if each.biases is None else np.append(each.kernels, each.biases)
-        if not each.kernels.size:
-            left_out.append(LeftOut(each.name, "It has no weights."))
-        elif not np.isfinite(weights).all():
-            left_out.append(LeftOut(each.name, "Some of its weights are not finite."))
-        else:
-            sound.append(each)
-    return replace(model, convolutions=tuple(sound), left_out=tuple(left_out))
+        findings.add(name, rows, kind, own, activation=activation)
+    return inspect_models([findings.model("arrays", "arrays")], seed=seed, draws=draws)
 
 
 def _names(layer: Layer) -> Row:
     return {"file": layer.file, "name": layer.name}
+
+
+def _pairs(layers: Sequence[Layer], most: int | None = None) -> list[Row]:
+    return [_names(layer) | asdict(pair) for layer in layers for pair in layer.pairs[:most]]
 
 
 def _row(layer: Layer) -> Row:

@@ -26,7 +26,7 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]
-    read: Callable[[], NDArray[Any]]
+    read: Callable[[], NDArray[Any]] = lambda: np.zeros(0)
     refusal: str = ""  # why its elements can't be read, as a plain sentence
     hint: str = ""  # what the file says of the classes of its layer and of those around it
 
@@ -56,7 +56,13 @@ def checked_size(name: str, shape: Sequence[int], item_bytes: int, stored_bytes:
     return declared
 
 
-def as_array(name: str, content: bytes | memoryview, dtype: np.dtype[Any] | str, shape: Sequence[int]) -> NDArray[Any]:
+def as_array(
+    name: str,
+    content: bytes | memoryview,
+    dtype: np.dtype[Any] | str,
+    shape: Sequence[int],
+    columns_first: bool = False,
+) -> NDArray[Any]:
     """Bytes as an array; the dtype "BF16" is widened to float32.
 
     Raises:
@@ -66,7 +72,7 @@ def as_array(name: str, content: bytes | memoryview, dtype: np.dtype[Any] | str,
     expected = checked_size(name, shape, stored.itemsize, len(content))
     if len(content) != expected:
         raise ModelError(f"array {name!r} has {len(content):,} bytes, and {expected:,} by its shape; get the file anew")
-    array = np.frombuffer(content, stored).reshape(tuple(shape))
+    array = np.frombuffer(content, stored).reshape(tuple(shape), order="F" if columns_first else "C")
     return (array.astype("<u4") << 16).view("<f4") if isinstance(dtype, str) and dtype == "BF16" else array
 
 

@@ -18,15 +18,6 @@ Axes: TypeAlias = Literal["first", "last", "middle"]
 """Where channels are in a kernel: (filter, input, *taps), (*taps, input, filter), or (filter, *taps, input)."""
 
 KINDS = {3: "conv1d", 4: "conv2d", 5: "conv3d"}
-_COMMON = {
-    "biases": None,
-    "groups": 1,
-    "activation": None,
-    "folded": None,
-    "shared_by": 1,
-    "residual": False,
-    "notes": (),
-}
 
 
 class Findings:
@@ -43,16 +34,19 @@ class Findings:
         """Note an array that is not listed as a convolution."""
         self._left_out.append(LeftOut(name, reason))
 
-    def add(self, name: str, kernels: NDArray[Any], kind: str, **properties: Any) -> None:
+    def add(
+        self, name: str, kernels: NDArray[Any], kind: str, biases: NDArray[Any] | None = None, **properties: Any
+    ) -> None:
         """List a convolution, unless its kernel turns out to be none that was trained, or to be listed already.
 
         Args:
             name: as the file names it.
             kernels: (filter, input channel of its group, *taps), in any type.
             kind: see :class:`Convolution`.
-            properties: the other fields of :class:`Convolution` that differ from the most common.
+            biases: (filter,).
+            properties: other fields of :class:`Convolution`.
         """
-        if reason := _no_trained_kernel(kernels):
+        if reason := _no_trained_kernel(kernels, biases):
             return self.leave_out(name, reason)
         self._bytes += kernels.size * 8
         if self._bytes > MOST_BYTES:
@@ -64,14 +58,12 @@ class Findings:
             same = self._convolutions[first]
             self._convolutions[first] = replace(same, shared_by=same.shared_by + properties.get("shared_by", 1))
             return self.leave_out(name, f"It is an alias of {first}: it holds the same numbers.")
-        known = _COMMON | properties
-        if known["biases"] is not None:
-            known["biases"] = np.ascontiguousarray(known["biases"], np.float64)
+        own = None if biases is None else np.ascontiguousarray(biases, np.float64)
         self._times[name] += 1
         if name in self._convolutions:
             name = f"{name} ({self._times[name]})"
         self._first_of[digest.digest()] = name
-        self._convolutions[name] = Convolution(name=name, kind=kind, kernels=rows, **known)
+        self._convolutions[name] = Convolution(name, kind, rows, own, **properties)
         return None
 
     def model(self, path: str, format_name: str) -> Model:
@@ -108,14 +100,14 @@ def dilated(rates: Iterable[int]) -> tuple[str, ...]:
     return (f"It is dilated by {' and '.join(map(str, different))}.",) if different else ()
 
 
-def _no_trained_kernel(kernels: NDArray[Any]) -> str | None:
+def _no_trained_kernel(kernels: NDArray[Any], biases: NDArray[Any] | None) -> str | None:
     """Why a kernel is none that can be compared, or None."""
     if kernels.dtype.kind not in "f":
         return "Its elements are integers: it is quantised, or no kernel at all."
     if not kernels.size:
         return "It has no elements."
-    if not np.isfinite(kernels).all():
-        return "Some of its elements are infinite or not numbers."
+    if not np.isfinite(kernels).all() or (biases is not None and not np.isfinite(biases).all()):
+        return "Some of its weights are infinite or not numbers."
     if _sinusoids(kernels.reshape(len(kernels), -1)) if max(kernels.shape[1:]) == kernels[0].size else False:
         return "Its rows are sinusoids in the order of their frequencies: it is a fixed basis (STFT, CQT)."
     return None

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.inspect.readers.findings import Findings
+
 MOST_STEPS = 1000  # how far a network is followed from one convolution
 
 
@@ -121,6 +123,38 @@ class Network:
                 else:
                     found[user.name] = user
         return list(found.values())
+
+
+def add_followed(
+    findings: Findings,
+    network: Network,
+    outputs: Sequence[str],
+    name: str,
+    rows: NDArray[Any],
+    kind: str,
+    biases: NDArray[Any] | None,
+    own_activation: str | None,
+    **properties: Any,
+) -> tuple[Node, ...]:
+    """List a convolution of a graph with what follows it; the steps that were folded in.
+
+    Args:
+        findings: where to list it.
+        network: that it belongs to.
+        outputs: the names of its outputs, one for each time it is used.
+        name: as the file names it.
+        rows: its kernels, (filter, input channel of its group, *taps).
+        kind: see :class:`filtertwins.inspect.model.Convolution`.
+        biases: (filter,).
+        own_activation: the one that it applies itself; None where that is unknown.
+        properties: groups and notes.
+    """
+    after = network.after(outputs, len(rows), own_activation)
+    kernels, shifts, norm = folded(rows, biases, after.scales)
+    properties["notes"] = (*properties["notes"], *after.notes)
+    told = {"activation": after.activation, "folded": norm, "shared_by": len(outputs), "residual": after.residual}
+    findings.add(name, kernels, kind, shifts, **told, **properties)
+    return after.scales
 
 
 def folded(

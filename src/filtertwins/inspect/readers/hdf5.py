@@ -58,7 +58,7 @@ def arrays_of(source: Path | bytes, findings: Findings) -> Arrays:
 
 def _tensor(answer: IO[bytes], name: str, shape: list[int], refusal: str, dtype: str) -> Tensor:
     if refusal:
-        return Tensor(name, tuple(shape), bytes, refusal)  # type: ignore[arg-type]
+        return Tensor(name, tuple(shape), refusal=refusal)
     size = math.prod(shape) * int(dtype[2:])
     content = answer.read(size)
     if len(content) != size:

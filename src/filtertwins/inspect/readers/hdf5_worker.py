@@ -74,9 +74,9 @@ class Arrays:
         shape, kind = dataset.shape, dataset.get_type()
         brain_floats = kind.get_class() == h5py.h5t.OPAQUE and kind.get_size() == 2
         if shape is None or not (brain_floats or kind.get_class() in (h5py.h5t.FLOAT, h5py.h5t.INTEGER)):
-            return Tensor(name, (), lambda: np.zeros(0), "Its elements are no numbers.")
+            return Tensor(name, (), refusal="Its elements are no numbers.")
         if len(shape) == 2:  # No reader looks at them, and they are the largest.
-            return Tensor(name, shape, lambda: np.zeros(0), "It has 2 axes, and a kernel has 3 to 5.")
+            return Tensor(name, shape, refusal="It has 2 axes, and a kernel has 3 to 5.")
         stored = dataset.get_storage_size()
         checked_size(name, shape, kind.get_size(), stored)
         if layout == h5py.h5d.CHUNKED:

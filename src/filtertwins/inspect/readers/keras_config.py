@@ -10,7 +10,7 @@ from typing import Any
 
 from filtertwins.inspect.readers.bounded import Tensor
 from filtertwins.inspect.readers.findings import Findings, dilated, one_row_a_filter
-from filtertwins.inspect.readers.following import Network, Node, batch_normalisation, folded
+from filtertwins.inspect.readers.following import Network, Node, add_followed, batch_normalisation
 
 CONVOLUTION = re.compile(r"(Depthwise|Separable)?(Conv|Convolution)([123]D)(Transpose)?")
 ACTIVATIONS = {
@@ -160,18 +160,13 @@ class _Weights:
         for name in (layer.path, layer.name, *alike, outer):
             if name and name in self._by_layer:
                 found = {tensor.name.rpartition("/")[2].removesuffix(":0"): tensor for tensor in self._by_layer[name]}
-                if all(leaf.isdigit() for leaf in found):
-                    found = dict(zip(_variables(layer), found.values(), strict=False))
+                if layer.kind == "BatchNormalization" and "0" in found:  # Keras 3 numbers those that there are.
+                    own = [
+                        leaf for leaf, key in (("gamma", "scale"), ("beta", "center")) if layer.config.get(key, True)
+                    ]
+                    found = dict(zip((*own, "moving_mean", "moving_variance"), found.values(), strict=False))
                 return found
         return {}
-
-
-def _variables(layer: _Layer) -> list[str]:
-    """The names of a layer's variables in the order in which Keras 3 numbers them."""
-    if layer.kind == "BatchNormalization":
-        own = [name for name, key in (("gamma", "scale"), ("beta", "center")) if layer.config.get(key, True)]
-        return [*own, "moving_mean", "moving_variance"]
-    return ["depthwise_kernel", "pointwise_kernel", "bias"] if "Separable" in layer.kind else ["kernel", "bias"]
 
 
 def _list(
@@ -201,21 +196,10 @@ def _list(
         rows, groups, name = one_row_a_filter(taken["pointwise_kernel"].read(), "last", "conv"), 1, f"{name}/pointwise"
         notes = ()
     bias = taken.get("bias")
-    after = network.after(layer.outputs, len(rows), _activation(config))
-    kernels, biases, norm = folded(rows, bias.read() if bias else None, after.scales)
-    findings.add(
-        name,
-        kernels,
-        kind,
-        biases=biases,
-        groups=groups,
-        activation=after.activation,
-        folded=norm,
-        shared_by=len(layer.outputs),
-        residual=after.residual,
-        notes=notes + after.notes,
-    )
-    return [scale.label for scale in after.scales]
+    biases, own = bias.read() if bias else None, _activation(config)
+    options = {"groups": groups, "notes": notes}
+    scales = add_followed(findings, network, layer.outputs, name, rows, kind, biases, own, **options)
+    return [scale.label for scale in scales]
 
 
 def _activation(config: Mapping[str, Any]) -> str | None:

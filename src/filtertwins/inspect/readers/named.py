@@ -17,15 +17,7 @@ from filtertwins.inspect.readers.findings import KINDS, Axes, Findings, one_row_
 from filtertwins.inspect.readers.following import Node, batch_normalisation, folded
 
 KERNELS = (
-    "kernel",
-    "weight",
-    "weights",
-    "w",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "filters",
-    "weight_v",
-    "original1",
+    *("kernel", "weight", "weights", "w", "depthwise_kernel", "pointwise_kernel", "filters", "weight_v", "original1"),
     "array",  # a file of one array, which has no name
 )
 NORMS = {"weight_v": "weight_g", "original1": "original0"}  # of weight normalisation, beside the directions
@@ -234,15 +226,8 @@ def _list(
         rows, biases, name_of_norm = folded(rows, biases, [follower])
         used |= set(follower.inputs)
         notes.append("The file does not say what follows it; the batch normalisation is told by its name.")
-    findings.add(
-        kernel.name,
-        rows,
-        kind,
-        biases=biases,
-        groups=groups if depthwise else 1,
-        folded=name_of_norm,
-        notes=tuple(notes),
-    )
+    options = {"groups": groups if depthwise else 1, "folded": name_of_norm, "notes": tuple(notes)}
+    findings.add(kernel.name, rows, kind, biases, **options)
     return used
 
 

@@ -46,8 +46,6 @@ def _tensors(name: str, content: memoryview) -> list[Tensor]:
         found = Pickle(stream).result()
         return named_tensors(found.content[0] if getattr(found, "content", None) else found)
     if dtype.kind not in "fiub" or dtype.fields or dtype.subdtype:
-        return [Tensor(name, (), lambda: np.zeros(0), f"Its elements are of type {dtype}, and no numbers.")]
+        return [Tensor(name, (), refusal=f"Its elements are of type {dtype}, and no numbers.")]
     piece = content[stream.tell() :]
-    if columns_first:
-        return [Tensor(name, shape, lambda: as_array(name, piece, dtype, shape[::-1]).T)]
-    return [Tensor(name, shape, partial(as_array, name, piece, dtype, shape))]
+    return [Tensor(name, shape, partial(as_array, name, piece, dtype, shape, columns_first))]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from filtertwins.inspect.model import ModelError
 from filtertwins.inspect.readers.bounded import Tensor, as_array, element, file_bytes
 from filtertwins.inspect.readers.findings import KINDS, Findings, dilated, one_row_a_filter
-from filtertwins.inspect.readers.following import Network, Node, batch_normalisation, folded
+from filtertwins.inspect.readers.following import Network, Node, add_followed, batch_normalisation
 from filtertwins.inspect.readers.protobuf import Message
 
 DTYPES = {
@@ -190,21 +190,11 @@ def _list(graph: _Graph, network: Network, steps: Sequence[_Step], findings: Fin
         kind = "depthwise" if rows.shape[1] == 1 else "grouped"
     bias = graph.constant(step.inputs[2]) if len(step.inputs) > 2 else None
     used = {name} | ({bias[0]} if bias else set())
-    after = network.after([each.output for each in steps], len(rows), _own_activation(step))
-    kernels, biases, norm = folded(rows, bias and bias[1], after.scales)
-    findings.add(
-        step.name.rpartition(";")[2] if re.match(NUMBERED, name) else name,
-        kernels,
-        kind,
-        biases=biases,
-        groups=groups,
-        activation=after.activation,
-        folded=norm,
-        shared_by=len(steps),
-        residual=after.residual,
-        notes=(*dilated(step.integers("dilations")), *after.notes),
-    )
-    return used | {each for scale in after.scales for each in scale.inputs}
+    own_name = step.name.rpartition(";")[2] if re.match(NUMBERED, name) else name
+    options = {"groups": groups, "notes": dilated(step.integers("dilations"))}
+    outputs, biases = [each.output for each in steps], bias and bias[1]
+    scales = add_followed(findings, network, outputs, own_name, rows, kind, biases, _own_activation(step), **options)
+    return used | {each for scale in scales for each in scale.inputs}
 
 
 def _own_activation(step: _Step) -> str | None:
@@ -258,7 +248,7 @@ def _label(graph: _Graph, step: _Step) -> str:
 def _tensor(proto: Message, name: str, folder: Path) -> Tensor:
     shape, dtype = tuple(proto.integers(1)), DTYPES.get(proto.integer(2))
     if dtype is None:
-        return Tensor(name, shape, lambda: np.zeros(0), "Its elements are of a type that is not read.")
+        return Tensor(name, shape, refusal="Its elements are of a type that is not read.")
 
     def read() -> NDArray[Any]:
         if proto.integer(14) == 1:

@@ -252,9 +252,7 @@ def named_tensors(value: Any, elements_of: Callable[[Storage], NDArray[Any]] | N
 
 def _numbers(name: str, array: Array) -> NDArray[Any]:
     content = array.content.encode("latin1") if isinstance(array.content, str) else array.content
-    if array.columns_first:
-        return as_array(name, content, array.dtype, array.shape[::-1]).T
-    return as_array(name, content, array.dtype, array.shape)
+    return as_array(name, content, array.dtype, array.shape, array.columns_first is True)
 
 
 def _view(name: str, view: View, elements_of: Callable[[Storage], NDArray[Any]]) -> NDArray[Any]:

@@ -38,7 +38,7 @@ def read_safetensors(content: memoryview, findings: Findings) -> str:
             read = partial(as_array, name, piece, dtype, entry["shape"])
             tensors.append(Tensor(name, tuple(entry["shape"]), read))
         else:
-            tensors.append(Tensor(name, (), lambda: None, f"Its elements are {entry['dtype']}, which is not read."))  # type: ignore[arg-type, return-value]
+            tensors.append(Tensor(name, (), refusal=f"Its elements are {entry['dtype']}, which is not read."))
         places.append((first, last))
     if any(after[0] < before[1] for before, after in pairwise(sorted(places))):
         raise ModelError("two arrays share bytes, as nothing writes them; get the file anew")

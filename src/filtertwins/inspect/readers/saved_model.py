@@ -45,17 +45,16 @@ def read_checkpoint(index: Path, content: memoryview, findings: Findings) -> str
     names = _names(next((tensor for tensor in tensors if tensor.name == OBJECTS), None))
     found: list[tuple[str, str, Tensor]] = []
     stored: dict[tuple[str, bytes], str] = {}  # by name and content, where it was stored first
-    for tensor in sorted(
-        tensors, key=lambda each: each.name.startswith("_all_variables/")
-    ):  # Keras 3 has copies there.
+    # Keras 3 stores copies under this name, which tells less than that of the originals.
+    for tensor in sorted(tensors, key=lambda each: each.name.startswith("_all_variables/")):
         if tensor.name == OBJECTS:
             continue
         place = tensor.name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
         name = names.get(tensor.name) or _variable_name(saved, place.split("/")) or place
         if "OPTIMIZER_SLOT" in place or place.startswith("optimizer/"):
             name = place
-        content = hashlib.sha256(repr(tensor.shape).encode() + tensor.read().tobytes()).digest()
-        first = stored.setdefault((name, content), place)
+        digest = hashlib.sha256(repr(tensor.shape).encode() + tensor.read().tobytes()).digest()
+        first = stored.setdefault((name, digest), place)
         if first.split("/")[0] != place.split("/")[0] and not tensor.refusal:
             findings.leave_out(place, f"It is an alias of {first}, stored twice.")
         else:
@@ -114,7 +113,7 @@ def _tensor(index: Path, shards: int, key: str, entry: Message) -> Tensor:
     shard, offset, size = (entry.integer(number) for number in (3, 4, 5))
     dtype = "S" if key == OBJECTS else DTYPES.get(entry.integer(1))
     if dtype is None or 7 in entry:
-        return Tensor(key, shape, lambda: np.zeros(0), "Its elements are no numbers, or in several parts.")
+        return Tensor(key, shape, refusal="Its elements are no numbers, or in several parts.")
 
     def piece() -> memoryview:
         data = index.with_name(f"{index.stem}.data-{shard:05d}-of-{shards:05d}")
