@@ -32,6 +32,8 @@ def read_model(path: Path) -> Model:
         if error.filename is None:  # HDF5 says so of a damaged file
             raise ModelError(f"{path}: it is damaged ({_short(error)}); get it anew") from error
         raise ModelError(f"{path}: {error.strerror}; name a file that can be read") from error
+    except ImportError:  # This is no fault of the file.
+        raise
     except Exception as error:  # A damaged file fails in any of many ways, which all are signs of damage.
         raise ModelError(f"{path}: it is damaged ({_short(error)}); get it anew") from error
 

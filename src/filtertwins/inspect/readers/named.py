@@ -188,9 +188,9 @@ def _kind(kernel: _Kernel, axes: Axes, widths: Sequence[int]) -> tuple[str, list
     one_each = shape[1 if axes == "first" else -1] == 1
     if "depthwise" in kernel.leaf + hint or ("depthwise" in words and one_each):
         return "depthwise", []
-    if axes == "last" and bias and bias.shape[0] != shape[-1]:
-        by_channel = bias.shape[0] == shape[-1] * shape[-2]
-        told = "depthwise" if by_channel else "transposed"
+    by_channel = shape[-1] * shape[-2]
+    if axes == "last" and bias and bias.shape[0] != shape[-1] and bias.shape[0] in (shape[-2], by_channel):
+        told = "depthwise" if bias.shape[0] == by_channel else "transposed"
         return told, [f"It is taken for a {told} convolution, since its biases fit no other kind."]
     if axes == "first" and shape[1] == 1 < shape[0]:
         if widths and shape[0] % widths[-1] == 0 and widths[-1] > 1:
