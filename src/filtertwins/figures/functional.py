@@ -33,7 +33,8 @@ def draw(functional_means: pd.DataFrame, *, look: Look) -> Figure:
     figure, axes = panels(2, 2.5, sharey=True)
     for index, (panel, (name, (title, label))) in enumerate(zip(axes, PANELS.items(), strict=True)):
         null = {"units": "architecture", "estimator": None, "color": NULL_COLOR, "linestyle": "--", "zorder": 1}
-        sns.lineplot(shares[name], x="filters", y="null", ax=panel, **null)
+        if shares[name]["null"].notna().any():
+            sns.lineplot(shares[name], x="filters", y="null", ax=panel, **null)
         draw_means(panel, shares[name], look)
         filters_axis(panel, shares[name]["filters"])
         panel.set_ylim(-4, 104)

@@ -1,14 +1,15 @@
-"""Which filters form groups? Average-linkage clusters of filters by direction.
+"""Which filters form groups? scikit-learn's average-linkage clusters of filters by direction.
 
-They are SciPy's, and the same as those of scikit-learn's ``AgglomerativeClustering``, which is built on them and takes
-seconds to import. Dead filters (see :mod:`filtertwins.measures.redundancy`) belong to no cluster: their label is -1.
+Dead filters (see :mod:`filtertwins.measures.redundancy`) belong to no cluster: their label is -1.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from filtertwins.measures.redundancy import (
@@ -38,8 +39,7 @@ def cluster_filters(vectors: Numbers, similarity: Floats, threshold: float) -> L
         ValueError: for a threshold outside (0, 1).
     """
     check_threshold(threshold)
-    tree = _tree(similarity)
-    return _among_all(vectors, _labels(tree, len(similarity) - _merges(tree, threshold)))
+    return _among_all(vectors, _labels(similarity, n_clusters=None, distance_threshold=1 - threshold))
 
 
 def cluster_filters_into(vectors: Numbers, equivalence: Equivalence, clusters: int) -> Labels:
@@ -59,19 +59,23 @@ def cluster_filters_into(vectors: Numbers, equivalence: Equivalence, clusters: i
     similarity = similarity_matrix(vectors, equivalence)
     if not 1 <= clusters <= len(similarity):
         raise ValueError(f"clusters = {clusters}; allowed: 1 to the live filters, {len(similarity)}")
-    return _among_all(vectors, _labels(_tree(similarity), clusters))
+    return _among_all(vectors, _labels(similarity, n_clusters=clusters))
 
 
 def redundant_share(similarity: Floats, threshold: float) -> float:
     """1 - clusters / filters, the share of filters beyond the first of each cluster; missing without a filter.
 
-    After Ayinde & Zurada 2019 (IEEE Trans. Neural Netw. Learn. Syst. 30(9)).
+    After Ayinde & Zurada 2019 (IEEE Trans. Neural Netw. Learn. Syst. 30(9)). The tree of clusters is SciPy's, which
+    scikit-learn builds too; without its labels this takes a fraction of the time, and nulls need many.
 
     Args:
         similarity: of live filters, ``(filter, filter)``.
         threshold: the similarity at which clusters are cut.
     """
-    return _merges(_tree(similarity), threshold) / len(similarity) if len(similarity) else np.nan
+    if len(similarity) < 2:  # SciPy needs two.
+        return 0.0 if len(similarity) else np.nan
+    heights = linkage(squareform(1.0 - similarity, checks=False), method="average")[:, 2]
+    return np.count_nonzero(heights < 1 - threshold) / len(similarity)
 
 
 def with_one_job(similarity: Floats, never_active: NDArray[np.bool_]) -> Floats:
@@ -90,23 +94,16 @@ def count_clusters(labels: Labels) -> int:
     return len(np.unique(labels[labels >= 0]))
 
 
-def _tree(similarity: Floats) -> Floats:
-    """SciPy's tree of the live filters, a row a merge, the nearest first; none for fewer than two filters."""
-    if len(similarity) < 2:
-        return np.zeros((0, 4))
-    return np.asarray(linkage(squareform(1.0 - similarity, checks=False), method="average"), dtype=np.float64)
+def _labels(similarity: Floats, **options: Any) -> Labels:
+    """scikit-learn's labels of the live filters."""
+    if len(similarity) < 2:  # scikit-learn needs two.
+        return np.zeros(len(similarity), dtype=np.int64)
+    from sklearn.cluster import AgglomerativeClustering  # Here, since it takes a second to import.
 
-
-def _merges(tree: Floats, threshold: float) -> int:
-    """How many merges are of clusters whose mean similarity is above τ."""
-    return int(np.count_nonzero(tree[:, 2] < 1 - threshold))
-
-
-def _labels(tree: Floats, clusters: int) -> Labels:
-    """The labels of the live filters, after so many merges that this number of clusters is left."""
-    if not len(tree):
-        return np.zeros(clusters, dtype=np.int64)
-    return np.asarray(cut_tree(tree, n_clusters=clusters)[:, 0], dtype=np.int64)
+    distances = 1.0 - similarity
+    np.fill_diagonal(distances, 0.0)
+    model = AgglomerativeClustering(metric="precomputed", linkage="average", **options)
+    return np.asarray(model.fit_predict(distances), dtype=np.int64)
 
 
 def _among_all(vectors: Numbers, labels: Labels) -> Labels:
