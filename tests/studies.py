@@ -89,13 +89,14 @@ TINY = {
             "architectures": {name: SHORT | {"filters": [2]} for name in ("shared_batches", "shared_draw")},
         },
     },
+    "margins": {"loss": 9.0},  # so that networks count as converged after a few steps
     "pruning": {
         "fine_tuning_steps": 3,
         "images": 100,
         "networks": {
-            "question": {"filters": 3, "kept": [2], "from_scratch": [2]},
+            "question": {"filters": 3, "kept": [2], "from_scratch": [2], "doublings": 1},
             "relu_3x1": None,
-            "relu_5x5": {"filters": 2, "kept": [1], "from_scratch": []},
+            "relu_5x5": {"filters": 2, "kept": [1], "from_scratch": [], "doublings": 0},
         },
         "weight_deletion": {"filters": 2, "shares": [0.5], "retraining_steps": 2},
     },

@@ -26,6 +26,9 @@ UNPRUNED = "none"
 COSINE_MERGE = "cosine_merge"
 """The method that merges similar filters instead of removing some."""
 
+DOUBLED = "doubled"
+"""Budgets of this name and a number are the steps of the first budget, doubled so many times."""
+
 SELECTED = "selected"
 """The method that stands for the criterion which is best on the validation images of all other seeds."""
 

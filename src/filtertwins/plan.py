@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filtertwins.architectures import AnyArchitecture, LayeredArchitecture, Start
 from filtertwins.bundles import FEWEST_BUNDLES, SIDE_BY_SIDE, Bundle, Family, divide
-from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
+from filtertwins.names import DOUBLED, RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
 from filtertwins.settings import Experiment, PrunedNetwork, Settings
@@ -156,8 +157,9 @@ class Plan:
         """Small networks to compare pruned ones with: how each is trained, and what it is compared with.
 
         With equal epochs, a small network sees as many batches as the large network and its pruned one together. With
-        equal compute, its training takes as many multiply-accumulates, whose number is proportional to the filters. It
-        passes the first budget on the way to the second, so it is trained once and scored twice.
+        equal compute, its training takes as many multiply-accumulates, whose number is proportional to the filters. And
+        the first budget is doubled several times, to see when networks get no better. A small network passes all other
+        budgets on the way to the largest, so it is trained once and scored several times.
         """
         found: dict[str, tuple[Training, Plain]] = {}
         more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
@@ -165,15 +167,28 @@ class Plan:
             architecture = self.settings.one_layered[name]
             for kept in network.from_scratch:
                 steps = architecture.steps or 0
-                fewer, most = steps + more, round(steps * network.filters / kept) + more
+                fewer, *doubled = _doubled(steps + more, network.doublings)
+                budgets = {"equal_epochs": fewer, "equal_compute": round(steps * network.filters / kept) + more}
+                budgets |= {f"{DOUBLED}_{times}": own for times, own in enumerate(doubled, start=1)}
+                *also_scored, most = sorted(set(budgets.values()))
                 small = architecture.model_copy(update={"filters": (kept,), "steps": most})
-                budgets = {"equal_epochs": fewer, "equal_compute": most}
                 compared = {"architecture": name, "filters": network.filters, "budgets": budgets}
                 found[f"pruning/{name}_{network.filters}_to_{kept}"] = (
-                    Training(small, self.settings.chunks(), also_scored=(fewer,)),
+                    Training(small, self.settings.chunks(), also_scored=tuple(also_scored)),
                     compared,
                 )
         return found
+
+    def fine_tuned_longer(self, name: str, network: PrunedNetwork) -> Plain:
+        """Which pruned networks are trained on until they get no better, and the steps after which they are scored.
+
+        Counted from the large network's first step, these are the steps that small networks are scored after.
+        """
+        if not self.settings.pruning or not network.doublings:
+            return {"kept": [], "steps": []}
+        before = self.settings.one_layered[name].steps or 0
+        whole = _doubled(before + self.settings.pruning.fine_tuning_steps, network.doublings)
+        return {"kept": list(network.from_scratch), "steps": [steps - before for steps in whole]}
 
     def from_scratch(self) -> Plain:
         """The runs of the small networks, and what each is compared with."""
@@ -297,7 +312,9 @@ class Plan:
         methods, steps = (len(pruning.methods), pruning.fine_tuning_steps) if pruning else (0, 0)
         if pruning and RANDOM in pruning.methods:
             methods += RANDOM_DRAWS - 1
-        return pruning_need(whole, methods, network.kept, steps)
+        found, longer = pruning_need(whole, methods, network.kept, steps), self.fine_tuned_longer(name, network)
+        chosen = [replace(whole, filters=kept).step_s() for kept in longer["kept"]]
+        return found._replace(seconds=found.seconds + max(longer["steps"], default=0) * sum(chosen))
 
     def measuring_need(self, studies: Sequence[Plain]) -> Need:
         """What measuring the networks of some studies needs."""
@@ -312,6 +329,11 @@ class Plan:
             Networks(own.architecture, filters, seeds * len(own.starts), steps, self._seen)
             for (own, filters), steps in zip(trained, before, strict=True)
         ]
+
+
+def _doubled(steps: int, times: int) -> list[int]:
+    """Some steps, and what they are when doubled up to so many times."""
+    return [steps << doubled for doubled in range(1 + times)]
 
 
 def _chunks_of(study: Plain) -> Iterator[tuple[str, int, int, int]]:

@@ -97,6 +97,10 @@ class PrunedNetwork(Section):
     kept: Counts = Field(min_length=1, description="how many filters are kept; each below `filters`")
     from_scratch: Counts = Field(default=(), description="kept counts at which small networks are trained, to compare")
 
+    doublings: int = Field(
+        default=0, ge=0, le=8, description="how often steps are doubled, to compare both sides once their loss is flat"
+    )
+
     _fewer = check("kept", "each must be fewer than filters, {filters}", lambda it, filters: it[-1] >= filters)
     _some = check("from_scratch", "allowed are those in kept, {kept}", lambda it, kept: not set(it) <= set(kept))
 

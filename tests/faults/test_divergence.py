@@ -63,7 +63,7 @@ def test_all_that_is_trained_fails_by_seed_and_step_and_writes_nothing(
         "prune_filters": {
             "input": {"chunk": chunk},
             "params": {"condition": condition, "criteria": ["l1"], "methods": ["l1", "cosine_merge"], "images": 10}
-            | {"kept": [2], "steps": steps},
+            | {"kept": [2], "steps": steps, "longer": {"kept": [], "steps": []}},
         },
         "delete_weights": {
             "input": {"chunks": [chunk]},

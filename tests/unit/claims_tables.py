@@ -68,7 +68,9 @@ def near_duplicate_pairs(p, fractions, chance=0.1, **columns):
     """Rows of one condition, whose pairs over the threshold are a share of all, one value a seed."""
     own = {"architecture": p["architecture"], "filters": p["filters"], "threshold": p["threshold"], "stage": "trained"}
     rows = by_seed(fractions, **own | columns).rename(columns={"value": "fraction"})
-    return rows.assign(null_fraction=chance, p_value=0.01, pairs=np.round(100 * rows["fraction"]).astype(int))
+    return rows.assign(
+        null_fraction=chance, p_value=0.01, pooled_p_value=0.01, pairs=np.round(100 * rows["fraction"]).astype(int)
+    )
 
 
 def beside_others(rows):
@@ -85,7 +87,8 @@ def near_duplicates_occur(p, verdict):
 def more_near_duplicates_than_chance(p, verdict):
     times = {"supported": 2.0, "refuted": 1.0, "inconclusive": MARGINS.ratio}[verdict]
     rows = near_duplicate_pairs(p, around(0.1 * times, 0.005))
-    return beside_others(rows.assign(p_value=0.01 if verdict == "supported" else 0.5))
+    p_value = 0.01 if verdict == "supported" else 0.5
+    return beside_others(rows.assign(p_value=p_value, pooled_p_value=p_value))
 
 
 def as_many_near_duplicates_as_chance(p, verdict):

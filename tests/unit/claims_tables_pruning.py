@@ -149,10 +149,13 @@ def small_is_as_good(p, verdict):
     """One selected size decides; what other sizes, methods and budgets do has no say."""
     sizes = [(name, kept) for name, counts in p["kept"].items() for kept in (*counts, 2)]
     keys = [
-        (*size, *how) for size, how in product(sizes, product(("equal_epochs", "equal_compute"), ("selected", "l1")))
+        (*size, budget, method)
+        for size, budget in product(sizes, ("equal_epochs", "equal_compute", "matched_convergence"))
+        for method in ("selected", "l1")
     ]
     rows = pd.DataFrame(keys, columns=["architecture", "kept", "budget", "method"])
     rows = rows.assign(dataset="mnist", filters=FILTERS, margin=MARGINS.accuracy, n=SEEDS)
+    rows = rows.assign(small_steps=2400, fine_tuning_steps=1400)
     decides = (rows["method"] == "selected") & (rows["budget"] == p["budget"]) & (rows["kept"] > 2)
     rows["difference"] = np.where(decides, 0.0, 0.02)
     rows["no_worse"] = decides.astype("boolean")

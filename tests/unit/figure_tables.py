@@ -214,7 +214,9 @@ def _pruning(seeds: int, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
     criteria = _networks(["question", "relu_5x5"], (16,), seeds, pair=pairs)
     cost = _networks(["question", "relu_5x5"], (16,), 1, kept=[4, 8, 16], batch=[1, 512], round=[0, 1, 2])
     obd = _networks(["relu_5x5"], (4,), seeds, ranking=["obd", "magnitude"], share=[0.0, 0.5, 0.9])
-    small = _grid(architecture=["question", "relu_5x5"], budget=["equal_epochs", "equal_compute"])
+    small = _grid(
+        architecture=["question", "relu_5x5"], budget=["equal_epochs", "equal_compute", "matched_convergence"]
+    )
     ends = np.nan if seeds == 1 else 0.004
     return {
         "pruning": pruning.assign(

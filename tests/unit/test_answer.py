@@ -26,7 +26,9 @@ def claims():
         *[("small", "ours", "Weights do", "Do they?", "inconclusive", np.nan, None, "Not measured: no.", "small")],
     ]
     table = pd.DataFrame(rows, columns=columns).assign(dataset="mnist", n=[10, 10, 0], status="confirmatory")
-    table = table.assign(rung="chance", by_construction=["It must.", None, None], median=0.0, pooled=table["effect"])
+    table = table.assign(
+        rung="chance", by_construction=["It must.", None, None], exploratory=None, median=0.0, pooled=table["effect"]
+    )
     return table.assign(low=table["effect"] - 0.125, high=table["effect"] + 0.125)
 
 
@@ -55,6 +57,11 @@ def test_the_page_has_every_claim_with_its_numbers(claims):
     assert "| **supported, by construction** | No. It must. *0 (-0.12 to 0.12), 10 seeds* |" in rows[2]
     several = claims_page(claims.assign(unit="nats", pooled=0.5))
     assert "*0.2500 (0.1250 to 0.3750), median 0.0000, mean of all parts 0.5000, 10 seeds*" in several
+    later = claims.assign(
+        exploratory=[None, "It came later.", None], status=["confirmatory", "exploratory", "confirmatory"]
+    )
+    assert "| **refuted, exploratory** | None are. It came later. *25.0 %" in claims_page(later)
+    assert "confirmatory: no trial run has seen these seeds, but for those marked exploratory" in claims_page(later)
     assert rows[4].endswith("| **inconclusive** | Not measured: no. | [figure](../figures/mnist/small.png) |")
 
 

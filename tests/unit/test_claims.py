@@ -22,6 +22,7 @@ from claims_checks import (
     around,
     table,
     verdict_of,
+    with_parameters,
 )
 
 from filtertwins import claims
@@ -154,6 +155,18 @@ def test_verdicts_confirm_only_on_seeds_that_no_trial_run_has_seen_and_in_the_st
     assert check_claims(one, tables, MARGINS, fixed=True).iloc[0]["status"] == status
     assert check_claims(one, tables, MARGINS, fixed=False).iloc[0]["status"] == "exploratory"
     assert set(check_claims(CLAIMS, {}, MARGINS, fixed=True)["status"]) == {"exploratory"}
+
+
+def test_a_claim_of_after_the_confirmatory_run_is_exploratory_on_any_seeds():
+    later = [name for name, claim in CLAIMS.claims.items() if claim.exploratory]
+    assert later == ["more_of_100_large_than_chance", "small_is_as_good_at_matched_convergence"]
+    tables = {key: rows.assign(seed=100) for key, rows in evidence_for("exact_duplicates").items()}
+    claims = [CLAIMS.claims["exact_duplicates"], CLAIMS.claims["exact_duplicates"]]
+    claims[1] = claims[1].model_copy(update={"exploratory": "It came later."})
+    both = CLAIMS.model_copy(update={"claims": {"frozen": claims[0], "later": claims[1]}})
+    rows = check_claims(both, tables, MARGINS)
+    assert rows["status"].tolist() == ["confirmatory", "exploratory"]
+    assert rows["exploratory"].fillna("").tolist() == ["", "It came later."]
 
 
 # What is missing decides nothing
@@ -347,11 +360,15 @@ def test_rare_pairs_are_pooled_over_networks():
     p = CLAIMS.claims[name].parameters
     fractions = np.where(np.arange(SEEDS) < 3, 1 / 4950, 0.0)
     rows = claims_tables.near_duplicate_pairs(p, fractions, chance=0.0)
-    none = rows.assign(p_value=1.0)
+    none = rows.assign(p_value=1.0, pooled_p_value=1.0)
     assert verdict_of(name, {"near_duplicates": none})["verdict"] == "inconclusive"
-    row = verdict_of(name, {"near_duplicates": none.assign(p_value=np.where(rows["fraction"] > 0, 1 / 2001, 1.0))})
+    row = verdict_of(name, {"near_duplicates": none.assign(pooled_p_value=1 / 201)})
     assert row["verdict"] == "supported"
     assert row["low"] < 0
+    one_by_one = with_parameters(name, pooled=False)  # as the claims about other networks are
+    some = none.assign(p_value=np.where(rows["fraction"] > 0, 1 / 2001, 1.0))
+    assert verdict_of(one_by_one, {"near_duplicates": some})["verdict"] == "supported"
+    assert verdict_of(name, {"near_duplicates": some})["verdict"] == "inconclusive"
 
 
 def test_networks_of_one_seed_count_once():

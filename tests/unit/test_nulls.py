@@ -15,6 +15,7 @@ from filtertwins.measures.nulls import (
     isotropic_nearest_cdf,
     isotropic_nearest_mean,
     monte_carlo_p_value,
+    pooled_p_value,
     redrawn,
 )
 from filtertwins.measures.redundancy import count_pairs, nearest_filters, nearest_similarities, similarity_matrix
@@ -175,3 +176,15 @@ def test_the_p_value_is_calibrated(rng, initializer, filters, dimension):
     observations = redrawn_means(filters, dimension, equivalence, initializer, 2000, rng)
     p_values = np.array([monte_carlo_p_value(observed, null) for observed in observations])
     assert np.mean(p_values < 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_pooled_p_value_uses_every_draw_once_and_rejects_as_often_as_it_says():
+    null = np.arange(6.0)  # of both networks: the sums are 0 + 1, 2 + 3 and 4 + 5
+    assert [pooled_p_value([observed, 1.0], [null, null]) for observed in (0.0, 4.0, 9.0)] == [1, 3 / 4, 1 / 4]
+    assert np.isnan(pooled_p_value([0.0] * 7, [null] * 7))  # There are too few draws for a single sum.
+    rng = np.random.default_rng(3)
+    p_values = []
+    for _ in range(2000):
+        null = rng.poisson(0.3, 390).astype(float)  # rare pairs: 39 sums over 10 networks
+        p_values.append(pooled_p_value(rng.poisson(0.3, 10).astype(float), [null] * 10))
+    assert 0.02 < np.mean(np.array(p_values) <= 0.05) < 0.06  # at most the level; counts make it somewhat lower

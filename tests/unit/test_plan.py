@@ -353,6 +353,19 @@ def test_small_networks_train_for_equal_epochs_and_for_equal_multiply_accumulate
     assert 2450 * one_macs == 600 * large_macs + 50 * one_macs
 
 
+def test_small_and_pruned_networks_are_scored_after_as_many_steps_which_are_doubled():
+    found, name = with_pruning(doublings=2), "pruning/question_4_to_1"
+    budgets = found.from_scratch()["compared"][name]["budgets"]
+    assert budgets == {"equal_epochs": 650, "equal_compute": 2450, "doubled_1": 1300, "doubled_2": 2600}
+    one = found.condition(name, 1, 0, 1)
+    assert (one["model"]["steps"], one["also_scored"]) == (2600, [650, 1300, 2450])
+    network = found.settings.pruned["question"]
+    assert found.fine_tuned_longer("question", network) == {"kept": [1], "steps": [50, 700, 2000]}
+    once = network.model_copy(update={"doublings": 0})
+    assert found.fine_tuned_longer("question", once) == {"kept": [], "steps": []}
+    assert found.pruning_need("question", network, 2).seconds > found.pruning_need("question", once, 2).seconds
+
+
 def test_experiments_and_pruning_change_no_condition_of_the_study():
     assert with_experiments().study() == plan().study()
     assert conditions(plan()).items() < conditions(with_experiments()).items()

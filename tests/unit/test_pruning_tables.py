@@ -11,7 +11,8 @@ import pytest
 from filtertwins.measures.multiplicity import holm
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.tables.pruned import importance_rows
-from filtertwins.tables.pruning import best_for_others, compare_with_small, criteria_rows, with_selected
+from filtertwins.tables.pruning import compare_with_small, criteria_rows, first_flat
+from filtertwins.tables.selection import best_for_others, with_selected
 
 RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
 
@@ -71,6 +72,7 @@ def scratch_rows(rng, architecture="relu", kept=(2, 8), seeds=SEEDS, worse=0.0):
             "kept": count,
             "seed": seed,
             "budget": budget,
+            "steps": 1200 if budget == "equal_epochs" else 4200,
             "test_accuracy": 0.95 - worse + rng.normal(0, 0.001),
         }
         for count, seed, budget in product(kept, seeds, ("equal_epochs", "equal_compute"))
@@ -79,9 +81,10 @@ def scratch_rows(rng, architecture="relu", kept=(2, 8), seeds=SEEDS, worse=0.0):
 
 def test_pruned_networks_are_compared_with_small_ones_seed_by_seed_after_fine_tuning(rng):
     pruning, scratch = pruned_rows(rng), scratch_rows(rng)
-    table, whole = compare_with_small(pruning, scratch.sample(frac=1, random_state=0), 0.003), with_selected(pruning)
+    table = compare_with_small(pruning, scratch.sample(frac=1, random_state=0), margin=0.003)
+    whole = with_selected(pruning)
     columns = "dataset architecture activation filters kept budget method difference low high margin p_value p_holm"
-    assert list(table.columns) == [*columns.split(), "equivalent", "no_worse", "n"]
+    assert list(table.columns) == [*columns.split(), "equivalent", "no_worse", "n", "small_steps", "fine_tuning_steps"]
     assert len(table) == 4 * 2 * 2  # methods and the selected one, counts, budgets
     assert not table.duplicated(["architecture", "kept", "budget", "method"]).any()
     assert set(table["method"]) == {"random", "obd", "l1", "selected"}
@@ -134,7 +137,7 @@ def test_choosing_without_each_seed_finds_no_gain_where_there_is_none(rng):
 def test_of_a_single_seed_nothing_is_selected(rng):
     pruning = pruned_rows(rng, seeds=range(1))
     pd.testing.assert_frame_equal(with_selected(pruning), pruning)
-    assert "selected" not in set(compare_with_small(pruning, scratch_rows(rng, seeds=range(1)), 0.003)["method"])
+    assert "selected" not in set(compare_with_small(pruning, scratch_rows(rng, seeds=range(1)), margin=0.003)["method"])
 
 
 def test_architectures_are_corrected_and_selected_on_their_own(rng):
@@ -143,8 +146,10 @@ def test_architectures_are_corrected_and_selected_on_their_own(rng):
         "pruning": pruned_rows(rng, "wide", ("none", "l1")),
         "scratch": scratch_rows(rng, "wide", worse=0.1),
     }
-    alone = compare_with_small(pruning, scratch, 0.003)
-    both = compare_with_small(pd.concat([pruning, other["pruning"]]), pd.concat([scratch, other["scratch"]]), 0.003)
+    alone = compare_with_small(pruning, scratch, margin=0.003)
+    both = compare_with_small(
+        pd.concat([pruning, other["pruning"]]), pd.concat([scratch, other["scratch"]]), margin=0.003
+    )
     own = both[both["architecture"] == "relu"].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, alone)
     wide = both[both["architecture"] == "wide"]
@@ -154,7 +159,53 @@ def test_architectures_are_corrected_and_selected_on_their_own(rng):
 
 
 def test_counts_without_a_small_network_are_left_out_and_the_columns_stay(rng):
-    table = compare_with_small(pruned_rows(rng), scratch_rows(rng, kept=(8, 16)), 0.003)
+    table = compare_with_small(pruned_rows(rng), scratch_rows(rng, kept=(8, 16)), margin=0.003)
     assert set(table["kept"]) == {8}
-    empty = compare_with_small(pruned_rows(rng), scratch_rows(rng).iloc[:0], 0.003)
+    empty = compare_with_small(pruned_rows(rng), scratch_rows(rng).iloc[:0], margin=0.003)
     assert (len(empty), list(empty)) == (0, list(table))
+
+
+def trained_longer(rng, losses, **columns):
+    """Rows of networks after 1, 2 and 4 times as many steps, whose mean validation losses these are."""
+    return pd.DataFrame(
+        NETWORK
+        | {
+            "architecture": "relu",
+            "kept": 2,
+            "seed": seed,
+            "steps": 1200 << times,
+            "budget": f"doubled_{times}" if times else "equal_epochs",
+        }
+        | {"validation_loss": loss + rng.normal(0, 1e-5), "test_accuracy": 0.9 + 0.02 * times + rng.normal(0, 1e-4)}
+        | {name: values[times] for name, values in columns.items()}
+        for seed in SEEDS
+        for times, loss in enumerate(losses)
+    )
+
+
+def test_at_matched_convergence_each_side_is_trained_until_its_loss_is_flat(rng):
+    """The pruned networks are flat at once, the small ones after twice the steps; other budgets stay as they were."""
+    pruning, scratch = pruned_rows(rng), scratch_rows(rng)
+    small = trained_longer(rng, (0.2, 0.1, 0.099))
+    longer = trained_longer(rng, (0.1, 0.11, 0.05), fine_tuning_steps=(200, 1400, 3800)).drop(columns="steps")
+    every = pd.concat([scratch, small[small["budget"] != "equal_epochs"]])
+    every.loc[every["budget"] == "equal_epochs", "validation_loss"] = 0.2
+    before = compare_with_small(pruning, scratch, margin=0.003)
+    table = compare_with_small(pruning, every, longer, margin=0.003, loss=0.005)
+    pd.testing.assert_frame_equal(table[: len(before)], before)
+    [row] = table[len(before) :].to_dict("records")
+    assert (row["budget"], row["method"], row["kept"]) == ("matched_convergence", "selected", 2)
+    assert (row["small_steps"], row["fine_tuning_steps"], row["n"]) == (2400, 200, len(SEEDS))
+    assert row["difference"] == pytest.approx(0.90 - 0.92, abs=1e-3)
+    assert row["p_holm"] == row["p_value"]
+    falling = longer.assign(validation_loss=longer["fine_tuning_steps"].map({200: 0.3, 1400: 0.2, 3800: 0.1}))
+    table = compare_with_small(pruning, every, falling, margin=0.003, loss=0.005)
+    assert "matched_convergence" not in set(table["budget"])  # The pruned ones still get better.
+
+
+@pytest.mark.parametrize(
+    ("losses", "steps"), [((0.3, 0.2, 0.1), None), ((0.3, 0.296, 0.1), 1), ((0.3, 0.2, 0.25), 2), ((0.3,), None)]
+)
+def test_a_loss_is_flat_where_twice_the_steps_lower_it_by_less_than_matters(losses, steps):
+    rows = pd.DataFrame({"steps": [1, 2, 4][: len(losses)], "validation_loss": losses})
+    assert first_flat(rows, 0.005) == steps

@@ -61,8 +61,12 @@ ROWS = {  # of each table: its key, and how many rows it has
     "importance": ([*RUN, "criterion", "filter"], SEEDS * 7 * (3 + 2)),
     "criteria": ([*RUN, "criterion", "other"], SEEDS * 2 * 21),
     "pruning": ([*RUN, "method", "kept", "fine_tuning_steps"], SEEDS * 2 * 2 * (8 + 1)),
-    "from_scratch": ([*RUN, "kept", "budget"], SEEDS * 2),
-    "small_or_pruned": (["architecture", "kept", "budget", "method"], 2 * 9),
+    "pruning_longer": ([*RUN, "kept", "fine_tuning_steps"], SEEDS * 2),
+    "from_scratch": ([*RUN, "kept", "budget"], SEEDS * 3),
+    "small_or_pruned": (
+        ["architecture", "kept", "budget", "method"],
+        2 * 9 + 1,
+    ),  # at matched convergence only the chosen method
     "obd": ([*RUN, "ranking", "share"], SEEDS * 2 * 2),
     "cost": (["architecture", "kept", "batch", "round"], 4 * 2 * 20),
     "runs_means": (["architecture", "filters", "measure"], len(CONDITIONS)),

@@ -1,7 +1,7 @@
 # Pruning: filters are removed from trained networks, or merged, and the networks trained on. Beside that: what becomes of
 # size and latency, and Optimal Brain Damage weight by weight.
 PRUNING = RESULTS / "pruning"
-PRUNED, IMPORTANCE = [], []  # the parts of these tables
+PRUNED, IMPORTANCE, LONGER = [], [], []  # the parts of these tables
 CRITERIA = [name for name in settings.pruning.methods if name in criteria.CRITERIA]
 
 # One job rates the filters of a chunk's networks, removes the least important ones, and trains what is left on.
@@ -9,13 +9,14 @@ for name, network, first, seeds in plan.pruned_chunks():
     chunk = chunk_name(network.filters, first, seeds).removesuffix(".npz")
     PRUNED += [PRUNING / name / f"{chunk}.csv"]
     IMPORTANCE += [PRUNING / name / f"{chunk}_importance.csv"]
+    LONGER += [PRUNING / name / f"{chunk}_longer.csv"]
     add_job(
         f"prune_{name}_{chunk.replace('filters-', '')}",
         {
             "chunk": WEIGHTS / name / f"{chunk}.npz",
             "dataset": ancient(DATASET_FILE),
         },
-        {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1]},
+        {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1], "longer": LONGER[-1]},
         dict(
             condition=plan.condition(name, network.filters, first, first + seeds - 1),
             kept=[*network.kept, network.filters],
@@ -23,6 +24,7 @@ for name, network, first, seeds in plan.pruned_chunks():
             criteria=CRITERIA,
             images=settings.pruning.images,
             steps=settings.pruning.fine_tuning_steps,
+            longer=plan.fine_tuned_longer(name, network),
         ),
         f"prune {name} with {network.filters} filters, and train on",
         script="prune_filters",

@@ -1,6 +1,8 @@
 # Tables of tables.
 MARGIN = {"margin": settings.margins.accuracy}
 PARTS = {"pruning": PRUNED, "importance": IMPORTANCE} if settings.pruned else {}
+if "from_scratch" in TABLES and any(own.doublings for own in settings.pruned.values()):
+    PARTS |= {"pruning_longer": LONGER}
 COMPARED = []
 
 
@@ -20,8 +22,9 @@ if "collapse" in plan.experiments:
 if settings.pruned and len(CRITERIA) > 1:
     compare("criteria", ["importance"], "tables.pruning.criteria_rows")
 if "from_scratch" in TABLES:
-    both = ["pruning", "from_scratch"]
-    compare("small_or_pruned", both, "tables.pruning.compare_with_small", **MARGIN)
+    sides = ["pruning", "from_scratch", *(["pruning_longer"] if "pruning_longer" in PARTS else [])]
+    function = "tables.pruning.compare_with_small"
+    compare("small_or_pruned", sides, function, loss=settings.margins.loss, **MARGIN)
 measured = [table for table in ("redundancy", "kernel_shapes") if table in TABLES]
 compare("excess", measured, "tables.excess.excess_table")
 

@@ -13,9 +13,10 @@ from filtertwins.claims.judging import NotMeasured, Outcome, margin_in_words
 from filtertwins.settings import Margins
 
 _NOT_MEASURED, _TOO_FEW_SEEDS = "Not measured: ", "Too few seeds "
-_DECLARED = {"said_by", "statement", "headline", "rung", "by_construction", "figure"}
-_COLUMNS = ["dataset", "status", "claim", "said_by", "statement", "headline", "verdict", "by_construction", "rung"]
-_COLUMNS += ["effect", "low", "high", "median", "pooled", "unit", "n", "figure", "finding"]
+_DECLARED = {"said_by", "statement", "headline", "rung", "by_construction", "exploratory", "figure"}
+_COLUMNS = ["dataset", "status", "claim", "said_by", "statement", "headline", "verdict"]
+_COLUMNS += ["by_construction", "exploratory", "rung", "effect", "low", "high", "median", "pooled", "unit", "n"]
+_COLUMNS += ["figure", "finding"]
 
 
 def tables_needed(claims: Claims) -> list[str]:
@@ -42,9 +43,9 @@ def check_claims(
 
     Returns:
         One row a claim, in their order. Where the tables do not tell (a table or a condition is missing, or there are
-        too few seeds), the verdict is inconclusive and the finding says why. The ``status`` of all verdicts is
-        *confirmatory* if the study was fixed beforehand and trial runs have seen none of its seeds, and *exploratory*
-        otherwise.
+        too few seeds), the verdict is inconclusive and the finding says why. The ``status`` of a verdict is
+        *confirmatory* if study and claim were fixed beforehand and trial runs have seen none of the seeds, and
+        *exploratory* otherwise.
     """
     tables = {name: _with_labels(tables[name], labels or {}) for name in tables_needed(claims) if name in tables}
     datasets = {str(name) for table in tables.values() for name in table["dataset"].unique()}
@@ -56,7 +57,7 @@ def check_claims(
     confirms = fixed and unseen and seeds and seeds <= set(range(unseen.first, unseen.last + 1))
     status = "confirmatory" if confirms else "exploratory"
     rows = [
-        {"dataset": dataset, "status": status, "claim": name}
+        {"dataset": dataset, "status": "exploratory" if claim.exploratory else status, "claim": name}
         | claim.model_dump(include=_DECLARED)
         | _found(claim, claims.fewest_seeds, tables, dataset, margins)
         for name, claim in claims.claims.items()

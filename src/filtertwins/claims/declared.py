@@ -48,6 +48,10 @@ class Claim(Section):
     by_construction: Text | None = Field(
         default=None, description="why it must come out so: an argument, so that the verdict is no evidence"
     )
+    exploratory: Text | None = Field(
+        default=None,
+        description="why its verdict is exploratory on any seeds: what was done after the confirmatory run",
+    )
     figure: Name
     dataset: Name | None = Field(default=None, description="the only dataset that the claim is about")
     test: str = Field(description="a function of filtertwins.claims.evidence")

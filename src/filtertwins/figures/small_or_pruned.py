@@ -27,8 +27,11 @@ _ARROW = "\N{RIGHTWARDS ARROW}"
 _LOOKS = {
     "equal_epochs": ("as many epochs", COLORS[6], "o"),
     "equal_compute": ("as much computing", COLORS[7], "s"),
+    "matched_convergence": ("until the loss of both is flat", COLORS[2], "^"),
 }
 """For each budget of the small network its name, colour and marker."""
+
+_APART = 0.3  # of two marks of one network, in rows
 
 
 @style()
@@ -80,11 +83,11 @@ def _draw(axes: Axes, rows: pd.DataFrame, look: Look, networks: list[str], budge
         hue_order=budgets,
         palette={budget: _look(budget)[1] for budget in budgets},
         markers=[_look(budget)[2] for budget in budgets],
-        apart=0.3,
+        apart=_APART,
         err_kws={"linewidth": 1.0},
         capsize=0.1,
     )
-    steps = np.linspace(-0.15, 0.15, len(budgets)) if len(budgets) > 1 else [0.0]
+    steps = _APART * (np.arange(len(budgets)) - (len(budgets) - 1) / 2)
     open_ones = rows.loc[~rows["shown"], ["network", "budget", "mean"]]
     for network, budget, mean in open_ones.itertuples(index=False, name=None):  # white marks over the filled ones
         _, color, marker = _look(budget)

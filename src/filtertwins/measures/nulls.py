@@ -9,7 +9,7 @@ filter, so initial kernels live in the kernel's own dimension under either equiv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -166,3 +166,19 @@ def monte_carlo_p_value(observed: float, null: Floats) -> float:
     if np.isnan(observed) or np.isnan(null).any() or not len(null):
         return np.nan
     return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
+
+
+def pooled_p_value(observed: Sequence[float], nulls: Sequence[Floats]) -> float:
+    """The p-value of the sum of a statistic over networks, such as a count, by :func:`monte_carlo_p_value`.
+
+    A draw of the sum is one draw of each network, and no draw is used twice, even where networks share a null: then
+    2,000 draws give 200 sums over 10 networks, and the test is exact (Hope 1968, J. R. Stat. Soc. B 30(3)).
+
+    Args:
+        observed: one value a network.
+        nulls: each network's null, (draw,).
+    """
+    networks = len(nulls)
+    sums = min(map(len, nulls)) // networks
+    whole = np.sum([null[place::networks][:sums] for place, null in enumerate(nulls)], axis=0)
+    return monte_carlo_p_value(float(np.sum(observed)), whole)

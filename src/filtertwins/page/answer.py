@@ -48,11 +48,11 @@ def claims_page(claims: pd.DataFrame) -> str:
         "",
         f"{status_in_words(claims)} What decides stands in [config/claims.yaml](../config/claims.yaml), which also says"
         " what was changed after trial runs. *By construction* are claims that follow from algebra or arithmetic: they"
-        " are checked, and not counted. The numbers in parentheses are the interval of the part that decides, over"
-        " seeds (for latency over rounds). Its confidence is 95 %, but 90 % where seeds are counted, or where it is"
-        " tested that something is the same or no worse. Where a claim is about every single network, they are the"
-        " whole range. Beside them stand the median over seeds, of losses, and the mean of all parts, if there are"
-        " several.",
+        " are checked, and not counted. *Exploratory* ones were added or changed after the confirmatory run. The"
+        " numbers in parentheses are the interval of the part that decides, over seeds (for latency over rounds). Its"
+        " confidence is 95 %, but 90 % where seeds are counted, or where it is tested that something is the same or no"
+        " worse. Where a claim is about every single network, they are the whole range. Beside them stand the median"
+        " over seeds, of losses, and the mean of all parts, if there are several.",
         "",
         "| Said by | Claim | Compared with (unit) | Verdict | Found | |",
         "|---|---|---|---|---|---|",
@@ -67,8 +67,10 @@ def status_in_words(claims: pd.DataFrame) -> str:
     Args:
         claims: ``claims.csv``.
     """
-    if (claims["status"] == "confirmatory").all():
-        return "The verdicts are confirmatory: no trial run has seen these seeds."
+    if (claims.loc[claims["exploratory"].isna(), "status"] == "confirmatory").all():
+        later = ", but for those marked exploratory: they were added or changed later"
+        marked = later if claims["exploratory"].notna().any() else ""
+        return f"The verdicts are confirmatory: no trial run has seen these seeds{marked}."
     return "The verdicts are exploratory: only the default study of MNIST, claims and seeds, was fixed beforehand."
 
 
@@ -139,7 +141,8 @@ def _verdict(row: pd.Series[Any]) -> str:
 
 
 def _verdict_in_words(row: pd.Series[Any]) -> str:
-    return row["verdict"] if pd.isna(row["by_construction"]) else f"{row['verdict']}, by construction"
+    marks = {"by construction": row["by_construction"], "exploratory": row["exploratory"]}
+    return ", ".join([row["verdict"], *(mark for mark, reason in marks.items() if pd.notna(reason))])
 
 
 def _figure(row: pd.Series[Any]) -> str:
@@ -147,8 +150,8 @@ def _figure(row: pd.Series[Any]) -> str:
 
 
 def _table_row(row: pd.Series[Any]) -> str:
-    reason = "" if pd.isna(row["by_construction"]) else f" {row['by_construction']}"
-    found = f"{typeset(row['finding'])}{reason} {_numbers(row)}".strip()
+    reasons = [row[name] for name in ("by_construction", "exploratory") if pd.notna(row[name])]
+    found = " ".join(filter(None, [typeset(row["finding"]), *reasons, _numbers(row)]))
     unit = "" if pd.isna(row["unit"]) else f" ({row['unit']})"
     cells = [SPEAKERS[row["said_by"]], row["statement"], row["rung"] + unit, f"**{_verdict_in_words(row)}**", found]
     cells.append(f"[figure](../{_figure(row)})")

@@ -17,8 +17,8 @@ from filtertwins.files import write_csv
 from filtertwins.measures.statistics import seed_interval
 from filtertwins.names import CONDITION, RUN, Row
 from filtertwins.tables.likeness import RESPONSES
-from filtertwins.tables.pruning import with_selected
 from filtertwins.tables.removal import removal_correlations
+from filtertwins.tables.selection import with_selected
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
 from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence, rank_correlation
-from filtertwins.names import COSINE_MERGE, RANDOM, RUN, SELECTED, UNPRUNED, Row
+from filtertwins.names import DOUBLED, RUN, SELECTED, UNPRUNED, Row
 from filtertwins.tables.equivalence import NETWORK, VERDICT, verdict_rows
-
-NOT_SELECTABLE = (UNPRUNED, RANDOM, COSINE_MERGE)
-"""What is no choice among criteria by which filters are removed. Merging is something else, and shown on its own."""
+from filtertwins.tables.selection import with_selected
 
 LEVEL = 0.05  # of the tests of equivalence, and of "no worse"
-_SIZE = ["architecture", "filters", "kept"]
+MATCHED = "matched_convergence"  # the budget that lasts until neither network gets better
+_STEPS = ["small_steps", "fine_tuning_steps"]
 
 
 def put_together(*parts: pd.DataFrame) -> pd.DataFrame:
-    """A table of its parts, in their order."""
-    return pd.concat(parts, ignore_index=True)
+    """A table of its parts, in their order. Parts without rows have no types, so they are left out."""
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def criteria_rows(importance: pd.DataFrame) -> list[Row]:
@@ -47,7 +47,13 @@ def criteria_rows(importance: pd.DataFrame) -> list[Row]:
 
 
 def compare_with_small(
-    pruning: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, *, alpha: float = LEVEL
+    pruning: pd.DataFrame,
+    from_scratch: pd.DataFrame,
+    longer: pd.DataFrame | None = None,
+    *,
+    margin: float,
+    loss: float = 0.0,
+    alpha: float = LEVEL,
 ) -> pd.DataFrame:
     """``small_or_pruned.csv`` (H10): is a pruned network as good as one that was small from the start?
 
@@ -55,10 +61,16 @@ def compare_with_small(
     numbers of filters and budgets of an architecture and method. One row for each of these; the method ``selected`` is
     that of :func:`with_selected`.
 
+    With the budget ``matched_convergence`` each side is trained until its validation loss is flat, see
+    :func:`first_flat`. It has the method ``selected`` only, a Holm correction of its own, and no row where one of the
+    sides is not flat after the most steps.
+
     Args:
         pruning: ``pruning.csv``.
         from_scratch: ``from_scratch.csv``.
+        longer: ``pruning_longer.csv``, where networks were trained that long.
         margin: of accuracy, decided before the run.
+        loss: the smallest fall of the validation loss of interest, in nats.
         alpha: level of the tests; low and high are the interval of confidence 1 - 2 alpha, without correction.
 
     Returns:
@@ -71,69 +83,70 @@ def compare_with_small(
     """
     whole = with_selected(pruning)
     pruned = whole[(whole["fine_tuning_steps"] > 0) & (whole["method"] != UNPRUNED)]
+    budgets = from_scratch[~from_scratch["budget"].str.startswith(DOUBLED)]
     rows = [
         row
         for _, own in pruned.groupby(["architecture", "filters", "method"], sort=False)
-        for row in _method_rows(own, from_scratch, margin, alpha)
+        for row in _compared(_pairs(own, budgets), margin, alpha)
     ]
+    if longer is not None:
+        for _, own in longer.assign(method=SELECTED).groupby(["architecture", "filters"], sort=False):
+            rows += _compared(_flat_pairs(own, from_scratch, loss), margin, alpha)
     # The columns are named because no small network may have as many filters as a pruned one.
-    return pd.DataFrame(rows, columns=[*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n"]).astype(
-        {"equivalent": "boolean", "no_worse": "boolean"}
-    )
+    columns = [*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n", *_STEPS]
+    return pd.DataFrame(rows, columns=columns).astype({"equivalent": "boolean", "no_worse": "boolean"})
 
 
-def _method_rows(pruned: pd.DataFrame, from_scratch: pd.DataFrame, margin: float, alpha: float) -> Iterator[Row]:
-    """The rows of one network and method."""
-    names = {name: pruned[name].iloc[0] for name in NETWORK}
-    same = (from_scratch["architecture"] == names["architecture"]) & (from_scratch["filters"] == names["filters"])
-    cases: list[Row] = []
-    tests: list[EquivalenceTest] = []
-    for (kept, budget), small in from_scratch[same].groupby(["kept", "budget"], sort=False):
-        own = pruned[pruned["kept"] == kept]
-        if own.empty:
-            continue
-        both = pd.concat([side.set_index("seed")["test_accuracy"] for side in (own, small)], axis=1, join="inner")
-        test = paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha)
-        no_worse = None if test.equivalent is None else test.high < margin
-        method = pruned["method"].iloc[0]
-        cases.append(names | {"kept": kept, "budget": budget, "method": method, "no_worse": no_worse})
-        tests.append(test)
-    yield from verdict_rows(cases, tests, alpha)
-
-
-def with_selected(pruning: pd.DataFrame) -> pd.DataFrame:
-    """``pruning.csv`` with more rows, of the method ``selected``: the best criterion at each number of filters kept.
-
-    It is chosen after fine-tuning, for each seed on the validation images of the other seeds. A choice on the seed's
-    own networks would find gains where there are none. A single seed has no others, and so nothing selected.
-    """
-    selectable = pruning[~pruning["method"].isin(NOT_SELECTABLE)]
-    chosen = [
-        {"architecture": architecture, "filters": filters, "seed": seed, "kept": kept, "method": method}
-        for (architecture, filters), own in selectable.groupby(["architecture", "filters"], sort=False)
-        for seed, best in best_for_others(by_way(own[own["fine_tuning_steps"] > 0], "validation")).items()
-        for kept, method in best
-    ]
-    keys = [*_SIZE, "seed", "method"]
-    rows = selectable.merge(pd.DataFrame(chosen, columns=keys), on=keys).assign(method=SELECTED)
-    return pd.concat([pruning, rows], ignore_index=True) if len(rows) else pruning
-
-
-def by_way(pruned: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Accuracies of one architecture's pruned networks on a split: one row a seed, one column a (kept, method)."""
-    return pruned.pivot_table(index="seed", columns=["kept", "method"], values=f"{split}_accuracy")
-
-
-def best_for_others(validation: pd.DataFrame, *, worst: bool = False) -> dict[int, list[tuple[int, str]]]:
-    """By seed, at each number of filters kept, the method of the highest (or lowest) mean over the *other* seeds.
+def first_flat(losses: pd.DataFrame, loss: float) -> int | None:
+    """The first steps whose double lowers the mean loss by less than what matters; None where all lower it by more.
 
     Args:
-        validation: validation accuracies, of :func:`by_way`; of equal methods the first one counts.
-        worst: look for the lowest mean.
+        losses: rows with a validation_loss at some steps, each twice the one before if the training of what was pruned
+            is counted too.
+        loss: the smallest fall of interest.
     """
-    found = {}
-    for seed in validation.index if len(validation) > 1 else ():
-        means = validation.drop(index=seed).mean()
-        by_kept = (-means if worst else means).groupby("kept")
-        found[seed] = list(by_kept.idxmax())
-    return found
+    means = losses.groupby("steps")["validation_loss"].mean()
+    flat = means.index[:-1][-means.diff().to_numpy()[1:] < loss]
+    return int(flat[0]) if len(flat) else None
+
+
+_Pair = tuple[Any, Any, pd.DataFrame, pd.DataFrame]  # budget, filters kept, pruned networks and small ones
+
+
+def _beside(pruned: pd.DataFrame, from_scratch: pd.DataFrame) -> pd.DataFrame:
+    """The small networks that stand beside the pruned ones of an architecture."""
+    same = from_scratch["architecture"] == pruned["architecture"].iloc[0]
+    rows: pd.DataFrame = from_scratch[same & (from_scratch["filters"] == pruned["filters"].iloc[0])]
+    return rows
+
+
+def _pairs(pruned: pd.DataFrame, from_scratch: pd.DataFrame) -> Iterator[_Pair]:
+    """What one network and method are compared with."""
+    for (kept, budget), small in _beside(pruned, from_scratch).groupby(["kept", "budget"], sort=False):
+        if len(own := pruned[pruned["kept"] == kept]):
+            yield budget, kept, own, small
+
+
+def _flat_pairs(longer: pd.DataFrame, from_scratch: pd.DataFrame, loss: float) -> Iterator[_Pair]:
+    """The same of networks that are trained until their loss is flat."""
+    first_or_doubled = from_scratch["budget"].str.startswith(("equal_epochs", DOUBLED))
+    for kept, small in _beside(longer, from_scratch[first_or_doubled]).groupby("kept", sort=False):
+        own = longer[longer["kept"] == kept]
+        ends = [first_flat(side, loss) for side in (own.assign(steps=own["fine_tuning_steps"]), small)]
+        if None not in ends:
+            yield MATCHED, kept, own[own["fine_tuning_steps"] == ends[0]], small[small["steps"] == ends[1]]
+
+
+def _compared(pairs: Iterable[_Pair], margin: float, alpha: float) -> Iterator[Row]:
+    """The rows of some comparisons, which are corrected together."""
+    cases: list[Row] = []
+    tests: list[EquivalenceTest] = []
+    for budget, kept, pruned, small in pairs:
+        both = pd.concat([side.set_index("seed")["test_accuracy"] for side in (pruned, small)], axis=1, join="inner")
+        test = paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha)
+        no_worse = None if test.equivalent is None else test.high < margin
+        names = {name: pruned[name].iloc[0] for name in (*NETWORK, "method")}
+        steps = dict(zip(_STEPS, (small["steps"].iloc[0], pruned["fine_tuning_steps"].iloc[0]), strict=True))
+        cases.append(names | {"kept": kept, "budget": budget, "no_worse": no_worse} | steps)
+        tests.append(test)
+    yield from verdict_rows(cases, tests, alpha)

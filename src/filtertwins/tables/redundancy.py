@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any
@@ -15,7 +16,13 @@ from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
 from filtertwins.measures.clusters import cluster_filters, count_clusters, with_one_job
 from filtertwins.measures.functional import response_vectors
-from filtertwins.measures.nulls import draw_weights, isotropic_nearest_mean, monte_carlo_p_value, redrawn
+from filtertwins.measures.nulls import (
+    draw_weights,
+    isotropic_nearest_mean,
+    monte_carlo_p_value,
+    pooled_p_value,
+    redrawn,
+)
 from filtertwins.measures.patches import patch_moment
 from filtertwins.measures.redundancy import (
     Equivalence,
@@ -206,6 +213,8 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
     silent = never_active(layer, nulls.images)
     networks: list[list[Filters]] = []  # by stage
     strangers: list[list[pd.DataFrame]] = []
+    by_chance: list[Floats] = []  # for each row of near_duplicates, the pairs in draws, (draw,)
+    before = len(rows.near_duplicates)
     for place in range(len(STAGES)):
         vectors = [filter_vectors(kernels, None, equivalence) for kernels in layer.kernels[place]]
         answers = response_vectors_of(layer, place, vectors, nulls.moment)
@@ -259,6 +268,7 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
                 | {"p_value": monte_carlo_p_value(count, drawn) if all_pairs else np.nan}
                 for tau, count, expected, drawn in zip(thresholds, pairs, null.pair_fraction, null.pairs.T, strict=True)
             )
+            by_chance.extend(null.pairs.T)
             rows.clusters.extend(
                 row | {"filter": index, "cluster": int(labels[index])} | {"nearest_cosine": cosines[index]}
                 for index in range(len(weights))
@@ -270,6 +280,18 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
                 | mean_over(null.likeness, RESPONSES, "null_")
                 | mean_over(met, RESPONSES, "strangers_")
             )
+    _pool(rows.near_duplicates[before:], by_chance)
+
+
+def _pool(near_duplicates: list[Row], by_chance: Sequence[Floats]) -> None:
+    """Add to each row of one layer the p-value of the pairs of all networks together, at its stage and threshold."""
+    alike_rows = defaultdict(list)
+    for row, drawn in zip(near_duplicates, by_chance, strict=True):
+        alike_rows[row["stage"], row["threshold"]].append((row, drawn))
+    for own in alike_rows.values():
+        pooled = pooled_p_value([row["pairs"] for row, _ in own], [drawn for _, drawn in own])
+        for row, _ in own:
+            row["pooled_p_value"] = pooled
 
 
 _OF_KERNELS = dict.fromkeys((*KERNELS, "near_kernels_near_responses", "near_responses_near_kernels"), np.nan)

@@ -22,10 +22,11 @@ def fine_tune(
     steps: int,
     what: str,
     *,
+    also_scored: Sequence[int] = (),
     trainable: Parameters | None = None,
     report: Callable[[str], None] = print,
-) -> tuple[Scores, Scores]:
-    """Scores on the validation and test images before and after some more steps of training.
+) -> list[Scores]:
+    """Scores on the validation and test images before, on the way, and after some more steps of training.
 
     The optimiser starts afresh. All networks of a seed see the same batches, which differ from those of its training.
 
@@ -36,6 +37,7 @@ def fine_tune(
         seed_of_network: each network's seed. Every seed has the same number of networks, side by side.
         steps: how many steps to train.
         what: the networks' name in reports and errors.
+        also_scored: increasing steps, of those before the last one, after which networks are scored too.
         trainable: true for each weight that is trained; the others keep their values. By default all are trained.
         report: is called with a line of progress at regular steps.
 
@@ -56,8 +58,9 @@ def fine_tune(
         what,
         order=Purpose.FINE_TUNING,
         trainable=trainable,
-        visits=dict.fromkeys((0, steps), score_at),
+        visits=dict.fromkeys((0, *also_scored, steps), score_at),
         report=report,
     )
-    check_finite(scores[steps].losses, seed_of_network, [steps] * len(HELD_OUT), what)
-    return scores[0], scores[steps]
+    for step, found in list(scores.items())[1:]:
+        check_finite(found.losses, seed_of_network, [step] * len(HELD_OUT), what)
+    return list(scores.values())

@@ -73,20 +73,28 @@ def near_duplicates_occur(
 
 @test("measured", "chance", "p_value")
 def more_near_duplicates_than_chance(
-    near_duplicates: Table, *, architecture: Name, filters: PositiveInt, threshold: Share, margins: Margins
+    near_duplicates: Table,
+    *,
+    architecture: Name,
+    filters: PositiveInt,
+    threshold: Share,
+    pooled: bool = False,
+    margins: Margins,
 ) -> Outcome:
     """Are pairs over a similarity as many times those of re-drawn initial kernels as matters?
 
     Where such pairs are rare, a mean over seeds says little. So a Monte-Carlo test says that there are more: each
     network's count among those of its re-drawn kernels, the networks' p-values combined (Fisher 1932, Statistical
-    Methods for Research Workers, 4th ed., section 21.1). The estimate must be beyond the margin too. The claim fails
-    if the whole interval over seeds is short of the margin.
+    Methods for Research Workers, 4th ed., section 21.1); or, if ``pooled``, the count of all networks together among
+    those of as many re-drawn sets. The estimate must be beyond the margin too. The claim fails if the whole interval
+    over seeds is short of the margin.
     """
     rows = chosen(near_duplicates, stage="trained", architecture=architecture, filters=filters, threshold=threshold)
     chance = float(rows["null_fraction"].mean())
     line = (margins.ratio - 1) * chance
     (part,) = range_parts([("", by_seed(rows, "fraction") - chance)], lowest=line)
-    p_value = float(stats.combine_pvalues(rows["p_value"], method="fisher").pvalue)
+    combined = stats.combine_pvalues(rows["p_value"], method="fisher").pvalue
+    p_value = float(rows["pooled_p_value"].iloc[0] if pooled else combined)
     holds = True if p_value < LEVEL and part.effect > line else False if part.high <= line else None
     shares = {"measured": float(rows["fraction"].mean()), "chance": chance}
     numbers = {name: in_words(share, "pairs") for name, share in shares.items()}

@@ -18,9 +18,10 @@ from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_w
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.names import SELECTED, UNPRUNED
 from filtertwins.settings import Margins
-from filtertwins.tables.pruning import LEVEL, best_for_others, by_way
+from filtertwins.tables.pruning import LEVEL
+from filtertwins.tables.selection import best_for_others, by_way
 
-Budget = Literal["equal_epochs", "equal_compute"]
+Budget = Literal["equal_epochs", "equal_compute", "matched_convergence"]
 Costs = Literal["parameters", "multiply_accumulates"]
 
 MEASURED = "oracle"  # the criterion that is the measured cost of removal
@@ -134,13 +135,13 @@ def criterion_predicts_cost(criteria: Table, *, architectures: Names, criterion:
     return combine(range_parts(correlations, lowest=margins.correlation), "correlation")
 
 
-@test()
+@test("steps")
 def small_is_as_good(small_or_pruned: Table, *, kept: Networks, budget: Budget, margins: Margins) -> Outcome:
     """Is a small network trained from scratch no less accurate than a pruned one by more than the margin?
 
     At each architecture's numbers of filters kept. The table's column ``no_worse`` says so, of the method that was
     selected. The effect is pruned minus small. A part fails where its interval, widened for the number of parts, lies
-    above the margin.
+    above the margin. ``steps`` are those of the small network, and those of fine-tuning.
     """
     selected = chosen(small_or_pruned, budget=budget, method=SELECTED, margin=margins.accuracy)
     found = [(name, only(rows)) for name, rows in each_network(selected, kept, "kept")]
@@ -151,7 +152,8 @@ def small_is_as_good(small_or_pruned: Table, *, kept: Networks, budget: Budget, 
         worse = effect - times_wider * (effect - row["low"]) > margins.accuracy
         holds = None if pd.isna(row["no_worse"]) else True if row["no_worse"] else False if worse else None
         parts.append(Part(name, effect, row["low"], row["high"], n, holds, margins.accuracy - effect))
-    return combine(parts, "points of accuracy")
+    steps = [f"{row['small_steps']:,} and {row['fine_tuning_steps']:,} for {name}" for name, row in found]
+    return combine(parts, "points of accuracy", steps="; ".join(steps))
 
 
 @test()
