@@ -30,7 +30,7 @@ def made(seeds=3, without=(), status="exploratory", judged=True, **changed):
         ("lost", "ours", "Lost", None, "inconclusive", "Not measured: no.", "twins"),
     ]
     columns = ["claim", "said_by", "statement", "headline", "verdict", "finding", "figure"]
-    claims = pd.DataFrame(rows if judged else [], columns=columns).assign(status=status)
+    claims = pd.DataFrame(rows if judged else [], columns=columns).assign(status=status, exploratory=None)
     return answer_page(tables, claims, FIGURES, {"seeds": "3"}, LOOK)
 
 
