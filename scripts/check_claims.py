@@ -28,7 +28,7 @@ def main(job: Job) -> None:
     findings = findings_of(claims)
     for caption in job.output.captions:
         text = (job.root / "workflow" / "report" / "captions" / caption.name).read_text(encoding="utf-8")
-        write_text(caption, fill_caption(text, findings))
+        write_text(caption, fill_caption(text, findings, {path.stem for path in job.input}))
     sentences = in_sentences(tables["runs"], by_layer(tables["redundancy"]), job.params.labels)
     page = job.output.summary.with_name("answer.html")
     write_text(job.output.summary, "\n".join([*map(fill, sentences), "", f"The answer as a page: {page}"]) + "\n")

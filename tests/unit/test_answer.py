@@ -73,7 +73,7 @@ def test_the_terminal_gets_one_short_line_a_claim(claims):
     assert lines[0] == "   supported     Nothing | does"
     assert re.fullmatch(r"   refuted       many words many.* \.\.\.", lines[1])
     assert lines[2:] == ["   1 of 3 claims are not about this study, or need more seeds; claims.csv says why"]
-    assert as_text(claims[:0]) == "Claims: this study judges none (its config says claims: null)\n"
+    assert as_text(claims[:0]) == "Claims: none are judged, since the config of this study names no file of claims\n"
     assert max(map(len, lines)) <= 112
 
 
@@ -120,3 +120,9 @@ def test_captions_say_what_was_found_and_nothing_of_what_was_not_judged(claims):
     filled = fill_caption(template, findings_of(claims))
     assert filled == "No. None are.\n\nEach dot is a {dot size} of $x^{2 n}$.\n"
     assert fill_caption("{small}", findings_of(claims)) == "\n"
+
+
+def test_a_caption_explains_what_is_drawn_from_a_table_only_where_the_study_has_it():
+    template = "Marks are means.\n\n[optimum] The line is\nthe optimum.\n"
+    assert fill_caption(template, {}) == "Marks are means.\n"
+    assert fill_caption(template, {}, {"optimum"}) == "Marks are means.\n\nThe line is the optimum.\n"

@@ -294,6 +294,14 @@ def test_softmax_regression_is_drawn_only_where_it_was_fitted() -> None:
     assert not any("softmax" in text.get_text() for text in without)
 
 
+def test_likeness_of_responses_is_drawn_where_no_kernels_are_near() -> None:
+    means = tables_of(10)["functional_means"]
+    assert panels_of(draw_from("functional", tables_of(10) | {"functional_means": means.assign(null=np.nan)}))
+    near_responses_alone = means[means["measure"] != "near_kernels_near_responses"]
+    figure = draw_from("functional", tables_of(10) | {"functional_means": near_responses_alone})
+    assert "no such pairs" in {text.get_text() for text in texts_of(figure)}
+
+
 def test_the_exact_reading_is_a_series_of_its_own_where_it_was_trained() -> None:
     words, means = LABELS["question_epochs"], tables_of(10)["exact_reading_means"]
     figure = drawn("accuracy_vs_filters", 10)

@@ -12,13 +12,15 @@ from figure_tables import LABELS, study_tables
 from filtertwins.figures.style import Look
 from filtertwins.page import TABLES
 from filtertwins.page.html import Figure, answer_page, image_address
+from filtertwins.page.views import MEASURES
 
 LOOK = Look(labels=LABELS)
 FIGURES = [Figure("twins", image_address(b"<svg/>", b"png"), ["Twins <stay>.", "How to read it."])]
 
 
-def made(seeds=3, without=(), status="exploratory"):
-    tables = {name: table for name, table in study_tables(seeds).items() if name in TABLES and name not in without}
+def made(seeds=3, without=(), status="exploratory", judged=True, **changed):
+    whole = study_tables(seeds) | changed
+    tables = {name: table for name, table in whole.items() if name in TABLES and name not in without}
     tables["redundancy"] = tables["redundancy"].assign(live_filters=2, exact_duplicate_pairs=0, twin_pairs=0)
     if (twins := tables.get("twins_means")) is not None:
         tables["twins_means"] = twins.assign(mean=twins["mean"] + 100 * twins["epsilon"])  # Each start has other means.
@@ -28,7 +30,7 @@ def made(seeds=3, without=(), status="exploratory"):
         ("lost", "ours", "Lost", None, "inconclusive", "Not measured: no.", "twins"),
     ]
     columns = ["claim", "said_by", "statement", "headline", "verdict", "finding", "figure"]
-    claims = pd.DataFrame(rows, columns=columns).assign(status=status)
+    claims = pd.DataFrame(rows if judged else [], columns=columns).assign(status=status, exploratory=None)
     return answer_page(tables, claims, FIGURES, {"seeds": "3"}, LOOK)
 
 
@@ -70,6 +72,23 @@ def test_a_study_without_some_experiments_has_a_page_without_their_charts():
     text = made(without=("twins_means", "pruning_means", "kernels"))
     assert set(specs_of(text)) == {"redundancy", "accuracy"}
     assert "92 to 93" not in text  # It is not the question's dataset.
+
+
+def test_a_study_without_claims_has_no_section_of_claims():
+    text = made(judged=False)
+    assert "Every claim" not in text
+    assert "The verdicts" not in text
+
+
+def test_no_interval_of_accuracies_leaves_their_range_and_what_is_shown_first_tells_something():
+    means = study_tables(3)
+    wide = means["runs_means"].assign(low=-0.4, high=1.6)
+    likeness = means["redundancy_means"]
+    none = likeness.assign(mean=likeness["mean"].where(likeness["measure"] != "redundant_share", 0.0))
+    specs = specs_of(made(runs_means=wide, redundancy_means=none))
+    drawn = [row for rows in specs["accuracy"]["datasets"].values() for row in rows if "mean" in row]
+    assert {(row["low"], row["high"]) for row in drawn if row["architecture"] != "question_epochs"} == {(0, 1)}
+    assert specs["redundancy"]["params"][0]["value"] == MEASURES["mean_nearest_cosine"]
 
 
 def test_a_large_drawing_goes_in_as_an_image():

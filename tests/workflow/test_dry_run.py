@@ -54,7 +54,7 @@ def test_a_dry_run_of_the_default_study_trains_every_chunk_once_in_few_processes
     assert len(bundles) < len(training) + 2 <= 25  # measure_cost and delete_weights start TensorFlow too
 
 
-def test_the_exact_reading_is_all_that_its_overlay_adds_to_the_default_study(new_tree):
+def test_2000_epochs_are_all_that_their_overlay_adds_to_the_default_study(new_tree):
     config, overlay = (
         yaml.safe_load((new_tree.folder / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
         for name in ("config", "epochs")

@@ -126,6 +126,15 @@ def test_the_run_ends_with_the_summary_and_the_claims_of_which_none_is_decided(f
     assert (tables["claims"]["verdict"] == "inconclusive").all()
 
 
+def test_no_line_of_a_run_buries_its_answer_and_a_dry_run_says_why_jobs_run(finished_study, new_tree):
+    study, output = finished_study
+    (log,) = (study.folder / ".snakemake" / "log").glob("*.log")
+    for text in (output, log.read_text(encoding="utf-8")):
+        assert "Reason:" not in text
+        assert re.search(r"^Job \d+: train question with 1, 2, 3 filters", text, re.MULTILINE)
+    assert "Reason:" in new_tree.snakemake("--dry-run")
+
+
 def test_every_column_of_every_table_is_described_and_no_other(tables, described):
     for name, table in tables.items():
         assert not set(table.columns) - described[name] - described[None], name

@@ -155,7 +155,7 @@ def add_job(name, inputs, outputs, parameters, message, **options):
 def make_tables(name, tables, inputs, parameters, need, **options):
     """Have tables made by a job of this name, which runs a script on inputs and parameters by their names."""
     outputs = made(*tables)
-    message = f"{name.replace('_', ' ')}: {', '.join(outputs)}"
+    message = f"{name.replace('_', ' ')} into {len(outputs)} tables"
     add_job(name, inputs, outputs, parameters, message, need=need, **options)
 
 

@@ -35,7 +35,11 @@ add_job(
         margins=LOOK["margins"],
         fixed=FIXED,
     ),
-    "judge the claims of the question and its answer, and write the captions and the summary",
+    (
+        "judge the claims, and write the captions and the summary"
+        if CLAIMS
+        else "write the captions and the summary"
+    ),
 )
 
 add_job(

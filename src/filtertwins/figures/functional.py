@@ -32,14 +32,19 @@ def draw(functional_means: pd.DataFrame, *, look: Look) -> Figure:
         return nothing_to_draw("No two filters have nearly equal kernels or responses.")
     figure, axes = panels(2, 2.5, sharey=True)
     for index, (panel, (name, (title, label))) in enumerate(zip(axes, PANELS.items(), strict=True)):
+        panel.set_ylim(-4, 104)
+        panel.set_ylabel(label)
+        label_panel(panel, index, title)
+        if shares[name].empty:
+            panel.set_xticks([])
+            panel.text(0.5, 0.5, "no such pairs", ha="center", color=NULL_COLOR, transform=panel.transAxes)
+            continue
         null = {"units": "architecture", "estimator": None, "color": NULL_COLOR, "linestyle": "--", "zorder": 1}
-        if shares[name]["null"].notna().any():
+        if shares[name]["null"].notna().any():  # Of large kernels no re-drawn ones may be near.
             sns.lineplot(shares[name], x="filters", y="null", ax=panel, **null)
         draw_means(panel, shares[name], look)
         filters_axis(panel, shares[name]["filters"])
-        panel.set_ylim(-4, 104)
         panel.set_ylabel(label, visible=True)  # Seaborn hides it where numbers are shared.
-        label_panel(panel, index, title)
     chance = {"as many re-drawn kernels": Line2D([], [], color=NULL_COLOR, linestyle="--")}
     legend_above(figure, look.handles(names) | chance, columns=3)
     return figure

@@ -108,7 +108,7 @@ def as_text(claims: pd.DataFrame) -> str:
         claims: ``claims.csv``.
     """
     if claims.empty:
-        return "Claims: this study judges none (its config says claims: null)\n"
+        return "Claims: none are judged, since the config of this study names no file of claims\n"
     shown = judged(claims)
     width = max(map(len, VERDICTS))
     room = _WIDTH - width - 5

@@ -129,7 +129,8 @@ def redundancy_view(redundancy_means: pd.DataFrame, look: Look) -> View | None:
         return None
     rows = rows.assign(what=rows["measure"].map(MEASURES))
     measures = [words for words in MEASURES.values() if (rows["what"] == words).any()]
-    what = menu("what", measures, measures[0], "Measure")
+    telling = [words for words in measures if rows.loc[rows["what"] == words, "mean"].any()]  # not 0 everywhere
+    what = menu("what", measures, [*telling, *measures][0], "Measure")
     names = list(dict.fromkeys(rows["series"]))
     series = menu("series", names, names[0], "Network")
     base = alt.Chart(rows).transform_filter((alt.datum.what == what) & (alt.datum.series == series))
@@ -246,7 +247,8 @@ def _curves(
     color = alt.Color("series:N", scale=scale, title=None, legend=_LEGEND)
     dashes = [[1, 0] if own < len(COLORS) else [5, 3] for own in range(len(colors))]  # Later series repeat colours.
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(colors), range=dashes), title=None, legend=_LEGEND)
-    base = alt.Chart(rows).encode(x=place, color=color, strokeDash=dash)
+    shown = rows.assign(low=rows["low"].clip(lower=0), high=rows["high"].clip(upper=1)) if percent else rows
+    base = alt.Chart(shown).encode(x=place, color=color, strokeDash=dash)
     line = base.mark_line(point=True).encode(
         y=alt.Y("mean:Q", scale=y_scale, axis=up, title=y_title), tooltip=_tips(rows, ".2%" if percent else ".3g")
     )
