@@ -54,7 +54,8 @@ class Networks:
     def dense_weights(self) -> int:
         """The weights of their dense layers, which memory and time grow with."""
         (height, width), (rows, columns, _) = self.architecture.kernel, self.seen.shape
-        return (rows - height + 1) * (columns - width + 1) * self.filters * self.seen.classes * self.count
+        positions = max(1, rows - height + 1) * max(1, columns - width + 1)  # The images' shape may be a guess.
+        return positions * self.filters * self.seen.classes * self.count
 
     @property
     def steps(self) -> int:

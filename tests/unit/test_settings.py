@@ -100,7 +100,7 @@ def test_every_overlay_loads_over_the_default_configuration(root, whole_config):
 
 
 def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
-    question = ARCHITECTURE | {"kernel": [3, 99], "activation": "rleu", "filters": [4, 2]}
+    question = ARCHITECTURE | {"kernel": [3, 0], "activation": "rleu", "filters": [4, 2]}
     message = message_of(
         small_config(
             dataset="digit",
@@ -118,7 +118,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("gallary: unknown key", "allowed: datasets, dataset, only, claims,", "did you mean 'gallery'?"),
         ("measures.threshold_curve = [0.9, 0.8]", "must increase"),
         ("measures.sed: unknown key", "did you mean 'seed'?"),
-        ("architectures.question.kernel.1 = 99", "less than or equal to 28"),
+        ("architectures.question.kernel.1 = 0", "greater than 0"),
         ("architectures.question.activation = 'rleu'", "allowed: 'linear', 'relu' or 'tanh'", "did you mean 'relu'?"),
         ("architectures.question.filters = [4, 2]", "must increase, each value once"),
         ("architectures.3x1", "a name begins with a letter"),
@@ -223,7 +223,7 @@ def with_files(validation_images=10, architecture=(), **sizes):
         (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 grey images, as many as labels"),
         (with_files(test_labels=8), "files.test_labels.size = 8; input should be greater than 8"),
         (with_architecture(batch=1258), "question.batch = 1258 is more than the 1,257 training images"),
-        (with_architecture(kernel=[29, 1]), "less than or equal to 28"),
+        (with_architecture(kernel=[29, 1]), "kernel = [29, 1] is larger than the images, which have 784 pixels"),
         (with_experiment(architecture={"batch": 2000}), "experiments.twins.architectures.linear.batch = 2000 is"),
     ],
 )
