@@ -217,10 +217,10 @@ def with_files(validation_images=10, architecture=(), **sizes):
         ),
         (with_files(validation_images=60), "own.validation_images = 60; allowed: below 60"),
         (
-            with_files(train_images=20 + 60 * 3 * 256),
-            "train_images: the size is not that of 60 grey images, as many as labels; it is that of colour images",
+            with_files(train_images=25 + 60 * 3 * 256),
+            "train_images: the size is not that of 60 images, as many as labels",
         ),
-        (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 grey images, as many as labels"),
+        (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 images, as many as labels"),
         (with_files(test_labels=8), "files.test_labels.size = 8; input should be greater than 8"),
         (with_architecture(batch=1258), "question.batch = 1258 is more than the 1,257 training images"),
         (with_architecture(kernel=[29, 1]), "kernel = [29, 1] is larger than the images, which have 784 pixels"),
@@ -235,6 +235,8 @@ def test_what_may_fit_the_images_is_accepted():
     for kernel in ([16, 16], [28, 8], [1, 28]):  # on images of 16x16 or, for all that the config tells, 32x8 pixels
         assert load_settings(with_files(architecture={"kernel": kernel, "batch": 50}))
     assert load_settings(with_architecture(kernel=[28, 28], batch=1257))
+    colour = with_files(train_images=20 + 60 * 3 * 256, test_images=20 + 10 * 3 * 256, architecture={"batch": 50})
+    assert load_settings(colour).dataset_settings.image_shapes[-1] == (16, 16, 3)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_what_may_fit_the_images_is_accepted():
         ({"experiments": {"twins": {"starts": [{}, {"epsilon": 1e-3}]}}}, "epsilon = 0.001; needs second_filter: twin"),
         ({"experiments": {"twins": {"starts": [{"bias_gap": 0.1}]}}}, "bias_gap = 0.1; needs second_filter: twin"),
         ({"architectures": {"one": ARCHITECTURE | {"dropout": 0.5, "implementation": "keras"}}}, "has no dropout"),
-        ({"datasets": {"digits": {"kind": "embeded"}}}, "must be 'idx' or 'embedded'"),
+        ({"datasets": {"digits": {"kind": "embeded"}}}, "must be 'idx', 'npz', 'keras' or 'embedded'"),
         ({"datasets": {"digits": {"kind": "idx", "mirrors": []}}}, "datasets.digits.files: missing"),
     ],
 )
