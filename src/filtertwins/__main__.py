@@ -1,4 +1,4 @@
-"""The command ``filtertwins``: the study's question, asked of anybody's network."""
+"""The command ``filtertwins``: the study's question, asked of anybody's network; and anybody's data for the study."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="sets of filters of a null, at least (default: 199)",
     )
     inspect.set_defaults(run=_inspect)
+    dataset = commands.add_parser(
+        "dataset",
+        help="what the config says of a dataset's files",
+        description="Print the section of the config that describes files: four IDX files (gzipped or not), an npz "
+        "file, or what Keras fetched. Their kind is told by their content.",
+        epilog="Exit code: 0, or 2 where files cannot be read or written, or make no dataset.",
+    )
+    dataset.add_argument("files", nargs="+", metavar="FILE", type=Path, help="the files of one dataset")
+    dataset.add_argument("--name", help="what the dataset is called (default: mine)", default="mine")
+    dataset.add_argument("--convert", metavar="OUT.npz", type=Path, help="write the files, also npy, as one npz file")
+    dataset.add_argument("--channels-first", action="store_true", help="convert (image, channel, row, column)")
+    dataset.add_argument(
+        "--test-images",
+        type=partial(_count, least=0),
+        default=0,
+        help="convert: test on so many, the last",
+    )
+    dataset.set_defaults(run=_dataset)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
@@ -96,6 +114,24 @@ def _inspect(options: argparse.Namespace) -> int:
         return FAILED
     found = any(layer.verdict == options.fail_on for layer in report.layers)
     return FAILED if bad else FOUND if found else 0
+
+
+def _dataset(options: argparse.Namespace) -> int:
+    """Print a dataset's section; a bad file costs one line and the exit code."""
+    from filtertwins.data.describe import convert, describe
+    from filtertwins.errors import StudyError
+
+    try:
+        if options.convert:
+            chosen = {"channels_first": options.channels_first, "test_images": options.test_images}
+            section = convert(options.files, options.convert, options.name, **chosen)
+        else:
+            section = describe(options.files, options.name)
+    except (StudyError, OSError) as error:
+        _say(f"error: {error}")
+        return FAILED
+    sys.stdout.write(section)
+    return 0
 
 
 def _write(report: Report, folder: Path, seed: int) -> None:

@@ -22,6 +22,9 @@ PATTERNS = {
     NAME: "a name begins with a letter, and has letters, digits and underscores",
     SHA256: "must be 64 hexadecimal digits, with small letters",
 }
+KINDS = ("idx", "npz", "keras", "embedded")
+"""The kinds of datasets."""
+
 TRUTH = "to YAML, yes, no, on, off, true and false are truth values; write a number, or put a text in quotes"
 
 # What `only: true` switches off where nobody names it: whole sections, and each name in some.
@@ -207,7 +210,7 @@ def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
     parts = [*above, last] if last != "[key]" else above  # Pydantic adds this where a key itself is wrong.
     parts = [part for part in parts if not str(part).startswith("#")]  # It also adds which form of a section was meant.
-    if parts[:1] == ["datasets"] and parts[2:3] in (["idx"], ["embedded"]):
+    if parts[:1] == ["datasets"] and parts[2:3] in [[kind] for kind in KINDS]:
         del parts[2]  # Pydantic adds a dataset's kind after its name.
     key = ".".join(map(str, parts))
     if last == "[key]" and isinstance(value, bool):
@@ -217,7 +220,7 @@ def _explain(error: Mapping[str, Any], whole: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{key}: missing"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{key}.kind: must be 'idx' or 'embedded'"
+        return f"{key}.kind: must be {', '.join(map(repr, KINDS[:-1]))} or {KINDS[-1]!r}"
     message = str(context.get("error", error["msg"]))  # Pydantic puts words before the message of a ValueError.
     if kind == "literal_error":
         names = re.findall(r"'(\w+)'", context["expected"])

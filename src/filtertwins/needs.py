@@ -57,7 +57,8 @@ class Networks:
         if isinstance(self.architecture, LayeredArchitecture):
             return totals(self.architecture.layers, self.filters, *self.seen[1:])[0] * self.count
         (height, width), (rows, columns, _) = self.architecture.kernel, self.seen.shape
-        return (rows - height + 1) * (columns - width + 1) * self.filters * self.seen.classes * self.count
+        positions = max(1, rows - height + 1) * max(1, columns - width + 1)  # The images' shape may be a guess.
+        return positions * self.filters * self.seen.classes * self.count
 
     @property
     def steps(self) -> int:

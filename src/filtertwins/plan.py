@@ -44,7 +44,7 @@ class Plan:
 
     def __init__(self, settings: Settings, dataset_code: str = "") -> None:
         self.settings = settings
-        self.dataset = settings.dataset_settings.model_dump(mode="json", exclude={"mirrors"})
+        self.dataset = settings.dataset_settings.identity
         self.dataset_digest = digest([self.dataset, dataset_code])
         found = settings.dataset_settings  # Where it does not tell how many classes there are, needs are MNIST's.
         self._seen = Seen(found.training_images, found.image_shapes[-1], found.classes or MNIST.classes)

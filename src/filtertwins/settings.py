@@ -25,7 +25,7 @@ from filtertwins.architectures import (
 )
 from filtertwins.errors import StudyError
 from filtertwins.mistakes import Section, allowed_names, among, check, list_mistakes, meant, mistakes_of
-from filtertwins.sources import AnyDataset, EmbeddedDataset, IdxDataset, misfits
+from filtertwins.sources import AnyDataset, Source, misfits
 
 
 class SettingsError(StudyError):
@@ -187,7 +187,7 @@ class Settings(Section):
         return deletion if deletion and deletion.architecture in self.studied else None
 
     @property
-    def dataset_settings(self) -> IdxDataset | EmbeddedDataset:
+    def dataset_settings(self) -> Source:
         """The settings of the chosen dataset."""
         return self.datasets[self.dataset]
 
@@ -214,7 +214,11 @@ def _misfits(settings: Settings) -> Iterator[str]:
         f"experiments.{key}.architectures": own.studied for key, own in switched_on(settings.experiments).items()
     }
     dataset = settings.dataset_settings
-    images, shapes = dataset.training_images, dataset.image_shapes
+    try:
+        images, shapes = dataset.training_images, dataset.image_shapes
+    except StudyError as error:
+        yield f"datasets.{settings.dataset}: {error}"
+        return
     for above, architectures in sections.items():
         for name, item in architectures.items():
             yield from (f"{above}.{name}.{found}" for found in misfits(item, images, shapes))

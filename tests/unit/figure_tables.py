@@ -129,7 +129,7 @@ def _likeness(main: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.Data
     shown = filters[(filters["seed"] == 0) & filters["architecture"].isin(["question", "relu_5x5"])]
     weights = shown.loc[shown.index.repeat(shown["dimension"])].reset_index(drop=True)
     place = weights.groupby(["architecture", "filters", "stage", "filter"]).cumcount()
-    weights = weights.assign(row=place // weights["kernel_width"], column=place % weights["kernel_width"])
+    weights = weights.assign(row=place // weights["kernel_width"], column=place % weights["kernel_width"], channel=0)
     excess = main[main["filters"] > 1].drop(columns="seed").drop_duplicates()
     excess = excess.assign(
         layer="conv1", redrawn_excess=0.1, redrawn_low=0.05, redrawn_high=0.15, n=main["seed"].nunique()

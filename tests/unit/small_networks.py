@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from filtertwins.architectures import Start
+from filtertwins.data.datasets import Dataset
 from filtertwins.networks.weights import Parameters
 
 IMAGE, KERNEL, POSITIONS = (6, 5, 2), (3, 2), 4 * 4  # images of two channels
@@ -30,6 +31,17 @@ def draw_images(rng, count, classes, size=IMAGE):
     """Images (image, row, column, channel) and labels (image,)."""
     images = rng.integers(0, 256, (count, *size), dtype=np.uint8)
     return images, rng.integers(0, classes, count).astype(np.uint8)
+
+
+def colour_dataset(classes=7, size=(9, 8, 3), counts=(300, 60, 80)):
+    """Noise of a class's own brightness and colour, so that there is something to learn."""
+    rng = np.random.default_rng(12)
+    means = rng.uniform(60, 190, (classes, 1, 1, size[2]))
+    splits = []
+    for count in counts:
+        labels = (np.arange(count) % classes).astype(np.uint8)
+        splits += [np.clip(rng.normal(means[labels], 40, (count, *size)), 0, 255).astype(np.uint8), labels]
+    return Dataset(*splits)
 
 
 def by_filter(network):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from filtertwins import files
-from filtertwins.data.datasets import DATASET_SHAPES, Dataset, decode_idx_dataset, load_dataset
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset, load_dataset
 from filtertwins.data.downloads import mirrors_with_site_mirror
+from filtertwins.data.fetching import decode_idx_dataset
 from filtertwins.data.idx import IdxError, PayloadError, decode_idx, sized_payload
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
@@ -32,11 +33,18 @@ def test_decode_idx_reads_the_published_example():
     assert decoded.flags.writeable
 
 
+@pytest.mark.parametrize(("element", "kind"), [(9, ">i1"), (11, ">i2"), (12, ">i4")])
+def test_decode_idx_reads_whole_numbers_of_any_width(element, kind):
+    numbers = np.array([[1, -2], [3, 100]], kind)
+    payload = struct.pack(">HBB2I", 0, element, 2, 2, 2) + numbers.tobytes()
+    np.testing.assert_array_equal(decode_idx(payload, "labels"), numbers, strict=True)
+
+
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
         (b"", "requires a buffer of at least 4 bytes"),
-        (b"\x1f\x8b\x08\x01", "it begins with 0x1f8b0801; allowed is 0x000008 and the rank"),
+        (b"\x1f\x8b\x08\x01", "it begins with 0x1f8b0801; allowed is 0x0000, one of 08, 09, 0b, 0c, and"),
         (b"\0\1\x08\x01\0\0\0\1\7", "it begins with 0x00010801"),
         (b"\0\0\x0d\x01\0\0\0\1\7\7\7\7", "it begins with 0x00000d01"),
         (b"\0\0\x08\x03\0\0\0\1\0\0\0\1", "requires a buffer of at least 16 bytes"),
@@ -46,7 +54,7 @@ def test_decode_idx_reads_the_published_example():
     ],
 )
 def test_decode_idx_names_the_file_and_what_is_wrong(payload, message):
-    with pytest.raises(IdxError, match=rf"^labels-file: no IDX array of unsigned bytes: .*{message}"):
+    with pytest.raises(IdxError, match=rf"^labels-file: no IDX array of whole numbers: .*{message}"):
         decode_idx(payload, "labels-file")
 
 
@@ -127,6 +135,15 @@ def test_the_last_training_images_are_the_validation_split(tmp_path):
         np.testing.assert_array_equal(array, expected[name], strict=True)
 
 
+def test_colour_images_and_wide_labels_that_are_counted_from_1_are_read(tmp_path, capsys):
+    colour = {"train_images": TRAIN_IMAGES.repeat(3, axis=3), "test_images": TEST_IMAGES.repeat(3, axis=3)}
+    entries = store(tmp_path, **colour, train_labels=TRAIN_LABELS + np.uint8(1), test_labels=TEST_LABELS + np.uint8(1))
+    dataset = decode_idx_dataset(tmp_path, entries, validation_images=2)
+    assert (dataset.image_shape, dataset.classes) == ((2, 3, 3), 10)
+    np.testing.assert_array_equal(dataset.test_labels, TEST_LABELS, strict=True)
+    assert "labels go from 1 to 10, and are taken as 0 to 9" in capsys.readouterr().err
+
+
 def test_decoding_refuses_a_file_that_changed_since_it_was_fetched_or_is_gone(tmp_path):
     entries = store(tmp_path)
     store(tmp_path, test_labels=np.array([4, 6], np.uint8))
@@ -140,10 +157,11 @@ def test_decoding_refuses_a_file_that_changed_since_it_was_fetched_or_is_gone(tm
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"test_labels": TRAIN_LABELS}, r"test: 2 images but 5 labels; allowed is one each"),
-        ({"train_images": TRAIN_LABELS}, r"train-images.gz: an array of 1 axes; grey images have three axes"),
-        ({"train_images": TRAIN_IMAGES}, r"an array of 4 axes; .*colour images can't be read so far"),
-        ({"test_labels": TEST_IMAGES[..., 0]}, r"t10k-labels.gz: an array of 3 axes; labels have one axis"),
+        ({"test_labels": TRAIN_LABELS}, r"t10k-labels.gz: 5 labels for 2 images; allowed is one each"),
+        ({"train_images": TRAIN_LABELS}, r"train-images.gz: shape \(5,\); allowed is \(image, row, column\) or"),
+        ({"train_images": TRAIN_IMAGES}, r"t10k-images.gz: images of shape \(2, 3\); .*train-images.gz, \(2, 3, 1\)"),
+        ({"test_labels": TEST_IMAGES[..., 0]}, r"t10k-labels.gz: .*shape \(2, 2, 3\); allowed: whole numbers, one an"),
+        ({"train_labels": TRAIN_LABELS + np.uint8(2)}, r"go from 2 to 11; allowed: classes counted from 0 or 1"),
     ],
 )
 def test_decoding_refuses_files_that_do_not_agree(tmp_path, arrays, message):

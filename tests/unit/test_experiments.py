@@ -84,7 +84,7 @@ def test_twins_cosine_counts_the_bias_and_has_no_value_for_a_zero_filter(make_ch
 @pytest.mark.parametrize("different", ["kernel", "bias", "outgoing", None])
 def test_twins_are_equal_to_the_last_bit_or_not_at_all(make_chunk, different):
     kernels = stack([[1, 1, 1], [1, 1, 1], [5, 5, 5]])
-    kernels[0, 2, 0, 1] = NEXT if different == "kernel" else 1
+    kernels[0, 2, ..., 1] = NEXT if different == "kernel" else 1
     chunk = make_chunk(
         kernels,
         [[1, NEXT if different == "bias" else 1, 5]],
@@ -246,16 +246,16 @@ def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, acti
     chunk = make_chunk(rng.standard_normal((2, 3, 1, 5)), rng.standard_normal((2, 5)), activation=activation)
     head = rng.standard_normal(chunk.parameters.head.shape).astype(np.float32)
     chunk = replace(chunk, parameters=replace(chunk.parameters, head=head))
-    images = rng.integers(0, 256, (6, 4, 1), dtype=np.uint8)  # 3x1 kernels have two places on them
+    images = rng.integers(0, 256, (6, 4, 1, 1), dtype=np.uint8)  # 3x1 kernels have two places on them
     labels = logits(chunk.parameters, images, activation)[1].argmax(axis=1).astype(np.uint8)
-    rows = merging_rows(chunk, SimpleNamespace(test_images=images, test_labels=labels))
+    rows = merging_rows(chunk, SimpleNamespace(test_images=images, test_labels=labels, image_shape=(4, 1, 1)))
     assert [(row["filters_kept"], row["seed"]) for row in rows] == [(k, seed) for k in (1, 2, 3) for seed in (0, 1)]
     assert all(row["images"] == 6 and row["filters"] == 5 and row["activation"] == activation for row in rows)
     assert all(row["accuracy_before"] == 1.0 for row in rows if row["seed"] == 1)
     lossless = [row["largest_logit_change"] < 1e-10 for row in rows]
     assert lossless == [activation == "linear" and row["filters_kept"] >= 2 for row in rows]
     for row in rows:
-        merged = merge_filters(chunk.parameters, row["filters_kept"], (4, 1))
+        merged = merge_filters(chunk.parameters, row["filters_kept"], (4, 1, 1))
         after = logits(merged, images, activation)[row["seed"]].argmax(axis=1)
         before = logits(chunk.parameters, images, activation)[row["seed"]].argmax(axis=1)
         assert row["changed_predictions"] == np.sum(after != before)
@@ -264,5 +264,6 @@ def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, acti
 
 def test_a_network_is_not_merged_into_more_filters_than_it_has(make_chunk):
     chunk = make_chunk(np.random.default_rng(9).standard_normal((1, 3, 1, 2)))
-    dark = SimpleNamespace(test_images=np.zeros((3, 4, 1), np.uint8), test_labels=np.zeros(3, np.uint8))
+    dark = np.zeros((3, 4, 1, 1), np.uint8)
+    dark = SimpleNamespace(test_images=dark, test_labels=np.zeros(3, np.uint8), image_shape=dark.shape[1:])
     assert [row["filters_kept"] for row in merging_rows(chunk, dark)] == [1, 2]

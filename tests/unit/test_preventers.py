@@ -39,7 +39,7 @@ def test_what_a_model_has_and_how_strong_it_is(model, expected):
 def test_a_row_holds_how_well_a_network_does_and_how_alike_its_filters_are(make_chunk):
     opposite, apart = [[1, 0, 0], [-1, 0, 0], [2, 0, 0]], [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
     chunk = make_chunk(stack(opposite, apart), activation="relu", model=PENALTY, architecture="mine")
-    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9), 255, np.uint8))
+    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9, 1), 255, np.uint8))
     first, second = preventer_rows(chunk, nulls)
     assert (first["architecture"], first["preventer"], first["strength"]) == ("mine", "orthogonality", 10.0)
     assert (first["seed"], first["test_accuracy"], first["train_loss"]) == (0, 15 / 20, 0.25)

@@ -100,7 +100,7 @@ def test_every_overlay_loads_over_the_default_configuration(root, whole_config):
 
 
 def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
-    question = ARCHITECTURE | {"kernel": [3, 99], "activation": "rleu", "filters": [4, 2]}
+    question = ARCHITECTURE | {"kernel": [3, 0], "activation": "rleu", "filters": [4, 2]}
     message = message_of(
         small_config(
             dataset="digit",
@@ -118,7 +118,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ("gallary: unknown key", "allowed: datasets, dataset, only, claims,", "did you mean 'gallery'?"),
         ("measures.threshold_curve = [0.9, 0.8]", "must increase"),
         ("measures.sed: unknown key", "did you mean 'seed'?"),
-        ("architectures.question.kernel.1 = 99", "less than or equal to 28"),
+        ("architectures.question.kernel.1 = 0", "greater than 0"),
         ("architectures.question.activation = 'rleu'", "allowed: 'linear', 'relu' or 'tanh'", "did you mean 'relu'?"),
         ("architectures.question.filters = [4, 2]", "must increase, each value once"),
         ("architectures.3x1", "a name begins with a letter"),
@@ -221,13 +221,13 @@ def with_files(validation_images=10, architecture=(), **sizes):
         ),
         (with_files(validation_images=60), "own.validation_images = 60; allowed: below 60"),
         (
-            with_files(train_images=20 + 60 * 3 * 256),
-            "train_images: the size is not that of 60 grey images, as many as labels; it is that of colour images",
+            with_files(train_images=25 + 60 * 3 * 256),
+            "train_images: the size is not that of 60 images, as many as labels",
         ),
-        (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 grey images, as many as labels"),
+        (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 images, as many as labels"),
         (with_files(test_labels=8), "files.test_labels.size = 8; input should be greater than 8"),
         (with_architecture(batch=1258), "question.batch = 1258 is more than the 1,257 training images"),
-        (with_architecture(kernel=[29, 1]), "less than or equal to 28"),
+        (with_architecture(kernel=[29, 1]), "kernel = [29, 1] is larger than the images, which have 784 pixels"),
         (with_experiment(architecture={"batch": 2000}), "experiments.twins.architectures.linear.batch = 2000 is"),
     ],
 )
@@ -239,6 +239,8 @@ def test_what_may_fit_the_images_is_accepted():
     for kernel in ([16, 16], [28, 8], [1, 28]):  # on images of 16x16 or, for all that the config tells, 32x8 pixels
         assert load_settings(with_files(architecture={"kernel": kernel, "batch": 50}))
     assert load_settings(with_architecture(kernel=[28, 28], batch=1257))
+    colour = with_files(train_images=20 + 60 * 3 * 256, test_images=20 + 10 * 3 * 256, architecture={"batch": 50})
+    assert load_settings(colour).dataset_settings.image_shapes[-1] == (16, 16, 3)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_what_may_fit_the_images_is_accepted():
         ({"experiments": {"twins": {"starts": [{}, {"epsilon": 1e-3}]}}}, "epsilon = 0.001; needs second_filter: twin"),
         ({"experiments": {"twins": {"starts": [{"bias_gap": 0.1}]}}}, "bias_gap = 0.1; needs second_filter: twin"),
         ({"architectures": {"one": ARCHITECTURE | {"dropout": 0.5, "implementation": "keras"}}}, "has no dropout"),
-        ({"datasets": {"digits": {"kind": "embeded"}}}, "must be 'idx' or 'embedded'"),
+        ({"datasets": {"digits": {"kind": "embeded"}}}, "must be 'idx', 'npz', 'keras' or 'embedded'"),
         ({"datasets": {"digits": {"kind": "idx", "mirrors": []}}}, "datasets.digits.files: missing"),
     ],
 )

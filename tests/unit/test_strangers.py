@@ -57,7 +57,7 @@ def test_filters_that_started_as_one_are_no_strangers(rng, make_chunk):
     pairs = neighbourhoods([network] * 4, "positive_scale", corresponding=True)
     assert compare_with_strangers(pairs, 0.1).ratio == pytest.approx(1)  # The pairs across are those within.
     assert compared([network] * 4, 0.1).ratio < 0.9
-    kernels = np.stack([network.T.reshape(5, 5, 1, -1)] * 4)
+    kernels = np.stack([network.T.reshape(5, 5, -1)] * 4)
     dataset = SimpleNamespace(train_images=rng.integers(0, 256, (2, 9, 9, 1), dtype=np.uint8))
     rows = stranger_tables([make_chunk(kernels, activation="relu", model={"draw_seed": 0})], dataset).strangers
     assert rows[1]["ratio"] == pytest.approx(1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from plain_keras import fit, pixels
-from small_networks import condition_of
+from small_networks import colour_dataset, condition_of
 
 from filtertwins.architectures import Architecture
 from filtertwins.errors import StudyError
@@ -77,6 +77,31 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
             loss, accuracy = model.evaluate(pixels(images), labels, batch_size=500, verbose=0)
             assert chunk.scores.losses[split, index] == pytest.approx(loss, abs=1e-4)
             assert chunk.scores.correct[split, index] / len(labels) == pytest.approx(accuracy, abs=1.5 / len(labels))
+
+
+@pytest.mark.parametrize(
+    ("changes", "few"),
+    [
+        ({"activation": "linear"}, WHOLE),
+        ({"activation": "linear", "kernel": (2, 3), "optimizer": "sgd", "momentum": 0.9}, WHOLE),
+        ({"activation": "relu", "kernel": (3, 3)}, WHOLE),
+        ({"activation": "tanh", "kernel": (3, 3)}, SLICES),
+        ({"activation": "relu", "implementation": "keras"}, WHOLE),
+    ],
+)
+def test_on_colour_images_of_other_classes_too_a_stack_trains_as_plain_keras_models(changes, few, monkeypatch):
+    for name in ("FEW_TAPS", "FEW_FILTERS"):
+        monkeypatch.setattr(convolutional, name, few)
+    dataset, setting = colour_dataset(), architecture(**changes)
+    chunk = train(dataset, setting, 3, [5, 2])
+    assert chunk.parameters.kernels.shape == (2, *setting.kernel, 3, 3)
+    for index, seed in enumerate([5, 2]):
+        model = fit(plain_model(setting, 3, seed, (9, 8, 3), 7), dataset, setting, seed, 20)
+        own = [part[index] for part in vars(chunk.parameters).values()]
+        for found, expected in zip(own, model.get_weights(), strict=True):
+            np.testing.assert_allclose(found, expected, atol=2e-5)
+        loss, _ = model.evaluate(pixels(dataset.test_images), dataset.test_labels, verbose=0)
+        assert chunk.scores.losses[2, index] == pytest.approx(loss, abs=1e-4)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])

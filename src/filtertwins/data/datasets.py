@@ -1,22 +1,17 @@
-"""Image datasets in three splits: from four IDX files, or the embedded digits."""
+"""Image datasets in three splits, and the embedded digits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from filtertwins.data.idx import IdxError, PayloadError, decode_idx, find_verified, verified_payload
 from filtertwins.errors import StudyError
 from filtertwins.files import Shape, read_npz
 from filtertwins.names import SPLITS
-
-if TYPE_CHECKING:
-    from filtertwins.sources import IdxFile
 
 
 class DatasetError(StudyError, ValueError):
@@ -108,45 +103,6 @@ def _check_array(name: str, array: np.ndarray, types: tuple[np.dtype[Any], ...],
 def _size_text(images: np.ndarray) -> str:
     rows, columns, channels = images.shape[1:]
     return f"{rows}x{columns} pixels" + (f" with {channels} channels" if channels > 1 else "")
-
-
-def decode_idx_dataset(folder: Path, files: Sequence[IdxFile], *, validation_images: int) -> Dataset:
-    """Decode four verified IDX files into a dataset.
-
-    Args:
-        folder: where :func:`~filtertwins.data.downloads.fetch_idx_files` put them.
-        files: training images, training labels, test images and test labels.
-        validation_images: how many of the training images, the last ones, become the validation split; fewer than all.
-
-    Raises:
-        PayloadError: when a file is not there, or is not the verified one.
-        IdxError: when a file is no IDX array, or of another rank than its role has.
-        DatasetError: when images and labels do not agree.
-    """
-    train_images, train_labels, test_images, test_labels = (
-        _decode_file(folder, file, rank=rank) for file, rank in zip(files, (3, 1, 3, 1), strict=True)
-    )
-    train_images, test_images = train_images[..., np.newaxis], test_images[..., np.newaxis]
-    split = len(train_images) - validation_images
-    return Dataset(
-        train_images=train_images[:split],
-        train_labels=train_labels[:split],
-        validation_images=train_images[split:],
-        validation_labels=train_labels[split:],
-        test_images=test_images,
-        test_labels=test_labels,
-    )
-
-
-def _decode_file(folder: Path, file: IdxFile, *, rank: int) -> np.ndarray:
-    path, reasons = find_verified(Path(folder), file)
-    if path is None:
-        raise PayloadError("; ".join(reasons) or f"{Path(folder) / file.name}: no such file; fetch it first")
-    array = decode_idx(verified_payload(path, file), file.name)
-    if array.ndim != rank:
-        axes = {1: "labels have one axis", 3: "grey images have three axes; colour images can't be read so far"}[rank]
-        raise IdxError(f"{file.name}: an array of {array.ndim} axes; {axes}")
-    return array
 
 
 def load_digits() -> Dataset:

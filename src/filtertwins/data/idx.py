@@ -26,11 +26,20 @@ class PayloadError(StudyError, ValueError):
 
 
 class IdxError(StudyError, ValueError):
-    """A payload is no IDX array of unsigned bytes; the message names the file and the field."""
+    """A payload is no IDX array of whole numbers; the message names the file and the field."""
 
 
-def sized_payload(stream: IO[bytes], size: int) -> bytes:
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4"}
+"""The types of whole numbers that an IDX file may have."""
+
+
+def sized_payload(stream: IO[bytes], size: int, *, unpack: bool = True) -> bytes:
     """The payload in a stream, decompressed if it is a gzip file; never more than size + 1 bytes are held.
+
+    Args:
+        stream: an open file.
+        size: the payload's.
+        unpack: False where the payload is the file as it is, also if it is a gzip file.
 
     Raises:
         PayloadError: when it is no whole gzip file, or the payload has another size.
@@ -39,7 +48,10 @@ def sized_payload(stream: IO[bytes], size: int) -> bytes:
     stream.seek(0)
     if re.match(rb"\s*<(!doctype|html|\?xml)", head, re.IGNORECASE):
         raise PayloadError("an HTML page, not a gzip file")
-    packed = head.startswith(b"\x1f\x8b")
+    packed = unpack and head.startswith(b"\x1f\x8b")
+    if not unpack and (found_size := stream.seek(0, 2)) != size:
+        raise PayloadError(f"a file of {found_size:,} bytes, expected {size:,}")
+    stream.seek(0)
     try:
         payload = (gzip.GzipFile(fileobj=stream) if packed else stream).read(size + 1)
     except EOFError as error:
@@ -56,10 +68,11 @@ def sized_payload(stream: IO[bytes], size: int) -> bytes:
 def verified_payload(path: Path, file: IdxFile) -> bytes:
     """The payload of a stored file, compressed or not; a PayloadError when its size or checksum is wrong."""
     with path.open("rb") as stream:
-        payload = sized_payload(stream, file.size)
+        payload = sized_payload(stream, file.size, unpack=file.unpacked)
     found = hashlib.sha256(payload).hexdigest()
     if found != file.sha256:
-        raise PayloadError(f"other content: sha256 of the decompressed payload is {found}, expected {file.sha256}")
+        what = "the decompressed payload" if file.unpacked else "the file"
+        raise PayloadError(f"other content: sha256 of {what} is {found}, expected {file.sha256}")
     return payload
 
 
@@ -95,22 +108,36 @@ def _alike(name: str, other: str) -> bool:
 
 
 def decode_idx(payload: bytes, name: str) -> np.ndarray:
-    """Decode an IDX payload of unsigned bytes, and refuse whatever departs from the format.
+    """Decode an IDX payload of whole numbers, and refuse whatever departs from the format.
 
-    The format is that of the MNIST page: two zero bytes, the element type (0x08 for unsigned bytes), the rank, then
-    each dimension as a big-endian 32-bit number, then the elements, the last axis fastest.
+    The format is that of the MNIST page: two zero bytes, the element type (0x08 for unsigned bytes; see ``TYPES``), the
+    rank, then each dimension as a big-endian 32-bit number, then the elements, the last axis fastest.
 
     Returns:
-        A writable uint8 array of the rank and dimensions in the header.
+        A writable array of the type, rank and dimensions in the header.
 
     Raises:
         IdxError: when the header or the size is wrong; the message names the file and says what is wrong.
     """
     try:
         zeros, element, rank = struct.unpack_from(">HBB", payload)
-        if zeros or element != 0x08:
-            raise ValueError(f"it begins with 0x{payload[:4].hex()}; allowed is 0x000008 and the rank")
+        if zeros or element not in TYPES:
+            kinds = ", ".join(f"{kind:02x}" for kind in TYPES)
+            raise ValueError(f"it begins with 0x{payload[:4].hex()}; allowed is 0x0000, one of {kinds}, and the rank")
         dimensions = struct.unpack_from(f">{rank}I", payload, 4)
-        return np.frombuffer(payload, np.uint8, offset=4 + 4 * rank).reshape(dimensions).copy()
+        return np.frombuffer(payload, TYPES[element], offset=4 + 4 * rank).reshape(dimensions).copy()
     except (struct.error, ValueError) as error:
-        raise IdxError(f"{name}: no IDX array of unsigned bytes: {error}") from error
+        raise IdxError(f"{name}: no IDX array of whole numbers: {error}") from error
+
+
+def decode_file(folder: Path, file: IdxFile) -> np.ndarray:
+    """The array of a verified IDX file in a folder.
+
+    Raises:
+        PayloadError: when it is not there, or is not the verified one.
+        IdxError: when it is no IDX array of whole numbers.
+    """
+    path, reasons = find_verified(folder, file)
+    if path is None:
+        raise PayloadError("; ".join(reasons) or f"{folder / file.name}: no such file; fetch it first")
+    return decode_idx(verified_payload(path, file), file.name)

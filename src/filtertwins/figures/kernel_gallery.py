@@ -18,6 +18,9 @@ from filtertwins.figures.style import REFERENCE_COLOR, Look, label_panel, panels
 _AXES_OF_THREE = np.array([[-1, 0, 1], [1, -2, 1], [1, 1, 1]]) / np.sqrt([[2], [6], [3]])
 """Directions of three weights that a kernel is drawn by: edge, line, and blur, which is the middle of the disc."""
 
+_OF_THREE = ((3, 1, 1), (1, 3, 1))
+"""Rows, columns and channels of kernels that are drawn as directions."""
+
 _STAGES = {"initial": "before", "trained": "after"}
 
 
@@ -26,7 +29,7 @@ class _Network:
     """The kernels of one network at both stages, in one order.
 
     Attributes:
-        kernels: for each stage the weights  # (filter, row, column)
+        kernels: for each stage the weights  # (filter, row, column, channel)
         clustered: for each stage which filters share a cluster of near duplicates; dead ones have none  # (filter,)
     """
 
@@ -55,7 +58,7 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
     figure, axes = panels(2 * len(shown), 2.65 if len(shown) > 1 else 3.6)
     for place, (network, stage) in enumerate((network, stage) for network in shown for stage in _STAGES):
         panel = axes[place]
-        if network.kernels[stage][0].size == 3:
+        if network.kernels[stage].shape[1:] in _OF_THREE:
             _draw_disc(panel, network, stage, look)
         else:
             draw_images(panel, network.kernels[stage], network.clustered[stage])
@@ -72,10 +75,10 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
 def _chosen(kernels: pd.DataFrame, look: Look) -> list[str]:
     """The first architecture whose kernels have three weights, and the first whose kernels are the largest."""
     names = look.order(kernels["architecture"])
-    first = kernels[kernels["filter"] == 0].drop_duplicates(["architecture", "row", "column"])
-    sizes = first.groupby("architecture").size()
-    three = [name for name in names if sizes[name] == 3]
-    larger = [name for name in names if sizes[name] == sizes.max() != 3]
+    ends = kernels.groupby("architecture")[["row", "column", "channel"]].max() + 1
+    sizes = ends.prod(axis=1)
+    three = [name for name in names if sizes[name] == 3 == ends.loc[name, ["row", "column"]].max()]
+    larger = [name for name in names if sizes[name] == sizes.max() and name not in three]
     return [*three[:1], *larger[:1]]
 
 
@@ -84,14 +87,14 @@ def _network(weights: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataF
     name, count, seed = (weights[column].iloc[0] for column in ("architecture", "filters", "seed"))
     own = clusters[(clusters["architecture"] == name) & (clusters["filters"] == count) & (clusters["seed"] == seed)]
     kind = redundancy.loc[redundancy["architecture"] == name, "equivalence"].iloc[0]
-    values, members = {}, {}
+    values, members, axes = {}, {}, ["filter", "row", "column", "channel"]
     for stage in _STAGES:
-        rows = weights[weights["stage"] == stage].sort_values(["filter", "row", "column"])
-        shape = tuple(int(rows[column].max()) + 1 for column in ("filter", "row", "column"))
+        rows = weights[weights["stage"] == stage].sort_values(axes)
+        shape = tuple(int(rows[column].max()) + 1 for column in axes)
         values[stage] = rows["weight"].to_numpy(dtype=np.float64).reshape(shape)
         members[stage] = own[own["stage"] == stage].sort_values("filter")["cluster"]
     sizes = members["trained"].map(members["trained"].value_counts()).where(members["trained"] >= 0, 0)
-    angles = [_orientation(kernel) for kernel in values["trained"]]
+    angles = [_orientation(kernel.mean(axis=2)) for kernel in values["trained"]]
     shared = {stage: np.asarray(own.duplicated(keep=False) & (own >= 0)) for stage, own in members.items()}
     order = np.lexsort((angles, members["trained"].where(sizes > 1, -1), -sizes))
     return _Network(
@@ -148,16 +151,28 @@ def _draw_disc(axes: Axes, network: _Network, stage: str, look: Look) -> None:
 
 
 def draw_images(axes: Axes, kernels: npt.NDArray[np.float64], framed: npt.NDArray[np.bool_]) -> None:
-    """Each kernel, (filter, row, column), as an image divided by its largest weight; some have a frame, (filter,)."""
-    count, rows, columns = kernels.shape
+    """Each kernel, (filter, row, column[, channel]), as an image divided by its largest weight; some have a frame.
+
+    Three channels are colours, with grey for 0. Of another number of channels the mean is shown.
+    """
+    kernels = kernels if kernels.ndim == 4 else kernels[..., np.newaxis]
+    in_colour = kernels.shape[3] == 3
+    shown = kernels if in_colour else kernels.mean(axis=3, keepdims=True)
+    count, rows, columns, channels = shown.shape
     abreast = math.ceil(math.sqrt(count * (rows + 1) / (columns + 1)))
     lines = math.ceil(count / abreast)
-    page = np.full((lines * (rows + 1), abreast * (columns + 1)), np.nan)
-    largest = np.abs(kernels).max(axis=(1, 2), keepdims=True)
-    for i, kernel in enumerate(kernels / np.where(largest > 0, largest, 1)):
+    page = np.full((lines * (rows + 1), abreast * (columns + 1), channels), np.nan)
+    largest = np.abs(shown).max(axis=(1, 2, 3), keepdims=True)
+    for i, kernel in enumerate(shown / np.where(largest > 0, largest, 1)):
         top, left = (i // abreast) * (rows + 1), (i % abreast) * (columns + 1)
         page[top : top + rows, left : left + columns] = kernel
         if framed[i]:
             axes.add_patch(Rectangle((left, top), columns, rows, fill=False, linewidth=0.7, zorder=3))
+    if in_colour:
+        colours = np.where(np.isnan(page), 1, (1 + page) / 2)
+        axes.imshow(colours, extent=(0, page.shape[1], page.shape[0], 0), interpolation="nearest")
+        axes.set(xticks=[], yticks=[], xlabel="Red, green, blue;\ngrey: weight 0")
+        axes.spines[:].set_visible(False)
+        return
     options = {"cmap": "vlag", "center": 0, "vmin": -1, "vmax": 1, "cbar": False}
-    sns.heatmap(page, **options, square=True, xticklabels=False, yticklabels=False, ax=axes)
+    sns.heatmap(page[..., 0], **options, square=True, xticklabels=False, yticklabels=False, ax=axes)

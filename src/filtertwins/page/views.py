@@ -63,7 +63,7 @@ def kernels_view(kernels: pd.DataFrame, redundancy: pd.DataFrame, look: Look) ->
     parts = []
     names = ["architecture", "filters", "seed"]
     for (name, filters, _), own in kernels[kernels["seed"] == kernels["seed"].min()].groupby(names, sort=False):
-        if len(own) != 3 * filters * own["stage"].nunique():
+        if len(own) != 3 * filters * own["stage"].nunique() or own["channel"].max() > 0:
             continue
         for stage, rows in own.groupby("stage", sort=False):
             weights = rows.sort_values(["filter", "row", "column"])["weight"].to_numpy(dtype=float).reshape(-1, 3)
