@@ -289,7 +289,7 @@ def load_settings(
 def same_study(one: Settings, other: Settings) -> bool:
     """Whether two studies train, measure and judge the same on the same data, whatever their seeds."""
     beside = {"seeds", "first_seed", "seeds_per_chunk", "gallery", "only", "datasets"}
-    datasets = [own.dataset_settings.model_dump(exclude={"mirrors"}) for own in (one, other)]
+    datasets = [own.dataset_settings.identity for own in (one, other)]
     return datasets[0] == datasets[1] and one.model_dump(exclude=beside) == other.model_dump(exclude=beside)
 
 
