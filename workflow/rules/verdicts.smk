@@ -27,19 +27,22 @@ add_job(
     },
     dict(
         claims=settings.claims,
-        declared=digest(CLAIMS.read_text(encoding="utf-8") if CLAIMS else None),
-        texts=digest(
-            [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in DRAWN]
-        ),
+        declared=digest([file.read_text("utf-8") for file in CLAIMS]),
+        texts=digest([it.read_text("utf-8") for it in sorted(CAPTIONS.glob("*.rst"))]),
         labels=LOOK["labels"],
         margins=LOOK["margins"],
         fixed=FIXED,
     ),
+<<<<<<< HEAD
     (
         "judge the claims, and write the captions and the summary"
         if CLAIMS
         else "write the captions and the summary"
     ),
+=======
+    "judge the claims of the question and its answer, and write the captions and the summary",
+    modules=extensions.files("test", "figure"),
+>>>>>>> 492ad90 (A criterion, a measure, a claim and a figure of one's own come from files beside the config)
 )
 
 add_job(
