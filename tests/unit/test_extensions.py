@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import types
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from snakemake.utils import update_config
 from test_plan import QUESTION, plan
 from test_settings import message_of, with_pruning
 
@@ -20,7 +23,7 @@ from filtertwins.names import COSINE_MERGE, RANDOM
 from filtertwins.networks.weights import Parameters
 from filtertwins.provenance import code_digest
 from filtertwins.pruning.criteria import ACTIVATIONS, CRITERIA, TrainedNetwork, importances, methods
-from filtertwins.settings import Measures
+from filtertwins.settings import Measures, load_settings, same_study
 from filtertwins.tables.likeness import MEASURES, TAKEN
 from filtertwins.tables.means import means_of
 from filtertwins.tables.pruning import SELECTABLE, with_selected
@@ -136,8 +139,8 @@ def test_a_figure_of_a_table_that_the_study_does_not_make_is_refused(load):
 @pytest.mark.parametrize("values", ["[1, 2]", "[1, 2, float('nan')]", "'abc'"])
 def test_a_criterion_that_gives_no_number_for_a_filter_ends_in_a_line(load, values):
     load(f"{CRITERION}@criterion\ndef mine(trained): return {values}\n")
-    network = Parameters(np.ones((1, 2, 1, 3)), np.ones((1, 3)), np.ones((1, 3, 2)), np.ones((1, 2)))
-    trained = TrainedNetwork(network, "relu", np.zeros((1, 2, 1), np.uint8), np.zeros(1, np.uint8), 0)
+    network = Parameters(np.ones((1, 2, 1, 1, 3)), np.ones((1, 3)), np.ones((1, 3, 2)), np.ones((1, 2)))
+    trained = TrainedNetwork(network, "relu", np.zeros((1, 2, 1, 1), np.uint8), np.zeros(1, np.uint8), 0)
     with pytest.raises(StudyError, match="mine must give a finite number for each of 3 filters"):
         importances(trained, ["mine"])
 
@@ -180,7 +183,7 @@ def test_the_selected_criterion_is_one_of_the_packages_whatever_others_there_are
 
 def test_a_measure_is_a_column_beside_its_null_and_strangers_and_changes_no_other(load, make_chunk, rng):
     chunk = make_chunk(rng.normal(size=(3, 3, 1, 4)))
-    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9), 255, np.uint8))
+    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9, 1), 255, np.uint8))
     before = pd.DataFrame(redundancy_rows(chunk, nulls).redundancy)
     assert {name for name in before if not name.startswith(("null_", "strangers_", "isotropic_"))} <= set(TAKEN)
     load(MEAN_WEIGHT)
@@ -237,6 +240,7 @@ def test_claims_may_be_in_several_files_each_claim_in_one(tmp_path):
     two.write_text(CLAIM.format(name="second", seeds=3), encoding="utf-8")
     found = read_claims(one, two)
     assert (list(found.claims), found.fewest_seeds) == (["first", "second"], 5)
+    assert [claim.exploratory for claim in found.claims.values()] == [False, True]  # No run was to confirm the second.
     two.write_text(CLAIM.format(name="second", seeds=3).partition("\n")[2], encoding="utf-8")
     assert read_claims(one, two) == found
     two.write_text(CLAIM.format(name="first", seeds=3), encoding="utf-8")
@@ -245,3 +249,17 @@ def test_claims_may_be_in_several_files_each_claim_in_one(tmp_path):
     two.write_text("- no section\n", encoding="utf-8")
     with pytest.raises(ClaimsError, match=r"two.yaml holds"):
         read_claims(one, two)
+
+
+def test_a_study_with_further_methods_and_claims_is_still_the_one_that_was_fixed_but_for_these_claims(root):
+    default = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
+    further = {"claims": ["config/claims.yaml", "mine.yaml"], "extensions": "mine.py"}
+
+    def same(**changes):
+        config = copy.deepcopy(default)
+        update_config(config, changes)
+        return same_study(load_settings(config), load_settings(default))
+
+    assert same(**further, pruning={"networks": {"relu_5x5": {"methods": "mine"}}})
+    assert not same(**further, pruning={"images": 3})
+    assert not same(claims=["mine.yaml", "config/claims.yaml"])
