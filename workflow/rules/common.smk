@@ -66,7 +66,7 @@ default, epochs = (
 )
 both = default | {"experiments": default["experiments"] | epochs["experiments"]}
 FIXED = any(same_study(settings, load_settings(own)) for own in (default, both))
-FIXED = FIXED and CLAIMS[0] == ROOT / "config" / "claims.yaml"
+FIXED = FIXED and CLAIMS[0].samefile(ROOT / "config" / "claims.yaml")
 plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset

@@ -1,44 +1,28 @@
 # Pruning: filters are removed from trained networks, or merged, and the networks trained on. Beside that: what becomes of
 # size and latency, and Optimal Brain Damage weight by weight.
 PRUNING = RESULTS / "pruning"
-<<<<<<< HEAD
 PRUNED, IMPORTANCE, LONGER = [], [], []  # the parts of these tables
-CRITERIA = [name for name in settings.pruning.methods if name in criteria.CRITERIA]
-=======
-PRUNED, IMPORTANCE = [], []  # the parts of these tables
->>>>>>> 492ad90 (A criterion, a measure, a claim and a figure of one's own come from files beside the config)
 
 # One job rates the filters of a chunk's networks, removes the least important ones, and trains what is left on. A criterion
 # of one's own has jobs of its own.
 for name, network, first, seeds, how in plan.prunings(extensions.added("criterion")):
     chunk = chunk_name(network.filters, first, seeds).removesuffix(".npz")
-<<<<<<< HEAD
-    PRUNED += [PRUNING / name / f"{chunk}.csv"]
-    IMPORTANCE += [PRUNING / name / f"{chunk}_importance.csv"]
-    LONGER += [PRUNING / name / f"{chunk}_longer.csv"]
-=======
     place = name if network.filters in how["kept"] else f"{name}/{how['methods'][0]}"
     PRUNED += [PRUNING / place / f"{chunk}.csv"]
     IMPORTANCE += [PRUNING / place / f"{chunk}_importance.csv"]
->>>>>>> 492ad90 (A criterion, a measure, a claim and a figure of one's own come from files beside the config)
+    LONGER += [PRUNING / place / f"{chunk}_longer.csv"]
     add_job(
         f"prune_{place.replace('/', '_')}_{chunk.replace('filters-', '')}",
         {
             "chunk": WEIGHTS / name / f"{chunk}.npz",
             "dataset": ancient(DATASET_FILE),
         },
-<<<<<<< HEAD
         {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1], "longer": LONGER[-1]},
-        dict(
-=======
-        {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1]},
         how
         | dict(
->>>>>>> 492ad90 (A criterion, a measure, a claim and a figure of one's own come from files beside the config)
             condition=plan.condition(name, network.filters, first, first + seeds - 1),
             images=settings.pruning.images,
             steps=settings.pruning.fine_tuning_steps,
-            longer=plan.fine_tuned_longer(name, network),
         ),
         f"prune {name} with {network.filters} filters, and train on",
         script="prune_filters",

@@ -33,16 +33,12 @@ add_job(
         margins=LOOK["margins"],
         fixed=FIXED,
     ),
-<<<<<<< HEAD
     (
         "judge the claims, and write the captions and the summary"
         if CLAIMS
         else "write the captions and the summary"
     ),
-=======
-    "judge the claims of the question and its answer, and write the captions and the summary",
     modules=extensions.files("test", "figure"),
->>>>>>> 492ad90 (A criterion, a measure, a claim and a figure of one's own come from files beside the config)
 )
 
 add_job(
