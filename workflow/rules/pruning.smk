@@ -12,7 +12,7 @@ for name, network, first, seeds, how in plan.prunings(extensions.added("criterio
     IMPORTANCE += [PRUNING / place / f"{chunk}_importance.csv"]
     LONGER += [PRUNING / place / f"{chunk}_longer.csv"]
     add_job(
-        f"prune_{place.replace('/', '_')}_{chunk.replace('filters-', '')}",
+        f"prune_{'_'.join(Path(place).parts)}_{chunk.replace('filters-', '')}",
         {
             "chunk": WEIGHTS / name / f"{chunk}.npz",
             "dataset": ancient(DATASET_FILE),
