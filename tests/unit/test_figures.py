@@ -26,6 +26,7 @@ from matplotlib.text import Text
 
 from filtertwins.figures import axes as figure_axes
 from filtertwins.figures import output, series
+from filtertwins.figures.kernel_gallery import draw_images
 from filtertwins.figures.style import COLORS, MARKERS, Look, new_figure, style
 
 ROOT = Path(__file__).parents[2]
@@ -292,3 +293,16 @@ def test_a_bound_can_be_infinite_or_unknown() -> None:
 def test_softmax_regression_is_drawn_only_where_it_was_fitted() -> None:
     without = texts_of(draw_from("accuracy_vs_filters", tables_of(1) | {"optimum": None}))
     assert not any("softmax" in text.get_text() for text in without)
+
+
+def test_kernels_of_three_channels_are_drawn_as_colours_and_of_others_as_their_mean() -> None:
+    kernels = np.zeros((2, 1, 2, 3))
+    kernels[0, 0, 0] = (2, 0, -1)
+    axes = Figure().subplots(1, 2)
+    draw_images(axes[0], kernels, np.array([True, False]))
+    page = axes[0].images[0].get_array()
+    np.testing.assert_allclose(page[0, 0], [1, 0.5, 0.25])
+    np.testing.assert_allclose(page[0, 1], 0.5)
+    assert len(axes[0].patches) == 1
+    draw_images(axes[1], kernels[..., :2], np.array([False, False]))
+    assert axes[1].collections[0].get_array().compressed()[:2].tolist() == [1, 0]
