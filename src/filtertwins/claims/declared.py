@@ -15,6 +15,7 @@ from filtertwins.errors import StudyError
 from filtertwins.mistakes import Section, allowed_names, list_mistakes, mistakes_of
 
 Text = Annotated[str, Field(min_length=1)]
+LATER = "The claim is of a further file, beside those that were fixed before the confirmatory run."
 
 
 class ClaimsError(StudyError):
@@ -56,7 +57,6 @@ class Claim(Section):
     dataset: Name | None = Field(default=None, description="the only dataset that the claim is about")
     test: str = Field(description="a function of filtertwins.claims.evidence, or of an extension")
     parameters: dict[str, Any] = Field(default={}, description="of the test")
-    exploratory: bool = Field(default=False, description="true, and so in all files but the first: no run confirms it")
     answers: Answers
 
 
@@ -73,6 +73,8 @@ class Claims(Section):
 def read_claims(*paths: Path | str) -> Claims:
     """Read and validate files of claims, which have their claims together; other keys are those of the first file.
 
+    No run was to confirm the claims of the other files: they are exploratory.
+
     Raises:
         ClaimsError: a file is missing, is no YAML, or has mistakes, or two have a claim of one name; the message lists
             all mistakes.
@@ -87,7 +89,7 @@ def read_claims(*paths: Path | str) -> Claims:
             return load_claims(plain, str(path))
         known, own = whole.get("claims", {}), plain.get("claims", {})
         if whole:
-            own = {key: {**it, "exploratory": True} if isinstance(it, Mapping) else it for key, it in own.items()}
+            own = {key: {"exploratory": LATER, **it} if isinstance(it, Mapping) else it for key, it in own.items()}
         if twice := sorted(set(known) & set(own)):
             raise ClaimsError(f"{path}: {', '.join(twice)}: another file has a claim of this name; choose another one")
         whole = {**plain, **whole, "claims": {**known, **own}}

@@ -11,7 +11,13 @@ from filtertwins.names import SELECTED
 
 SELECTABLE = ("l1", "fpgm", "nearest_cosine", "obd", "taylor", "oracle")
 """The criteria that ``selected`` chooses among: all of the package's but chance. Merging is another way, shown apart.
-Those of files beside the config are left out, so that they change nothing of what is there without them."""``pruning.csv`` with more rows, of the method ``selected``: the best criterion at each number of filters kept.
+Those of files beside the config are left out, so that they change nothing of what is there without them."""
+
+_SIZE = ["architecture", "filters", "kept"]
+
+
+def with_selected(pruning: pd.DataFrame) -> pd.DataFrame:
+    """``pruning.csv`` with more rows, of the method ``selected``: the best criterion at each number of filters kept.
 
     It is chosen after fine-tuning, for each seed on the validation images of the other seeds. A choice on the seed's
     own networks would find gains where there are none. A single seed has no others, and so nothing selected.
