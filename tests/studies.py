@@ -84,6 +84,10 @@ TINY = {
                 | {"epochs": 1, "filters": [1, 2]}
             },
         },
+        "depth": {
+            "seeds": 2,
+            "architectures": {name: SHORT | {"filters": [2]} for name in ("two_layers", "half_siblings")},
+        },
         "shared_seeds": {
             "seeds": 2,
             "architectures": {name: SHORT | {"filters": [2]} for name in ("shared_batches", "shared_draw")},

@@ -111,6 +111,43 @@ def test_colour_images_of_seven_classes_lead_to_all_tables_figures_and_the_page(
     assert "Traceback" not in output
 
 
+def test_networks_of_several_layers_lead_to_tables_by_layer_figures_and_the_page(new_tree, tmp_path):
+    colour_images(tmp_path / "mine.npz")
+    new_tree.overlays = ("config/cifar10.yaml",)  # With these images in place of those that Keras fetches.
+    small = {"epochs": None, "steps": 5, "batch": 16, "filters": [2, 3], "scored_training_images": 50}
+    study = {
+        "dataset": "mine",
+        "datasets": {"mine": {"kind": "npz", "path": str(tmp_path / "mine.npz"), "validation_images": 20}},
+        "seeds": 3,
+        "measures": {"null_draws": 100, "cluster_null_draws": 20},
+        "architectures": {"three_layers": small},
+    }
+    new_tree.configure("mine.yaml", study)
+    output = new_tree.snakemake("--cores", "2")
+    assert "filters end up the same: of" in output
+    results = new_tree.folder / "results" / "mine"
+    runs, redundancy = (read_csv(results / f"{table}.csv") for table in ("runs", "redundancy"))
+    assert len(runs) == 2 * 3
+    rows = redundancy.groupby(["filters", "seed", "stage"], sort=False)["layer"].agg(list)
+    assert len(rows) == 2 * 3 * 2
+    assert set(map(tuple, rows)) == {("conv1", "conv2", "conv3")}
+    of_two = redundancy[redundancy["filters"] == 2].groupby("layer", sort=False)
+    assert of_two["dimension"].first().tolist() == [27, 9 * 2, 9 * 4]
+    assert of_two["live_filters"].first().tolist() == [2, 4, 8]
+    assert read_csv(results / "strangers.csv").groupby("layer")["basis"].first().to_dict() == {
+        "conv1": "kernels",
+        "conv2": "responses",
+        "conv3": "responses",
+    }
+    drawn = {path.stem for path in (new_tree.folder / "figures" / "mine").glob("*.pdf")}
+    assert {"similarity_vs_chance", "redundancy_vs_accuracy", "kernel_gallery"} <= drawn
+    assert (results / "answer.html").exists()
+    assert new_tree.stale() == NOTHING
+    new_tree.configure("wrong.yaml", {"architectures": {"three_layers": {"layers": [{"Conv2D": {"kernel_size": 33}}]}}})
+    output = new_tree.snakemake("--dry-run", exit_code=1)
+    assert "architectures.three_layers.layers.0.Conv2D.filters: missing" in output
+
+
 def test_a_wrong_checksum_ends_with_every_mirror_and_the_ways_out_and_leaves_nothing(new_tree, tmp_path):
     _, study = own_dataset(tmp_path / "a mirror")
     study["datasets"]["own"]["files"]["test_labels"]["sha256"] = "0" * 64
