@@ -75,7 +75,7 @@ onstart:
     if CLAIMS:
         from filtertwins.claims import read_claims  # slow to import
 
-        or_end(read_claims, CLAIMS)
+        or_end(read_claims, *CLAIMS)
 
 
 onsuccess:

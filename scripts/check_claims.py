@@ -4,6 +4,7 @@ from textwrap import fill
 
 from filtertwins.claims import Claims, check_claims, read_claims, tables_needed
 from filtertwins.errors import Job, run_job
+from filtertwins.extensions import entries, load_for
 from filtertwins.files import read_csv, write_csv, write_text
 from filtertwins.page.answer import as_text
 from filtertwins.page.captions import fill_caption, findings_of
@@ -14,20 +15,19 @@ from filtertwins.tables.by_layer import by_layer
 
 @run_job
 def main(job: Job) -> None:
-    declared = (
-        read_claims(job.root / job.params.claims)
-        if job.params.claims
-        else Claims.model_construct(fewest_seeds=1, claims={})
-    )
+    load_for(job)
+    files = [job.config["claims"][name] for name in job.params.claims]
+    declared = read_claims(*files) if files else Claims.model_construct(fewest_seeds=1, claims={})
     needed = {*tables_needed(declared), "runs", "redundancy"}
     tables = {path.stem: read_csv(path) for path in job.input if path.stem in needed}
     margins = Margins.model_validate(job.params.margins)
     claims = check_claims(declared, tables, margins, job.params.labels, fixed=job.params.fixed)
     write_csv(claims, job.output.claims)
     write_text(job.output.text, as_text(claims))
-    findings = findings_of(claims)
+    findings, own = findings_of(claims), entries("figure")
     for caption in job.output.captions:
-        text = (job.root / "workflow" / "report" / "captions" / caption.name).read_text(encoding="utf-8")
+        file = job.root / "workflow" / "report" / "captions" / caption.name
+        text = own[caption.stem].caption if caption.stem in own else file.read_text(encoding="utf-8")
         write_text(caption, fill_caption(text, findings, {path.stem for path in job.input}))
     sentences = in_sentences(tables["runs"], by_layer(tables["redundancy"]), job.params.labels)
     page = job.output.summary.with_name("answer.html")

@@ -4,12 +4,14 @@ from inspect import signature
 
 from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, library_function, run_job
+from filtertwins.extensions import load_for
 from filtertwins.networks.weights import study_chunks
 from filtertwins.tables.means import write_table
 
 
 @run_job
 def main(job: Job) -> None:
+    load_for(job)
     dataset = load_dataset(job.input.dataset) if hasattr(job.input, "dataset") else None
     for made in job.params.made:
         function, options = library_function(made), made["options"]

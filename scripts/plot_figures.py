@@ -1,10 +1,11 @@
 """Draw figures, each by its module in the room ``figures``."""
 
-import importlib
 from pathlib import Path
 
 from filtertwins.errors import Job, run_job
+from filtertwins.extensions import load_for
 from filtertwins.figures.output import save
+from filtertwins.figures.registry import drawing
 from filtertwins.figures.style import Look
 from filtertwins.files import read_csv
 from filtertwins.tables.by_layer import by_layer
@@ -12,8 +13,8 @@ from filtertwins.tables.by_layer import by_layer
 
 @run_job
 def main(job: Job) -> None:
+    load_for(job)
     tables = {path.stem: by_layer(read_csv(path)) for path in job.input}
     for name, own in job.params.figures.items():
-        module = importlib.import_module(f"filtertwins.figures.{name}")
-        figure = module.draw(**{table: tables[table] for table in own}, look=Look(**job.params.look))
+        figure = drawing(name)(**{table: tables[table] for table in own}, look=Look(**job.params.look))
         save(figure, Path(job.params.folder) / name)

@@ -4,6 +4,7 @@ import pandas as pd
 
 from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
+from filtertwins.extensions import load_for
 from filtertwins.files import write_csv
 from filtertwins.names import Row
 from filtertwins.networks.weights import Parameters, load_chunk, stacked
@@ -16,6 +17,7 @@ from filtertwins.tables.selection import chosen_ways
 def main(job: Job) -> None:
     from filtertwins import training  # Here, so that what TensorFlow prints goes to the log.
 
+    load_for(job)
     chunk, dataset = load_chunk(job.input.chunk, job.params.condition), load_dataset(job.input.dataset)
     images, labels = dataset.train_images[: job.params.images], dataset.train_labels[: job.params.images]
 

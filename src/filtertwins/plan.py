@@ -6,14 +6,14 @@ The rules ask here, so that the workflow's logic can be tested without Snakemake
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filtertwins.architectures import AnyArchitecture, LayeredArchitecture, Start
 from filtertwins.bundles import FEWEST_BUNDLES, SIDE_BY_SIDE, Bundle, Family, divide
-from filtertwins.names import DOUBLED, RANDOM, RANDOM_DRAWS, chunk_name
+from filtertwins.names import COSINE_MERGE, DOUBLED, RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
 from filtertwins.settings import Experiment, PrunedNetwork, Settings
@@ -152,6 +152,27 @@ class Plan:
             for name, network in self.settings.pruned.items()
             for first, seeds in self.settings.chunks()
         ]
+
+    def prunings(self, own: Collection[str] = ()) -> Iterator[tuple[str, PrunedNetwork, int, int, Plain]]:
+        """The jobs that prune, as in :meth:`pruned_chunks`, each with what it does: its parameters.
+
+        Methods of one's own, and those of one network alone, have a job each, after those of the methods for all
+        networks. So one more of them leaves the others' jobs as they are.
+        """
+        for_all = [name for name in (self.settings.pruning.methods if self.settings.pruning else ()) if name not in own]
+        for name, network, first, seeds in self.pruned_chunks():
+            kept = [*network.kept, network.filters] if for_all else [network.filters]
+            how = {"methods": for_all, "kept": kept, "longer": self.fine_tuned_longer(name, network)}
+            yield name, network, first, seeds, how | {"criteria": _criteria(for_all)}
+        for name, network, first, seeds in self.pruned_chunks():
+            for method in self.settings.methods_of(name):
+                if method not in for_all:
+                    how = {"methods": [method], "kept": list(network.kept), "longer": {"kept": [], "steps": []}}
+                    yield name, network, first, seeds, how | {"criteria": _criteria([method])}
+
+    def rated_by_several(self) -> bool:
+        """Whether the filters of some network are rated by several criteria."""
+        return any(len(_criteria(self.settings.methods_of(name))) > 1 for name in self.settings.pruned)
 
     def _from_scratch(self) -> dict[str, tuple[Training, Plain]]:
         """Small networks to compare pruned ones with: how each is trained, and what it is compared with.
@@ -306,13 +327,14 @@ class Plan:
         ]
         return self.training_need(bundle).seconds + max(waiting, default=0.0)
 
-    def pruning_need(self, name: str, network: PrunedNetwork, seeds: int) -> Need:
-        """What pruning a chunk and fine-tuning need."""
+    def pruning_need(
+        self, name: str, network: PrunedNetwork, seeds: int, methods: Collection[str] | None = None
+    ) -> Need:
+        """What pruning a chunk and fine-tuning need, by default by the methods for all networks."""
         [whole], pruning = self._networks([(name, network.filters)], seeds), self.settings.pruning
-        methods, steps = (len(pruning.methods), pruning.fine_tuning_steps) if pruning else (0, 0)
-        if pruning and RANDOM in pruning.methods:
-            methods += RANDOM_DRAWS - 1
-        found, longer = pruning_need(whole, methods, network.kept, steps), self.fine_tuned_longer(name, network)
+        methods, steps = (methods or pruning.methods, pruning.fine_tuning_steps) if pruning else ((), 0)
+        several = len(methods) + (RANDOM in methods) * (RANDOM_DRAWS - 1)
+        found, longer = pruning_need(whole, several, network.kept, steps), self.fine_tuned_longer(name, network)
         chosen = [replace(whole, filters=kept).step_s() for kept in longer["kept"]]
         return found._replace(seconds=found.seconds + max(longer["steps"], default=0) * sum(chosen))
 
@@ -334,6 +356,11 @@ class Plan:
 def _doubled(steps: int, times: int) -> list[int]:
     """Some steps, and what they are when doubled up to so many times."""
     return [steps << doubled for doubled in range(1 + times)]
+
+
+def _criteria(methods: Sequence[str]) -> list[str]:
+    """The methods that rate filters."""
+    return [name for name in methods if name != COSINE_MERGE]
 
 
 def _chunks_of(study: Plain) -> Iterator[tuple[str, int, int, int]]:

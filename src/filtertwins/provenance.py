@@ -25,7 +25,7 @@ NOT_FOLLOWED = frozenset(
 )
 
 
-def code_digest(script: Path, source: Path, modules: Iterable[str] = ()) -> str:
+def code_digest(script: Path, source: Path, modules: Iterable[str | Path] = ()) -> str:
     """Digest of a script and of every module of the package that it imports, directly or not.
 
     Comments, docstrings and layout don't count.
@@ -33,10 +33,12 @@ def code_digest(script: Path, source: Path, modules: Iterable[str] = ()) -> str:
     Args:
         script: a Python file.
         source: the folder that holds the package.
-        modules: names of further modules that the script imports while it runs.
+        modules: further modules that the script imports while it runs: names, and files outside of the package.
     """
     seen: dict[Path, str] = {}
-    queue = [script, *(file for name in modules for file in _module_files(name, source))]
+    queue = [script]
+    for name in modules:
+        queue += [name] if isinstance(name, Path) else _module_files(name, source)
     while queue:
         path = queue.pop()
         if path not in seen:

@@ -6,7 +6,7 @@ The models are also the source of the JSON schema that editors use (``workflow/s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
@@ -96,6 +96,9 @@ class PrunedNetwork(Section):
     filters: int = Field(ge=2, description="the filter count that is pruned, one of the architecture's")
     kept: Counts = Field(min_length=1, description="how many filters are kept; each below `filters`")
     from_scratch: Counts = Field(default=(), description="kept counts at which small networks are trained, to compare")
+    methods: tuple[Annotated[str, among("methods")], ...] = Field(
+        default=(), exclude_if=lambda it: not it, description="further methods, for this network alone"
+    )
 
     doublings: int = Field(
         default=0, ge=0, le=8, description="how often steps are doubled, to compare both sides once their loss is flat"
@@ -129,6 +132,9 @@ class Pruning(Section):
     _choice = check("methods", "at least one method beside random, to choose from", lambda it: it == ("random",))
 
 
+Files = tuple[Annotated[str, Field(min_length=1)], ...]
+A_FILE = str | Files | None  # as it may stand in a config
+FILES_IF_ANY = BeforeValidator(lambda it: () if it is None else it, json_schema_input_type=A_FILE)
 Experiments = dict[Annotated[Name, among("experiments")], Experiment | None]
 NONE_IF_NULL = BeforeValidator(lambda it: {} if it is None else it, json_schema_input_type=Experiments | None)
 
@@ -139,8 +145,15 @@ class Settings(Section):
     datasets: dict[Name, AnyDataset] = Field(min_length=1)
     dataset: Annotated[str, among("datasets")] = Field(description="a name under `datasets`")
     only: bool = Field(default=False, description="true: what no file laid over the default study names is off")
-    claims: str | None = Field(
-        default="config/claims.yaml", description="the file of claims, absolute or from the repository; null: no claims"
+    claims: Annotated[Files, FILES_IF_ANY] = Field(
+        default=("config/claims.yaml",),
+        description="files of claims, from the folder of this file, from the repository or absolute; null: no claims",
+    )
+    extensions: Annotated[Files, FILES_IF_ANY] = Field(
+        default=(),
+        exclude=True,
+        description="Python files with criteria, measures, tests of claims and figures, from the folder of this file or"
+        " absolute",
     )
     first_seed: int = Field(default=0, ge=0, description="the seed of the first run of each condition")
     seeds: PositiveInt = Field(description="runs of each condition: first_seed, first_seed + 1, ...")
@@ -179,6 +192,11 @@ class Settings(Section):
         """The networks to prune, by architecture, without architectures that are switched off."""
         networks = switched_on(self.pruning.networks) if self.pruning else {}
         return {name: item for name, item in networks.items() if name in self.studied}
+
+    def methods_of(self, architecture: str) -> list[str]:
+        """The methods by which the networks of an architecture are pruned."""
+        methods = (*self.pruning.methods, *self.pruned[architecture].methods) if self.pruning else ()
+        return list(dict.fromkeys(methods))
 
     @property
     def weight_deletion(self) -> WeightDeletion | None:
@@ -224,6 +242,18 @@ def _misfits(settings: Settings) -> Iterator[str]:
             yield from (f"{above}.{name}.{found}" for found in misfits(item, images, shapes))
 
 
+def _unfit(settings: Settings, methods: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Which methods are not for the activation of a network that is to be pruned by them."""
+    for name in settings.pruned:
+        activation = getattr(settings.studied[name], "activation", "layers of its own")
+        for method in settings.methods_of(name):
+            if (activations := methods.get(method, ())) and activation not in activations:
+                yield (
+                    f"pruning.networks.{name}: {method} is for {', '.join(activations)}, and this network has"
+                    f" {activation}; name {method} under the `methods` of a network that it is for"
+                )
+
+
 def _has_pair(filters: int, pair: tuple[int, int]) -> bool:
     """Whether these are the places of two different ones of so many filters."""
     return len({place % filters for place in pair if -filters <= place < filters}) == 2
@@ -264,12 +294,13 @@ def _not_trained(pruning: Pruning, architectures: Mapping[str, AnyArchitecture |
 def load_settings(
     config: Mapping[str, Any],
     experiments: Iterable[str] | None = None,
-    methods: Iterable[str] | None = None,
+    methods: Mapping[str, Sequence[str]] | None = None,
     named: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Validate a configuration, the merged YAML files and command-line overrides as plain data.
 
-    Where it is told which experiments and which methods of pruning there are, the configuration may name no other.
+    Where it is told which experiments and which methods of pruning there are, the configuration may name no other. With
+    a method go the activations that it is for; none means all.
     ``named`` is what is laid over the default study; with ``only: true`` the rest of that is switched off.
 
     Raises:
@@ -278,7 +309,7 @@ def load_settings(
     known = {"experiments": experiments and sorted(experiments), "methods": methods and list(methods)}
     try:
         settings = Settings.model_validate(meant(config, named or {}), context=known)
-        mistakes = list(_misfits(settings))
+        mistakes = [*_misfits(settings), *_unfit(settings, methods or {})]
     except ValidationError as error:
         mistakes = mistakes_of(error, Settings)
     if mistakes:
@@ -287,10 +318,14 @@ def load_settings(
 
 
 def same_study(one: Settings, other: Settings) -> bool:
-    """Whether two studies train, measure and judge the same on the same data, whatever their seeds."""
-    beside = {"seeds", "first_seed", "seeds_per_chunk", "gallery", "only", "datasets"}
-    datasets = [own.dataset_settings.identity for own in (one, other)]
-    return datasets[0] == datasets[1] and one.model_dump(exclude=beside) == other.model_dump(exclude=beside)
+    """Whether two studies train, measure and judge the same on the same data, whatever their seeds.
+
+    Methods by which some network is pruned beside those of all, and claims of further files, change nothing of that.
+    """
+    names = ("seeds", "first_seed", "seeds_per_chunk", "gallery", "only", "datasets", "claims")
+    beside: Any = dict.fromkeys(names, True) | {"pruning": {"networks": {"__all__": {"methods"}}}}
+    data = [(own.claims[:1], own.dataset_settings.identity) for own in (one, other)]
+    return data[0] == data[1] and one.model_dump(exclude=beside) == other.model_dump(exclude=beside)
 
 
 def json_schema() -> dict[str, Any]:

@@ -30,7 +30,7 @@ from filtertwins.needs import asked_mem_mb, asked_minutes
 from filtertwins.networks.weights import WrongCondition, load_chunk, save_chunk
 from filtertwins.plan import Plan
 from filtertwins.provenance import as_json
-from filtertwins.pruning.criteria import METHODS
+from filtertwins.pruning.criteria import methods
 from filtertwins.settings import Settings, SettingsError, load_settings
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
@@ -285,7 +285,7 @@ def test_a_mutated_config_or_any_plain_data_loads_or_its_mistakes_are_listed(con
             section[last] = data.draw(ATOMS | VALUES)
     with at_most_bytes(5 * SLACK_BYTES):
         try:
-            settings = load_settings(changed, config["experiments"], METHODS)
+            settings = load_settings(changed, config["experiments"], methods())
         except SettingsError as error:
             headline, *mistakes = str(error).splitlines()
             assert headline.startswith("the configuration has ")

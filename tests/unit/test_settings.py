@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from filtertwins.architectures import Start
-from filtertwins.pruning.criteria import METHODS
+from filtertwins.pruning.criteria import methods as known_methods
 from filtertwins.settings import SettingsError, json_schema, load_settings, same_study
 
 ARCHITECTURE = {
@@ -27,6 +27,7 @@ ARCHITECTURE = {
 }
 
 
+METHODS = known_methods()
 COLUMNS = {"OrthogonalRegularizer": {"factor": 0.1, "mode": "columns"}}
 L2 = {"L2": {"l2": 0.1}}
 
@@ -487,12 +488,12 @@ def test_only_what_is_named_is_left_of_the_default_study(whole_config):
     settings = overlaid(whole_config, named)
     assert list(settings.studied) == ["question"]
     assert settings.studied["question"].learning_rate == 1e-4  # the default study's
-    assert (settings.experiments, settings.pruning, settings.claims) == ({}, None, None)
+    assert (settings.experiments, settings.pruning, settings.claims) == ({}, None, ())
     settings = overlaid(whole_config, named | kept | {"experiments": twins, "claims": "mine.yaml"})
     assert {name for name, item in settings.experiments.items() if item} == set(twins)
     assert list(settings.experiments["twins"].studied) == ["relu_sgd"]
     assert len(settings.experiments["condensation"].studied) == 3  # It is named without architectures.
-    assert (list(settings.pruned), settings.weight_deletion, settings.claims) == (["question"], None, "mine.yaml")
+    assert (list(settings.pruned), settings.weight_deletion, settings.claims) == (["question"], None, ("mine.yaml",))
     assert len(settings.pruning.methods) > 5
     with pytest.raises(SettingsError, match="architectures: all null"):
         overlaid(whole_config, {"only": True})

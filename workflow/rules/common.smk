@@ -11,7 +11,7 @@ sys.path.insert(0, str(SOURCE))
 # On a full disk Python may leave half a compiled module (mended in 3.12.8), and then nothing would run any more.
 sys.dont_write_bytecode = True
 
-from filtertwins import page
+from filtertwins import extensions, page
 from filtertwins.errors import StudyError
 from filtertwins.guards import refuse_repeated_options, require_writable
 from filtertwins.labels import labels
@@ -38,22 +38,27 @@ def or_end(check, *arguments, **options):
 
 
 def code_of(script, *modules):
-    """A job's script, and a digest of the code that it runs: when the code says something else, the job is stale."""
-    path = ROOT / "scripts" / f"{script}.py"
-    return {"script": script, "code": code_digest(path, SOURCE, modules)}
+    """A job's script, its extensions, and a digest of the code that it runs: if that says something else, it is stale."""
+    path, files = ROOT / "scripts" / f"{script}.py", extensions.located(modules)
+    return {
+        "script": script,
+        "code": code_digest(path, SOURCE, files),
+    } | extensions.named(modules)
 
 
 or_end(require_writable, [Path(".snakemake")])  # Snakemake notes there what it did.
 or_end(refuse_repeated_options, sys.argv)
-or_end(refuse_duplicate_keys, [*workflow.configfiles, ROOT / str(config.get("claims"))])
+files = or_end(extensions.load_all, config, workflow.configfiles, ROOT)
+or_end(refuse_duplicate_keys, [*workflow.configfiles, *files["claims"].values()])
 settings = or_end(
     load_settings,
     config,
     experiments=EXPERIMENTS,
-    methods=criteria.METHODS,
+    methods=criteria.methods(),
     named=workflow.config_settings.overwrite_config,
 )
-CLAIMS = ROOT / settings.claims if settings.claims else None
+config.update(files)  # For jobs: their parameters tell no place on this machine.
+CLAIMS = [Path(files["claims"][name]) for name in settings.claims]
 # These two studies were fixed before the run that confirms: the default one, alone and with the exact reading.
 default, epochs = (
     yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
@@ -61,6 +66,7 @@ default, epochs = (
 )
 both = default | {"experiments": default["experiments"] | epochs["experiments"]}
 FIXED = any(same_study(settings, load_settings(own)) for own in (default, both))
+FIXED = FIXED and CLAIMS[0].samefile(ROOT / "config" / "claims.yaml")
 plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset
@@ -165,7 +171,7 @@ def function_of(name, **options):
     return {"module": place, "function": function, "options": options}
 
 
-def measure(name, *made_tables, **more):
+def measure(name, *made_tables, modules=(), **more):
     """Have tables made of networks by one job. Each of `made_tables` has ``tables``, ``study`` and a function."""
     studies = [own["study"] for own in made_tables]
     code = {"code": code_of("train_networks")["code"]}
@@ -183,5 +189,5 @@ def measure(name, *made_tables, **more):
         {"made": made_tables, "weights": WEIGHTS},
         need,
         script="measure_networks",
-        modules={own["module"] for own in made_tables},
+        modules={own["module"] for own in made_tables} | set(modules),
     )

@@ -40,10 +40,11 @@ ARGUMENT = {
         "obd": (["obd_means"], []),
     },
 }
+ARGUMENT |= or_end(extensions.own_figures, TABLES)
 # By category, the figures that this study has the tables for, with these tables.
 DRAWN_TOGETHER = {
     category: {
-        name: tables + [table for table in optional if table in TABLES]
+        name: [*tables, *(table for table in optional if table in TABLES)]
         for name, (tables, optional) in figures.items()
         if set(tables) <= set(TABLES)
     }
@@ -83,6 +84,9 @@ for category, figures in DRAWN_TOGETHER.items():
         {"figures": figures, "folder": FIGURES, "look": LOOK},
         f"draw {', '.join(figures)}",
         script="plot_figures",
-        place=f"plot_figures/{category[0]}",
-        modules=[f"filtertwins.figures.{name}" for name in figures],
+        place=f"plot_figures/{category.rstrip('?')}",
+        modules=[
+            *extensions.files("figure", among=figures),
+            *(f"filtertwins.figures.{name}" for name in figures),
+        ],
     )

@@ -64,6 +64,7 @@ measure(
     redundancy_of(plan.study(), "redundancy"),
     strangers_of(plan.study(), "strangers"),
     dataset=images,
+    modules=extensions.files("measure"),
 )
 
 beside = []

@@ -2,34 +2,33 @@
 # size and latency, and Optimal Brain Damage weight by weight.
 PRUNING = RESULTS / "pruning"
 PRUNED, IMPORTANCE, LONGER = [], [], []  # the parts of these tables
-CRITERIA = [name for name in settings.pruning.methods if name in criteria.CRITERIA]
 
-# One job rates the filters of a chunk's networks, removes the least important ones, and trains what is left on.
-for name, network, first, seeds in plan.pruned_chunks():
+# One job rates the filters of a chunk's networks, removes the least important ones, and trains what is left on. A criterion
+# of one's own has jobs of its own.
+for name, network, first, seeds, how in plan.prunings(extensions.added("criterion")):
     chunk = chunk_name(network.filters, first, seeds).removesuffix(".npz")
-    PRUNED += [PRUNING / name / f"{chunk}.csv"]
-    IMPORTANCE += [PRUNING / name / f"{chunk}_importance.csv"]
-    LONGER += [PRUNING / name / f"{chunk}_longer.csv"]
+    place = name if network.filters in how["kept"] else f"{name}/{how['methods'][0]}"
+    PRUNED += [PRUNING / place / f"{chunk}.csv"]
+    IMPORTANCE += [PRUNING / place / f"{chunk}_importance.csv"]
+    LONGER += [PRUNING / place / f"{chunk}_longer.csv"]
     add_job(
-        f"prune_{name}_{chunk.replace('filters-', '')}",
+        f"prune_{'_'.join(Path(place).parts)}_{chunk.replace('filters-', '')}",
         {
             "chunk": WEIGHTS / name / f"{chunk}.npz",
             "dataset": ancient(DATASET_FILE),
         },
         {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1], "longer": LONGER[-1]},
-        dict(
+        how
+        | dict(
             condition=plan.condition(name, network.filters, first, first + seeds - 1),
-            kept=[*network.kept, network.filters],
-            methods=settings.pruning.methods,
-            criteria=CRITERIA,
             images=settings.pruning.images,
             steps=settings.pruning.fine_tuning_steps,
-            longer=plan.fine_tuned_longer(name, network),
         ),
         f"prune {name} with {network.filters} filters, and train on",
         script="prune_filters",
-        place=f"prune_filters/{name}_{chunk}",
-        need=plan.pruning_need(name, network, seeds),
+        place=f"prune_filters/{place}_{chunk}",
+        modules=extensions.files("criterion", among=how["methods"]),
+        need=plan.pruning_need(name, network, seeds, how["methods"]),
     )
 
 # It measures time on one thread, so that nothing may run beside it. The earlier it comes, the fewer wait for it.

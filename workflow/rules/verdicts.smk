@@ -27,10 +27,8 @@ add_job(
     },
     dict(
         claims=settings.claims,
-        declared=digest(CLAIMS.read_text(encoding="utf-8") if CLAIMS else None),
-        texts=digest(
-            [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in DRAWN]
-        ),
+        declared=digest([file.read_text("utf-8") for file in CLAIMS]),
+        texts=digest([it.read_text("utf-8") for it in sorted(CAPTIONS.glob("*.rst"))]),
         labels=LOOK["labels"],
         margins=LOOK["margins"],
         fixed=FIXED,
@@ -40,6 +38,7 @@ add_job(
         if CLAIMS
         else "write the captions and the summary"
     ),
+    modules=extensions.files("test", "figure"),
 )
 
 add_job(

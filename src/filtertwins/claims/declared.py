@@ -15,6 +15,7 @@ from filtertwins.errors import StudyError
 from filtertwins.mistakes import Section, allowed_names, list_mistakes, mistakes_of
 
 Text = Annotated[str, Field(min_length=1)]
+LATER = "The claim is of a further file, beside those that were fixed before the confirmatory run."
 
 
 class ClaimsError(StudyError):
@@ -54,7 +55,7 @@ class Claim(Section):
     )
     figure: Name
     dataset: Name | None = Field(default=None, description="the only dataset that the claim is about")
-    test: str = Field(description="a function of filtertwins.claims.evidence")
+    test: str = Field(description="a function of filtertwins.claims.evidence, or of an extension")
     parameters: dict[str, Any] = Field(default={}, description="of the test")
     answers: Answers
 
@@ -69,17 +70,30 @@ class Claims(Section):
     claims: dict[Name, Claim] = Field(min_length=1)
 
 
-def read_claims(path: Path) -> Claims:
-    """Read and validate a file of claims.
+def read_claims(*paths: Path | str) -> Claims:
+    """Read and validate files of claims, which have their claims together; other keys are those of the first file.
+
+    No run was to confirm the claims of the other files: they are exploratory.
 
     Raises:
-        ClaimsError: the file is missing, is no YAML, or has mistakes; the message lists all of them.
+        ClaimsError: a file is missing, is no YAML, or has mistakes, or two have a claim of one name; the message lists
+            all mistakes.
     """
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClaimsError(f"{path}: {error}") from None
-    return load_claims(plain, str(path))
+    whole: dict[str, Any] = {}
+    for path in paths:
+        try:
+            plain = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ClaimsError(f"{path}: {error}") from None
+        if len(paths) == 1 or not isinstance(plain, Mapping) or not isinstance(plain.get("claims", {}), Mapping):
+            return load_claims(plain, str(path))
+        known, own = whole.get("claims", {}), plain.get("claims", {})
+        if whole:
+            own = {key: {"exploratory": LATER, **it} if isinstance(it, Mapping) else it for key, it in own.items()}
+        if twice := sorted(set(known) & set(own)):
+            raise ClaimsError(f"{path}: {', '.join(twice)}: another file has a claim of this name; choose another one")
+        whole = {**plain, **whole, "claims": {**known, **own}}
+    return load_claims(whole, " and ".join(map(str, paths)))
 
 
 def load_claims(plain: Any, source: str = "the file of claims") -> Claims:

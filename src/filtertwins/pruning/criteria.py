@@ -6,15 +6,17 @@ has one convolutional layer here, so what some papers add to compare layers with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 
+from filtertwins.errors import StudyError
+from filtertwins.extensions import Registry, require_parameters
 from filtertwins.measures.redundancy import Floats, equivalence_of, filter_vectors, ignores_sign, similarity_matrix
-from filtertwins.names import COSINE_MERGE, RANDOM_DRAWS
+from filtertwins.names import COSINE_MERGE, RANDOM_DRAWS, SELECTED, UNPRUNED
 from filtertwins.networks.forward import Images, Labels, class_errors, constant_filters, cross_entropies, filter_shares
 from filtertwins.networks.weights import Parameters
 from filtertwins.pruning.hessian import hessian_diagonal
@@ -56,14 +58,35 @@ class TrainedNetwork:
 Criterion: TypeAlias = Callable[[TrainedNetwork], Floats]
 """It gives the importance of each filter, (filter,)."""
 
-CRITERIA: dict[str, Criterion] = {}
-"""All criteria by name, in the order of this module."""
+CRITERIA: Registry[Criterion] = Registry("criterion", taken=(COSINE_MERGE, SELECTED, UNPRUNED))
+"""All criteria by name, in the order of this module; then those of files beside the config."""
+
+ACTIVATIONS: dict[str, tuple[str, ...]] = {}
+"""The activations that a criterion is for, of those that say so. The others are for all."""
 
 
-def criterion(function: Criterion) -> Criterion:
-    """Enter a function into :data:`CRITERIA` under its own name."""
-    CRITERIA[function.__name__] = function
-    return function
+@overload
+def criterion(function: Criterion, /) -> Criterion: ...
+@overload
+def criterion(*, activations: str | Sequence[str]) -> Callable[[Criterion], Criterion]: ...
+def criterion(
+    function: Criterion | None = None, /, *, activations: str | Sequence[str] = ()
+) -> Criterion | Callable[[Criterion], Criterion]:
+    """Enter a function into :data:`CRITERIA` under its own name.
+
+    Args:
+        function: the criterion. Without it, as in ``@criterion(activations="relu")``, this is a decorator.
+        activations: those of the networks that it is for; none means all.
+    """
+
+    def register(function: Criterion) -> Criterion:
+        require_parameters("criterion", function, 1)
+        CRITERIA.enter(function, function)
+        if activations:
+            ACTIVATIONS[function.__name__] = (activations,) if isinstance(activations, str) else tuple(activations)
+        return function
+
+    return register(function) if function else register
 
 
 @criterion
@@ -171,13 +194,22 @@ def oracle(trained: TrainedNetwork) -> Floats:
     return np.array([(other - loss).mean() for other in without])
 
 
-METHODS: tuple[str, ...] = (*CRITERIA, COSINE_MERGE)
-"""All ways to prune: by a criterion, or by merging similar filters."""
+def methods() -> dict[str, tuple[str, ...]]:
+    """All ways to prune, criteria and the merging of similar filters, and which activations each is for; () is all."""
+    return {name: ACTIVATIONS.get(name, ()) for name in (*CRITERIA, COSINE_MERGE)}
 
 
 def importances(trained: TrainedNetwork, names: Iterable[str]) -> dict[str, Floats]:
-    """The importance of each filter, ``(filter,)``, by several criteria."""
-    return {name: CRITERIA[name](trained) for name in names}
+    """The importance of each filter, ``(filter,)``, by several criteria.
+
+    Raises:
+        StudyError: a criterion gives anything but a finite number for each filter.
+    """
+    found = {name: np.asarray(CRITERIA[name](trained)) for name in names}
+    for name, values in found.items():
+        if values.shape != (trained.filters,) or not np.isfinite(values).all():
+            raise StudyError(f"the criterion {name} must give a finite number for each of {trained.filters} filters")
+    return found
 
 
 def saliencies(network: Parameters, curvature: Parameters) -> Parameters:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from filtertwins.extensions import Registry, require_parameters
 from filtertwins.measures.clusters import redundant_share, with_one_job
 from filtertwins.measures.functional import response_vectors
 from filtertwins.measures.patches import never_active_on
@@ -29,6 +30,13 @@ RESPONSES = (
     "near_kernels_near_responses",
     "near_responses_near_kernels",
 )
+TAKEN = (
+    *("dataset", "architecture", "filters", "seed", "stage", "layer", "kernel_height", "kernel_width", "activation"),
+    *("dimension", "equivalence", "live_filters", "dead_filters", "exact_duplicate_pairs", "near_duplicate_pairs"),
+    *("mean_nearest_cosine", "twin_pairs", "never_active_filters", "clusters", "redundant_share"),
+    *("redundant_share_over_null", "redundant_share_over_strangers", "excess", "p_value", "cosine_to_initial", "sd"),
+)
+"""The columns of ``redundancy.csv`` and the measures of its means, but for those that begin with null or strangers."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,28 @@ class Filters:
         return Filters(self.kernels[which], self.responses[which], self.never_active[which])
 
 
+Measure = Callable[..., float]
+"""It gives a number for a set of filters, and its parameters name what it looks at."""
+
+LOOKS_AT = ("kernels", "responses", "never_active", "equivalence", "threshold")
+"""What a measure may look at: the fields of :class:`Filters`, without dead ones, and the options of ``alike``."""
+
+MEASURES: Registry[tuple[Measure, list[str]]] = Registry("measure", taken={*TAKEN, *RESPONSES})
+"""Measures of files beside the config: each a column of ``redundancy.csv``, and what it looks at."""
+
+
+def measure(function: Measure) -> Measure:
+    """Enter a measure of redundancy: a column of ``redundancy.csv``, beside that of re-drawn kernels and of strangers.
+
+    Args:
+        function: from some of ``LOOKS_AT`` to a number, which may be missing (NaN).
+    """
+    MEASURES.enter(function, (function, require_parameters("measure", function, LOOKS_AT)))
+    return function
+
+
 def alike(filters: Filters, equivalence: Equivalence, threshold: float) -> dict[str, float]:
-    """The measures ``KERNELS`` and ``RESPONSES`` of one set of filters; missing where there are too few.
+    """The measures ``KERNELS``, ``RESPONSES`` and ``MEASURES`` of a set of filters; missing where there are too few.
 
     Filters that are never active share a cluster. They detect nothing, so they are left out where it is asked whether
     pairs with near kernels have near responses, and the other way round.
@@ -74,6 +102,11 @@ def alike(filters: Filters, equivalence: Equivalence, threshold: float) -> dict[
     both = np.count_nonzero(near & answering)
     found["near_kernels_near_responses"] = both / near.sum() if near.any() else np.nan
     found["near_responses_near_kernels"] = both / answering.sum() if answering.any() else np.nan
+    if MEASURES:
+        live = filters.chosen(live_filters(filters.kernels))
+        seen = vars(live) | {"equivalence": equivalence, "threshold": threshold}
+        for name, (function, looks_at) in MEASURES.items():
+            found[name] = float(function(**{part: seen[part] for part in looks_at})) if len(live.kernels) else np.nan
     return found
 
 
@@ -106,7 +139,7 @@ def strangers_of(
             pool = Filters(*(np.concatenate(parts) for parts in zip(*(vars(o).values() for o in others), strict=True)))
             draws = (rng.choice(len(pool.kernels), len(own.kernels), replace=False) for _ in range(sets))
             rows = [alike(pool.chosen(draw), equivalence, threshold) for draw in draws]
-        found.append(pd.DataFrame(rows, columns=[*KERNELS, *RESPONSES], dtype=np.float64))
+        found.append(pd.DataFrame(rows, columns=[*KERNELS, *RESPONSES, *MEASURES], dtype=np.float64))
     return found
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from filtertwins.files import write_csv
 from filtertwins.measures.statistics import seed_interval
 from filtertwins.names import CONDITION, RUN, Row
-from filtertwins.tables.likeness import RESPONSES
+from filtertwins.tables.likeness import MEASURES, RESPONSES
 from filtertwins.tables.removal import removal_correlations
 from filtertwins.tables.selection import with_selected
 
@@ -171,7 +171,7 @@ def means_of(name: str, table: pd.DataFrame) -> pd.DataFrame:
     found: list[Row] = []
     for key, own in rows.groupby(list(wanted.keys), sort=False, dropna=False):
         ordered = own.sort_values(wanted.unit)
-        for measure in wanted.measures:
+        for measure in (*wanted.measures, *(own for own in MEASURES if own in rows)):
             interval = seed_interval(ordered[measure].to_numpy(np.float64))
             found.append(
                 dict(zip(wanted.keys, key, strict=True))

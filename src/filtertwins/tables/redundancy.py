@@ -44,6 +44,7 @@ from filtertwins.networks.weights import AnyChunk, conditions
 from filtertwins.settings import Measures
 from filtertwins.tables.likeness import (
     KERNELS,
+    MEASURES,
     RESPONSES,
     SETS,
     Filters,
@@ -221,7 +222,7 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
         networks.append([Filters(*own) for own in zip(vectors, answers, silent[place], strict=True)])
         rng = nulls.rng(runs[0]["filters"], dimension, 3 + place)
         drawn = strangers_of(networks[-1], equivalence, threshold, rng, sets)
-        strangers.append(drawn if layer.one_basis else [own.assign(**_OF_KERNELS) for own in drawn])
+        strangers.append(drawn if layer.one_basis else [own.assign(**_of_kernels()) for own in drawn])
     for network, run in enumerate(runs):
         for place, stage in enumerate(STAGES):
             row = {**run, "stage": stage, "layer": layer.name}
@@ -259,6 +260,9 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
                 | {"excess": measures.mean_nearest_cosine - float(null.mean_nearest_cosine.mean())}
                 | {"p_value": monte_carlo_p_value(measures.mean_nearest_cosine, null.mean_nearest_cosine)}
                 | {"cosine_to_initial": cosine_to_initial(kernels, layer.kernels[0, network])}
+                | {name: alikeness[name] for name in MEASURES}
+                | {end: x for name in MEASURES for end, x in _spread(f"null_{name}", null.likeness[name]).items()}
+                | mean_over(met, list(MEASURES), "strangers_")
             )
             pairs = count_pairs(similarity, thresholds)
             rows.near_duplicates.extend(
@@ -294,8 +298,10 @@ def _pool(near_duplicates: list[Row], by_chance: Sequence[Floats]) -> None:
             row["pooled_p_value"] = pooled
 
 
-_OF_KERNELS = dict.fromkeys((*KERNELS, "near_kernels_near_responses", "near_responses_near_kernels"), np.nan)
-"""What can't be said of strangers whose kernels see other channels."""
+def _of_kernels() -> dict[str, float]:
+    """What can't be said of strangers whose kernels see other channels: it is missing."""
+    own = [name for name, (_, looks_at) in MEASURES.items() if "kernels" in looks_at]
+    return dict.fromkeys((*KERNELS, "near_kernels_near_responses", "near_responses_near_kernels", *own), np.nan)
 
 
 def _spread(name: str, draws: NDArray[np.float64] | pd.Series[float]) -> Row:

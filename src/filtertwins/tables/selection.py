@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
+from filtertwins.names import SELECTED
 
-NOT_SELECTABLE = (UNPRUNED, RANDOM, COSINE_MERGE)
-"""What is no choice among criteria by which filters are removed. Merging is something else, and shown on its own."""
+SELECTABLE = ("l1", "fpgm", "nearest_cosine", "obd", "taylor", "oracle")
+"""The criteria that ``selected`` chooses among: all of the package's but chance. Merging is another way, shown apart.
+Those of files beside the config are left out, so that they change nothing of what is there without them."""
 
 _SIZE = ["architecture", "filters", "kept"]
 
@@ -21,7 +22,7 @@ def with_selected(pruning: pd.DataFrame) -> pd.DataFrame:
     It is chosen after fine-tuning, for each seed on the validation images of the other seeds. A choice on the seed's
     own networks would find gains where there are none. A single seed has no others, and so nothing selected.
     """
-    selectable = pruning[~pruning["method"].isin(NOT_SELECTABLE)]
+    selectable = pruning[pruning["method"].isin(SELECTABLE)]
     chosen = [
         {"architecture": architecture, "filters": filters, "seed": seed, "kept": kept, "method": method}
         for (architecture, filters), own in selectable.groupby(["architecture", "filters"], sort=False)
@@ -35,7 +36,7 @@ def with_selected(pruning: pd.DataFrame) -> pd.DataFrame:
 
 def chosen_ways(fine_tuned: pd.DataFrame) -> dict[int, list[tuple[int, str]]]:
     """By seed, the kept counts and criteria that are chosen of one architecture's networks after fine-tuning."""
-    selectable = fine_tuned[~fine_tuned["method"].isin(NOT_SELECTABLE)]
+    selectable = fine_tuned[fine_tuned["method"].isin(SELECTABLE)]
     return best_for_others(by_way(selectable, "validation"))
 
 

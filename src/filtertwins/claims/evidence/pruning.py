@@ -16,10 +16,10 @@ from filtertwins.claims.evidence.registry import Counts, Names, Networks, Share,
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each, each_network, only
 from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, listed, range_parts
 from filtertwins.measures.statistics import paired_equivalence
-from filtertwins.names import SELECTED, UNPRUNED
+from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
-from filtertwins.tables.selection import best_for_others, by_way
+from filtertwins.tables.selection import SELECTABLE, best_for_others, by_way
 
 Budget = Literal["equal_epochs", "equal_compute", "matched_convergence"]
 Costs = Literal["parameters", "multiply_accumulates"]
@@ -216,10 +216,11 @@ def best_at_each_count(rows: Table, *, worst: bool = False) -> Table:
 def gap(network: Table, *, fine_tuned: bool) -> pd.Series[float]:
     """Test accuracy from the worst to the best method, mean over kept counts: one value a seed.
 
-    At each kept count these are the methods of the lowest and the highest mean validation accuracy, chance among them.
+    At each kept count these are the methods of the lowest and the highest mean validation accuracy, chance and merging
+    among them, and criteria of files beside the config aside.
     The extremes of each seed's own test accuracies would be apart by noise alone.
     """
-    rows = chosen(network[network["method"] != UNPRUNED], fine_tuned=fine_tuned)
+    rows = chosen(network, method=(*SELECTABLE, RANDOM, COSINE_MERGE), fine_tuned=fine_tuned)
     return (best_at_each_count(rows) - best_at_each_count(rows, worst=True)).mean(axis="columns")
 
 

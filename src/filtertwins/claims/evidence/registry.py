@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, create_model
 
 from filtertwins.architectures import Name
 from filtertwins.claims.judging import Outcome
+from filtertwins.errors import StudyError
+from filtertwins.extensions import Registry
 from filtertwins.mistakes import Section
 
 Table = pd.DataFrame  # A test has a parameter of this type for each table that it reads, named like the table.
@@ -42,7 +44,7 @@ class Test:
     numbers: tuple[str, ...]  # what a claim's sentence may mention
 
 
-TESTS: dict[str, Test] = {}
+TESTS: Registry[Test] = Registry("test")
 
 
 class Parameters(Section):
@@ -52,25 +54,34 @@ class Parameters(Section):
 
 
 def test(*numbers: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
-    """Enter a function into the registry; its signature says which tables and which parameters it needs."""
+    """Enter a function into the registry; its signature says which tables and which parameters it needs.
+
+    Raises:
+        StudyError: it reads no table, or there is a parameter of which it does not say what it may be.
+    """
 
     def register(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         hints = get_type_hints(function, include_extras=True)
         signature = inspect.signature(function).parameters.values()
         options = {p.name: p for p in signature if p.kind is p.KEYWORD_ONLY}
+        tables = tuple(p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD)
+        if not tables or len(tables) + len(options) < len(signature) or not set(options) <= set(hints):
+            form = "(table: Table, *, parameter: int)"
+            raise StudyError(f"the test {function.__name__}: its parameters must be as in {form}, the tables by name")
         fields: dict[str, Any] = {
             name: (hints[name], ... if p.default is p.empty else p.default)
             for name, p in options.items()
             if name != "margins"
         }
-        TESTS[function.__name__] = Test(
+        item = Test(
             function=function,
-            tables=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY),
+            tables=tables,
             optional=tuple(p.name for p in signature if p.kind is not p.KEYWORD_ONLY and p.default is None),
             parameters=create_model(function.__name__, __base__=Parameters, **fields),
             margins="margins" in options,
             numbers=(*COMMON_NUMBERS, *numbers, *(["margin"] if "margins" in options else [])),
         )
+        TESTS.enter(function, item)
         return function
 
     return register
