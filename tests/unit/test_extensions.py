@@ -17,6 +17,7 @@ from test_settings import message_of, with_pruning
 import filtertwins.figures.registry as figures
 from filtertwins import extensions
 from filtertwins.claims import ClaimsError, read_claims
+from filtertwins.claims.declared import LATER
 from filtertwins.claims.evidence.registry import TESTS
 from filtertwins.errors import StudyError
 from filtertwins.names import COSINE_MERGE, RANDOM
@@ -26,14 +27,15 @@ from filtertwins.pruning.criteria import ACTIVATIONS, CRITERIA, TrainedNetwork, 
 from filtertwins.settings import Measures, load_settings, same_study
 from filtertwins.tables.likeness import MEASURES, TAKEN
 from filtertwins.tables.means import means_of
-from filtertwins.tables.pruning import SELECTABLE, with_selected
 from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.selection import SELECTABLE, with_selected
 
 REGISTRIES = (CRITERIA, MEASURES, TESTS, figures.FIGURES)
 CRITERION = "from filtertwins.pruning.criteria import criterion\n"
 MEASURE = "from filtertwins.tables.likeness import measure\n"
 TEST = "from filtertwins.claims.evidence.registry import Table, test\n"
 FIGURE = "from filtertwins.figures.registry import figure\n"
+NONE: dict[str, list[int]] = {"kept": [], "steps": []}
 MEAN_WEIGHT = f"{MEASURE}@measure\ndef mean_weight(kernels): return kernels.mean()\n"
 
 
@@ -156,13 +158,19 @@ def test_criteria_of_ones_own_prune_in_jobs_of_their_own_and_leave_the_others_as
         return [(name, first, seeds, how) for name, _, first, seeds, how in found.prunings(own)]
 
     before = jobs([RANDOM, "l1", COSINE_MERGE])
-    together = {"methods": [RANDOM, "l1", COSINE_MERGE], "criteria": [RANDOM, "l1"], "kept": [1, 2, 4]}
+    together = {"methods": [RANDOM, "l1", COSINE_MERGE], "criteria": [RANDOM, "l1"], "kept": [1, 2, 4], "longer": NONE}
     assert before == [("question", 0, 2, together), ("question", 2, 2, together)]
-    alone = {"methods": ["mine"], "criteria": ["mine"], "kept": [1, 2]}
+    alone = {"methods": ["mine"], "criteria": ["mine"], "kept": [1, 2], "longer": NONE}
     added = [("question", 0, 2, alone), ("question", 2, 2, alone)]
     assert jobs([RANDOM, "mine", "l1", COSINE_MERGE], own={"mine"}) == before + added
     assert jobs([RANDOM, "l1", COSINE_MERGE], methods=["mine", "l1"]) == before + added
-    assert jobs(["mine"], own={"mine"})[0][3] == {"methods": [], "criteria": [], "kept": [4]}  # the whole network
+    whole = {"methods": [], "criteria": [], "kept": [4], "longer": NONE}  # the network that keeps all its filters
+    assert jobs(["mine"], own={"mine"})[0][3] == whole
+        "methods": [],
+        "criteria": [],
+        "kept": [4],
+        "longer": NONE,
+    }  # the whole network
 
 
 def test_the_selected_criterion_is_one_of_the_packages_whatever_others_there_are():
@@ -240,7 +248,7 @@ def test_claims_may_be_in_several_files_each_claim_in_one(tmp_path):
     two.write_text(CLAIM.format(name="second", seeds=3), encoding="utf-8")
     found = read_claims(one, two)
     assert (list(found.claims), found.fewest_seeds) == (["first", "second"], 5)
-    assert [claim.exploratory for claim in found.claims.values()] == [False, True]  # No run was to confirm the second.
+    assert [claim.exploratory for claim in found.claims.values()] == [None, LATER]
     two.write_text(CLAIM.format(name="second", seeds=3).partition("\n")[2], encoding="utf-8")
     assert read_claims(one, two) == found
     two.write_text(CLAIM.format(name="first", seeds=3), encoding="utf-8")

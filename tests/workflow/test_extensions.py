@@ -70,7 +70,8 @@ def test_the_walk_adds_what_it_promises_and_changes_nothing_of_the_study(walked)
     claim = after["claims"].set_index("claim").loc["filters_are_narrower_than_chance"]
     assert (claim["n"], claim["unit"]) == (2, "directions")
     assert re.match(r"(Yes|No|Not clear): ", claim["finding"])
-    assert claim["finding"] in " ".join(output.split())
+    assert claim["statement"] in " ".join(output.split())
+    assert claim["status"] == "exploratory"
 
     drawn = {path.name for path in (walked.folder / FIGURES).glob("directions.*")}
     assert drawn == {f"directions.{suffix}" for suffix in ("pdf", "svg", "png", "rst")}
