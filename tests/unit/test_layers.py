@@ -13,7 +13,7 @@ import pytest
 PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
-    *("names", "errors", "files", "provenance", "guards", "mistakes", "keras_names", "layers", "sources"),
+    *("names", "errors", "files", "arrays", "provenance", "guards", "mistakes", "keras_names", "layers", "sources"),
     *("regularizers", "architectures", "settings", "labels"),
     *("needs", "bundles", "plan", "data", "measures", "networks", "inspect", "training", "experiments", "pruning"),
     *("tables", "claims", "figures", "page", "__main__"),

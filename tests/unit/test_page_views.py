@@ -11,6 +11,7 @@ from figure_tables import LABELS, study_tables
 
 from filtertwins.figures.style import Look
 from filtertwins.page import TABLES
+from filtertwins.page.colours import colours_view
 from filtertwins.page.html import Figure, answer_page, image_address
 from filtertwins.page.views import MEASURES
 
@@ -94,3 +95,20 @@ def test_no_interval_of_accuracies_leaves_their_range_and_what_is_shown_first_te
 def test_a_large_drawing_goes_in_as_an_image():
     assert image_address(b"s" * 10, b"p").startswith("data:image/svg+xml;base64,")
     assert image_address(b"s" * 10**6, b"p").startswith("data:image/png;base64,")
+
+
+def test_kernels_of_three_channels_are_colours_and_others_are_not():
+    """A kernel is divided by its own largest weight, and a weight of 0 is grey."""
+    places = pd.MultiIndex.from_product(
+        [["own"], [2], [0], ["initial", "trained"], [0, 1], [0], [0, 1], [0, 1, 2]],
+        names=["architecture", "filters", "seed", "stage", "filter", "row", "column", "channel"],
+    )
+    kernels = places.to_frame(index=False).assign(weight=0.0)
+    trained = (kernels["stage"] == "trained") & (kernels["filter"] == 1)
+    kernels.loc[trained, "weight"] = [2, 0, -2, 1, 1, 1]
+    view = colours_view(kernels, LOOK)
+    [rows] = view.spec["datasets"].values()
+    fills = {(row["stage"], row["filter"], row["x"] % 3): row["fill"] for row in rows}
+    assert (fills["after", 1, 0], fills["after", 1, 1]) == ("#ff8000", "#bfbfbf")
+    assert {fill for (stage, *_), fill in fills.items() if stage == "before"} == {"#808080"}
+    assert colours_view(kernels[kernels["channel"] == 0], LOOK) is None

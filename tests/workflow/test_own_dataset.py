@@ -1,4 +1,4 @@
-"""A dataset by config alone: four IDX files, a mirror, checksums."""
+"""A dataset by config alone: four IDX files with a mirror and checksums, or colour images in an npz file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 import numpy as np
 
 from filtertwins.data.datasets import DATASET_SHAPES
-from filtertwins.files import read_npz
+from filtertwins.files import read_csv, read_npz
 from studies import NOTHING
 
 
@@ -56,6 +56,59 @@ def test_a_dataset_of_ones_own_needs_a_config_file_and_nothing_else(new_tree, tm
     assert new_tree.stale(*fetch, FILTERTWINS_MIRROR=str(tmp_path / "site")) == NOTHING  # Mirrors don't matter.
     new_tree.configure("split.yaml", {"datasets": {"own": {"validation_images": 6}}})
     assert new_tree.stale(*fetch) == {"fetch_dataset": 1}
+
+
+def colour_images(path, offset=0):
+    """An npz file of 32x32x3 images of 7 classes, each of a colour of its own, counted from 1."""
+    rng = np.random.default_rng(4)
+    colours = rng.integers(30, 200, (7, 1, 1, 3))
+    arrays = {}
+    for split, count in (("train", 105), ("test", 35)):
+        labels = np.arange(count) % 7
+        noise = rng.integers(0, 56, (count, 32, 32, 3))
+        arrays |= {f"x_{split}": (colours[labels] + noise + offset).astype(np.uint8), f"y_{split}": labels + 1}
+    np.savez_compressed(path, **arrays)
+
+
+def test_colour_images_of_seven_classes_lead_to_all_tables_figures_and_the_page(new_tree, tmp_path):
+    path = tmp_path / "mine.npz"
+    colour_images(path)
+    model = {"kernel": [3, 3], "learning_rate": 1e-2, "batch": 32, "steps": 8, "filters": [1, 4]}
+    study = {
+        "only": True,
+        "dataset": "mine",
+        "datasets": {"mine": {"kind": "npz", "path": str(path), "validation_images": 20}},
+        "seeds": 2,
+        "measures": {"null_draws": 100, "cluster_null_draws": 20},
+        "architectures": {"own_relu": model | {"activation": "relu"}, "own_linear": model | {"activation": "linear"}},
+        "experiments": {"removal": {}, "collapse": {}},
+        "pruning": {
+            "methods": ["random", "l1", "obd", "cosine_merge"],
+            "fine_tuning_steps": 2,
+            "images": 40,
+            "networks": {"question": None, "relu_3x1": None, "relu_5x5": None}
+            | {"own_relu": {"filters": 4, "kept": [2], "from_scratch": [2]}},
+        },
+    }
+    new_tree.configure("mine.yaml", study)
+    output = new_tree.snakemake("--cores", "2")
+    assert "filters end up the same: of" in output
+    results = new_tree.folder / "results" / "mine"
+    runs, kernels, cost = (read_csv(results / f"{table}.csv") for table in ("runs", "kernels", "cost"))
+    assert len(runs) == 2 * 2 * 2
+    assert set(runs["parameters"]) == {k * 28 + 30 * 30 * k * 7 + 7 for k in (1, 4)}
+    assert set(kernels["channel"]) == {0, 1, 2}
+    assert set(read_csv(results / "redundancy.csv")["dimension"]) == {27}
+    assert set(cost.loc[cost["kept"] == 4, "convolution_macs"]) == {30 * 30 * 4 * 27}
+    assert {path.suffix for path in (new_tree.folder / "figures" / "mine").glob("kernel_gallery.*")} >= {".pdf", ".svg"}
+    assert (results / "answer.html").exists()
+    assert new_tree.stale() == NOTHING
+    colour_images(path, offset=1)
+    assert new_tree.stale()["fetch_dataset"] == 1
+    new_tree.configure("large.yaml", {"architectures": {"own_relu": {"kernel": [33, 3]}}})
+    output = new_tree.snakemake("--dry-run", exit_code=1)
+    assert "architectures.own_relu.kernel = [33, 3] is larger than the images" in output
+    assert "Traceback" not in output
 
 
 def test_a_wrong_checksum_ends_with_every_mirror_and_the_ways_out_and_leaves_nothing(new_tree, tmp_path):

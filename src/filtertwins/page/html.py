@@ -17,6 +17,7 @@ from markupsafe import Markup
 from filtertwins.claims import VERDICTS, judged
 from filtertwins.figures.style import Look
 from filtertwins.page.answer import SPEAKERS, status_in_words, typeset
+from filtertwins.page.colours import WORDS, colours_view
 from filtertwins.page.summary import in_sentences
 from filtertwins.page.views import (
     View,
@@ -30,6 +31,10 @@ from filtertwins.page.views import (
 
 _REPORTED = {"mnist": (0.92, 0.93)}  # What the question reports, for its own dataset only.
 _CALLED = "window.vegaEmbed = vegaEmbed;"  # What of the bundled libraries the page calls.
+_ON_A_MAP = (
+    "Every kernel of three weights is a direction, and a dot on this map of all directions, which keeps areas."
+    " Filters whose circles overlap are near duplicates. Grey dots are the kernels before training."
+)
 _LARGEST_SVG = 300_000  # bytes; a larger drawing, such as that of all kernels, goes in as a PNG
 
 
@@ -120,13 +125,13 @@ def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Loo
         "pruning_means": pruning_view,
     }
     shown = {name: views[name](tables[name], look=look) for name in views if name in tables}
+    colours = colours_view(tables["kernels"], look) if "kernels" in tables else None
     return [
         Section(
             "Do filters end up the same?",
             _headlines(known, "similarity_vs_chance", "kernel_gallery"),
-            shown.get("kernels"),
-            "Every kernel of three weights is a direction, and a dot on this map of all directions, which keeps areas."
-            " Filters whose circles overlap are near duplicates. Grey dots are the kernels before training.",
+            colours or shown.get("kernels"),
+            WORDS if colours else _ON_A_MAP,
         ),
         Section(
             "More than chance makes them?",
