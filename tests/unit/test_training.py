@@ -247,7 +247,7 @@ def test_the_numbers_a_seed_fixes_never_change():
     """Golden values: another generator or key would silently change every result."""
     assert epoch_order(7, 2, 12).tolist() == GOLDEN_ORDER
     kernels = initial_parameters(architecture(), 2, [7], IMAGE, CLASSES).kernels
-    np.testing.assert_allclose(kernels[0, :, 0, 0], GOLDEN_KERNEL, atol=1e-6)
+    np.testing.assert_allclose(kernels[0, :, 0, 0, 0], GOLDEN_KERNEL, atol=1e-6)
 
 
 @pytest.mark.parametrize(("steps", "count"), [(2000, 12), (1, 12), (5, 12), (100, 3), (2, 2)])
