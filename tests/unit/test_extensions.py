@@ -166,11 +166,6 @@ def test_criteria_of_ones_own_prune_in_jobs_of_their_own_and_leave_the_others_as
     assert jobs([RANDOM, "l1", COSINE_MERGE], methods=["mine", "l1"]) == before + added
     whole = {"methods": [], "criteria": [], "kept": [4], "longer": NONE}  # the network that keeps all its filters
     assert jobs(["mine"], own={"mine"})[0][3] == whole
-        "methods": [],
-        "criteria": [],
-        "kept": [4],
-        "longer": NONE,
-    }  # the whole network
 
 
 def test_the_selected_criterion_is_one_of_the_packages_whatever_others_there_are():
