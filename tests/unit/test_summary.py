@@ -60,3 +60,11 @@ def test_any_study_gets_an_answer_of_three_sentences_at_most(counts):
     assert len(sentences) == (3 if counts[-1] > 1 else 1)
     assert "nan" not in " ".join(sentences)
     assert " for d" not in " ".join(sentences)
+
+
+def test_a_deeper_layer_is_named_with_its_own_number_of_filters_and_its_network_counts_once():
+    runs, redundancy = tables(architectures=("deep",))
+    second = redundancy.assign(architecture="deep conv2", live_filters=2 * redundancy["filters"], dead_filters=0)
+    sentences = in_sentences(runs, pd.concat([redundancy, second], ignore_index=True), {"deep": "two layers"})
+    assert "pairs in 6 trained networks" in sentences[0]  # Of a single filter in the first layer there are two above.
+    assert "; 35% of the 8 of two layers, conv2 (30% and 25%)." in sentences[1]

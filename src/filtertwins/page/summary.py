@@ -14,7 +14,7 @@ def in_sentences(runs: pd.DataFrame, redundancy: pd.DataFrame, labels: Mapping[s
 
     Args:
         runs: ``runs.csv``.
-        redundancy: ``redundancy.csv``.
+        redundancy: ``redundancy.csv``, with deeper layers as architectures of their own.
         labels: words for each architecture, the same as in figures; one without a label is called by its name.
 
     Returns:
@@ -26,9 +26,11 @@ def in_sentences(runs: pd.DataFrame, redundancy: pd.DataFrame, labels: Mapping[s
     sentences = []
     if len(trained):
         pairs = int((trained["live_filters"] * (trained["live_filters"] - 1) // 2).sum())
+        whole = trained["architecture"].str.partition(" ")[0]  # Deeper layers have names like "deep conv2".
+        networks = len(trained.assign(architecture=whole).drop_duplicates(["architecture", "filters", "seed"]))
         equal, twins = int(trained["exact_duplicate_pairs"].sum()), int(trained["twin_pairs"].sum())
         sentences.append(
-            f"{'Some filters' if twins else 'No two filters'} end up the same: of {pairs:,} pairs in {len(trained):,}"
+            f"{'Some filters' if twins else 'No two filters'} end up the same: of {pairs:,} pairs in {networks:,}"
             f" trained networks, {_none(twins)} have a cosine within a millionth of 1, and {_none(equal)} are equal to"
             " the last bit."
         )
@@ -59,8 +61,10 @@ def _largest(rows: pd.DataFrame, labels: Mapping[str, str]) -> Iterator[tuple[st
     """For the first architectures: in words, the most filters, and the rows of the networks that have them."""
     for architecture in rows["architecture"].unique()[:_LISTED]:
         own = rows[rows["architecture"] == architecture]
-        most = int(own["filters"].max())
-        yield labels.get(architecture, architecture), most, own[own["filters"] == most]
+        own = own[own["filters"] == own["filters"].max()]
+        whole, _, layer = architecture.partition(" ")
+        count = own["live_filters"] + own["dead_filters"] if layer else own["filters"]
+        yield labels.get(whole, whole) + (f", {layer}" if layer else ""), int(count.max()), own
 
 
 def _percents(rows: pd.DataFrame, rungs: Sequence[str]) -> list[str]:
