@@ -87,9 +87,7 @@ def main() -> None:
                     found[name].append(pool.submit(measure, asked.dataset, filters).result())
         ratio = statistics.median(keras / own for keras, own in zip(found["keras"], found["stack"], strict=True))
         stack_ms, keras_ms = (1000 * statistics.median(found[name]) for name in ("stack", "keras"))
-        print(
-            f"two layers, {filters} filters: {stack_ms:.1f} ms a network-step, Keras fit {keras_ms:.1f} ms, {ratio:.2f}x"
-        )
+        print(f"two layers, {filters} filters: {stack_ms:.1f} ms a network-step, Keras {keras_ms:.1f} ms, {ratio:.2f}x")
 
 
 if __name__ == "__main__":
