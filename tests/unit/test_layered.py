@@ -17,6 +17,7 @@ from filtertwins.layers import last_shape, totals
 from filtertwins.networks.convolutions import convolutions, folded_weights
 from filtertwins.networks.rows import layers_of, parameter_count
 from filtertwins.networks.weights import load_any_chunk, load_chunk, save_chunk
+from filtertwins.tables.strangers import stranger_tables
 from filtertwins.training import layered, train_chunks
 from filtertwins.training.streams import batches
 
@@ -168,6 +169,9 @@ def test_half_siblings_share_their_lower_layers_which_stay_as_they_are(digits):
     np.testing.assert_array_equal(lower.kernels[0], lower.kernels[1])
     assert (upper.kernels[0, 0] != upper.kernels[0, 1]).all()
     assert upper.one_basis
+    assert (lower.frozen, upper.frozen) == (True, False)
+    rows = stranger_tables([chunk], digits).strangers
+    assert {(row["layer"], row["basis"]) for row in rows} == {("conv2", "kernels")}
 
 
 def test_shapes_and_sizes_are_those_of_keras(digits):

@@ -57,6 +57,7 @@ class LayerRuns:
     answers: NDArray[np.float32] | None = None  # (stage, seed, place, filter), before the activation; None: not kept
     active: NDArray[np.bool_] | None = None  # (stage, seed, filter); None: the training images tell
     one_basis: bool = True  # whether kernels of different networks see the same channels
+    frozen: bool = False  # whether all networks have the same kernels, so that they are no strangers
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -92,6 +93,7 @@ def layers_of(chunk: AnyChunk) -> list[LayerRuns]:
                 chunk.answers.get(own.name),
                 chunk.active.get(own.name),
                 one_basis=places.index(own.place) <= shared and own.kind != "pointwise",
+                frozen=places.index(own.place) < shared,
             )
         )
     return found

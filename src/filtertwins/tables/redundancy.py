@@ -221,7 +221,7 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
         answers = response_vectors_of(layer, place, vectors, nulls.moment)
         networks.append([Filters(*own) for own in zip(vectors, answers, silent[place], strict=True)])
         rng = nulls.rng(runs[0]["filters"], dimension, 3 + place)
-        drawn = strangers_of(networks[-1], equivalence, threshold, rng, sets)
+        drawn = strangers_of(networks[-1], equivalence, threshold, rng, 0 if layer.frozen else sets)
         strangers.append(drawn if layer.one_basis else [own.assign(**_of_kernels()) for own in drawn])
     for network, run in enumerate(runs):
         for place, stage in enumerate(STAGES):

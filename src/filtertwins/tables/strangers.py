@@ -106,7 +106,7 @@ def _stages(chunks: Iterable[AnyChunk], moment_of: Callable[[tuple[int, int]], F
             names: Row = {name: condition[name] for name in CONDITION}
             names |= {"activation": layer.activation, "dimension": layer.dimension}
             equivalence = equivalence_of(layer.activation)
-            if layer.kernels.shape[-1] < 2 or (layer.answers is None and not layer.one_basis):
+            if layer.frozen or layer.kernels.shape[-1] < 2 or (layer.answers is None and not layer.one_basis):
                 continue
             for place, stage in enumerate(STAGES):
                 biases = layer.biases[place] if stage == "trained" else [None] * len(chunk.seeds)
