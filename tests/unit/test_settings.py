@@ -500,7 +500,7 @@ def test_only_what_is_named_is_left_of_the_default_study(whole_config):
     assert len(overlaid(whole_config, {"only": False, "seeds": 5}).studied) > 1
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("README.md", 1), ("docs/config.md", 2)])
+@pytest.mark.parametrize(("page", "blocks"), [("README.md", 1), ("docs/config.md", 3)])
 def test_the_documented_configs_are_accepted(root, whole_config, page, blocks):
     found = re.findall(
         r"^( *)```yaml\n(.*?)^\1```", (root / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL

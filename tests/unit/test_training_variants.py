@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 from plain_keras import fit
 from scipy.special import softmax
-from small_networks import condition_of
+from small_networks import colour_dataset, condition_of
 
 from filtertwins.architectures import Architecture, Start
 from filtertwins.experiments.twins import growth_bound, pair_measures
@@ -221,19 +221,22 @@ def test_shuffled_labels_are_each_seeds_own_permutation_and_scores_stay_on_the_t
 def outer_product_gradient(parameters, images, labels):
     """G from its definition, in float64: the loss's gradient by kernel (with bias) times dense weights of a filter."""
     windows = sliding_window_view(images / 255, parameters.kernels.shape[1:3], axis=(1, 2))
+    windows = windows.transpose(0, 1, 2, 4, 5, 3)  # the channels last, as kernels have them
     patches = windows.reshape(len(images), windows.shape[1] * windows.shape[2], -1)  # (image, position, entry)
     patches = np.pad(patches, ((0, 0), (0, 0), (0, 1)), constant_values=1)
-    by_scores = (softmax(logits(parameters, images, "linear")[0], axis=1) - np.eye(10)[labels]) / len(images)
+    classes = np.eye(parameters.head.shape[-1])
+    by_scores = (softmax(logits(parameters, images, "linear")[0], axis=1) - classes[labels]) / len(images)
     return np.einsum("npe,nc->epc", patches, by_scores).reshape(patches.shape[2], -1)
 
 
-@pytest.mark.parametrize("kernel", [(3, 1), (2, 3)])
-def test_the_recorded_growth_is_the_largest_singular_value_of_the_outer_products_gradient(digits, kernel):
+@pytest.mark.parametrize(("kernel", "colour"), [((3, 1), False), ((2, 3), False), ((2, 3), True)])
+def test_the_recorded_growth_is_the_largest_singular_value_of_the_outer_products_gradient(digits, kernel, colour):
+    data = colour_dataset() if colour else digits
     setting = architecture(kernel=kernel, **OPTIMIZERS["sgd"])
-    chunk = train(digits, setting, (4,), (TWIN,), steps=(0, 1))
-    first = next(batches(4, len(digits.train_labels), setting.batch))
-    start = start_from(initial_parameters(setting, 4, [4], IMAGE, CLASSES), TWIN, 4)
-    gradient = outer_product_gradient(start, digits.train_images[first], digits.train_labels[first])
+    chunk = train(data, setting, (4,), (TWIN,), steps=(0, 1))
+    first = next(batches(4, len(data.train_labels), setting.batch))
+    start = start_from(initial_parameters(setting, 4, [4], data.image_shape, data.classes), TWIN, 4)
+    gradient = outer_product_gradient(start, data.train_images[first], data.train_labels[first])
     assert chunk.growth[0, 0] == pytest.approx(np.linalg.svd(gradient, compute_uv=False)[0], rel=1e-5)
 
 
