@@ -95,8 +95,9 @@ def test_every_overlay_loads_over_the_default_configuration(root, whole_config):
     assert "quickstart.yaml" in names
     for name in names:
         config = copy.deepcopy(whole_config)
-        update_config(config, read_config(root / "config" / name))  # as Snakemake merges config files
-        settings = load_settings(config, rule_files(root))
+        overlay = read_config(root / "config" / name)
+        update_config(config, overlay)  # as Snakemake merges config files
+        settings = load_settings(config, rule_files(root), named=overlay)
         assert settings.studied, name
 
 
