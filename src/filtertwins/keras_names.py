@@ -5,6 +5,7 @@ A test compares these tables with the installed Keras.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -93,7 +94,8 @@ def canonical(given: Any, table: Table) -> dict[str, dict[str, Any]]:
     written, options = items[0]
     spelled = {_plain(name): name for name in table}
     if _plain(str(written)) not in spelled:
-        raise ValueError(f"{written} is not known; {allowed_names(written, table)}")
+        near = [spelled[name] for name in difflib.get_close_matches(_plain(str(written)), spelled, n=1)]
+        raise ValueError(f"{written} is not known; {allowed_names(*near or [written], table)}")
     name = spelled[_plain(str(written))]
     found: dict[str, Any] = {}
     for option, value in (options or {}).items():

@@ -315,7 +315,10 @@ def _one(choice: LayerChoice) -> LayerChoice:
     return choice
 
 
-Layers = tuple[Annotated[LayerChoice, BeforeValidator(_section, json_schema_input_type=LayerChoice | str), AfterValidator(_one)], ...]
+Layers = tuple[
+    Annotated[LayerChoice, BeforeValidator(_section, json_schema_input_type=LayerChoice | str), AfterValidator(_one)],
+    ...,
+]
 
 
 def shapes(

@@ -73,9 +73,9 @@ class Networks:
         networks ``beside`` each other. The others touch their weights once for each block of images.
         """
         item = self.architecture
-        if isinstance(item, LayeredArchitecture):  # A step is three times the way forward, at some 10 GFLOP/s.
+        if isinstance(item, LayeredArchitecture):  # A step is three times the way forward, at some 40 GFLOP/s.
             macs = totals(item.layers, self.filters, *self.seen[1:])[1]
-            return self.count * item.batch * (20e-6 + macs * 0.6e-9) + self.dense_weights * 20e-9
+            return self.count * item.batch * (20e-6 + macs * 0.15e-9) + self.dense_weights * 20e-9
         pixels = math.prod(self.seen.shape) / math.prod(MNIST.shape)  # as many times those of a MNIST image
         images = self.count * item.batch * pixels
         if item.activation == "linear" and not item.dropout and item.implementation == "stacked":

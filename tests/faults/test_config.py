@@ -59,7 +59,9 @@ def test_a_key_that_stands_twice_is_refused_in_every_config_file_and_among_the_c
 
 
 def test_no_file_of_the_project_has_a_key_twice(root):
-    assert [duplicate_keys(path) for path in sorted((root / "config").glob("*.yaml"))] == [[], [], [], []]
+    paths = sorted((root / "config").glob("*.yaml"))
+    assert len(paths) > 3
+    assert not [mistake for path in paths for mistake in duplicate_keys(path)]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_a_study_of_ones_own_is_a_file_of_ten_lines_and_prints_what_was_judged_o
     weights = new_tree.folder / "results" / "digits" / "weights"
     assert {path.name for path in weights.iterdir()} == {"mine", "question"}
     assert "filters end up the same: of" in output
-    assert "Claims: this study judges none" in output
+    assert "Claims: none are judged" in output
     claims = yaml.safe_load((new_tree.folder / "config" / "claims.yaml").read_text(encoding="utf-8"))
     claims["claims"] = {name: claims["claims"][name] for name in ("exact_duplicates", "nothing_prevents_it")}
     new_tree.configure("claims of mine.yaml", claims | {"fewest_seeds": 1})

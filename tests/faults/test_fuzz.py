@@ -155,7 +155,7 @@ def test_compressed_bytes_are_a_payload_of_the_size_or_a_payload_error(content, 
 @pytest.fixture(scope="module")
 def chunk_bytes(make_chunk, tmp_path_factory):
     path = tmp_path_factory.mktemp("fuzz") / "chunk.npz"
-    save_chunk(make_chunk(np.ones((2, 3, 1, 4))), path)
+    save_chunk(make_chunk(np.ones((2, 3, 1, 1, 4))), path)
     return path.read_bytes()
 
 
@@ -175,7 +175,7 @@ def read_or_refuse(read, path, content):
 def test_a_mutated_chunk_reads_or_is_refused_by_name(chunk_bytes, tmp_path, data):
     chunk = read_or_refuse(load_chunk, tmp_path / "fuzzed.npz", data.draw(mutated(chunk_bytes)))
     if chunk is not None:  # A checksum covers the arrays, so they are as they were.
-        np.testing.assert_array_equal(chunk.parameters.kernels, np.ones((2, 3, 1, 4)))
+        np.testing.assert_array_equal(chunk.parameters.kernels, np.ones((2, 3, 1, 1, 4)))
 
 
 SHAPES = st.lists(st.integers(-2, 6) | NUMBERS | st.just(10**30), max_size=4).map(tuple)

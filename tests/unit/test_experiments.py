@@ -223,7 +223,7 @@ def test_a_control_row_holds_what_the_network_learnt_and_how_alike_its_filters_a
     alike = stack([[0, 1, 0], [0, 2, 0], [0, 0, 1], [0, 0, -1]])
     chunk = make_chunk(np.concatenate([alike, axes]), initial=np.concatenate([axes, alike]), architecture="shuffled")
     first, second = control_rows(chunk, nulls)
-    null = nulls.of(4, (3, 1), "nonzero_scale", "glorot_uniform").mean_nearest_cosine
+    null = nulls.of(4, (3, 1), 3, "nonzero_scale", "glorot_uniform", True).mean_nearest_cosine
     run = {"dataset": "mnist", "architecture": "shuffled", "activation": "linear", "filters": 4, "seed": 0}
     assert first == run | {
         "train_loss": 0.25,

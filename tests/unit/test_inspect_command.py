@@ -29,7 +29,6 @@ ABSENT = (
     "pooch",
     "requests",
     "jinja2",
-    "sklearn",
 )
 FILES = {"changes.csv", "kernels.pdf", "kernels.png", "kernels.svg", "layers.csv", "left_out.csv", "pairs.csv"}
 WITHOUT = """

@@ -47,9 +47,9 @@ def test_a_dataset_of_ones_own_needs_a_config_file_and_nothing_else(new_tree, tm
     new_tree.snakemake("--cores", "1", "--until", "fetch_dataset")
     (path,) = (new_tree.folder / "data" / "own").glob("dataset-*.npz")
     stored = read_npz(path, DATASET_SHAPES)
-    np.testing.assert_array_equal(stored["train_images"], arrays["train_images"][:25])
+    np.testing.assert_array_equal(stored["train_images"], arrays["train_images"][:25, ..., np.newaxis])
     np.testing.assert_array_equal(stored["validation_labels"], arrays["train_labels"][25:])
-    np.testing.assert_array_equal(stored["test_images"], arrays["test_images"])
+    np.testing.assert_array_equal(stored["test_images"], arrays["test_images"][..., np.newaxis])
 
     fetch = ("--until", "fetch_dataset")
     new_tree.configure("moved.yaml", {"datasets": {"own": {"mirrors": [str(tmp_path / "elsewhere")]}}})

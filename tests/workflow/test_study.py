@@ -25,6 +25,8 @@ OF_EXPERIMENTS = {
     ("preventers/orthogonality_1", 2),
     ("exact_reading/question_epochs", 1),
     ("exact_reading/question_epochs", 2),
+    ("depth/two_layers", 2),
+    ("depth/half_siblings", 2),
     ("shared_seeds/shared_batches", 2),
     ("shared_seeds/shared_draw", 2),
     ("pruning/question_3_to_2", 2),
@@ -57,6 +59,8 @@ ROWS = {  # of each table: its key, and how many rows it has
     "preventers": (RUN, SEEDS * 2),
     "preventers_strangers": (["architecture", "filters", "stage"], 2 * STAGES),
     "exact_reading": (RUN, SEEDS * 2),
+    "depth": ([*RUN, "stage", "layer"], 2 * 2 * SEEDS * STAGES),
+    "depth_strangers": (["architecture", "filters", "stage", "layer"], (2 + 1) * STAGES),  # half-siblings share one
     "shared_seeds": (["architecture", "filters", "stage"], 2 * STAGES),
     "importance": ([*RUN, "criterion", "filter"], SEEDS * 7 * (3 + 2)),
     "criteria": ([*RUN, "criterion", "other"], SEEDS * 2 * 21),
@@ -95,7 +99,8 @@ def described(root):
         names = [None] if title == "In several tables" else title.split(", ")
         columns |= {name: set(found) for name in names}
     for name in ("", "_near_duplicates", "_clusters", "_functional"):
-        columns[f"kernel_shapes{name}"] = columns[name.removeprefix("_") or "redundancy"]
+        for experiment in ("kernel_shapes", "depth"):
+            columns[f"{experiment}{name}"] = columns[name.removeprefix("_") or "redundancy"]
     return columns
 
 

@@ -186,7 +186,8 @@ def load_any_chunk(path: Path, expected: Mapping[str, Any] | None = None) -> Any
         condition = json.loads(str(arrays["condition"]))
     except json.JSONDecodeError as error:
         raise DamagedFile(f"{path}: array 'condition' is not JSON ({error}); delete the file and run again") from None
-    layered = isinstance(condition, dict) and "layers" in (condition.get("model") or {})
+    model = condition.get("model") if isinstance(condition, dict) else None
+    layered = isinstance(model, dict) and "layers" in model
     check_shapes(path, arrays, _layered_shapes(arrays) if layered else _SHAPES)
     del arrays["condition"]
     if expected is not None:
