@@ -77,9 +77,9 @@ ROWS = {  # of each table: its key, and how many rows it has
 }
 FIGURES = (
     *("accuracy_vs_filters", "redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance", "kernel_gallery"),
-    *("controls", "depth", "strangers", "functional", "twins", "twins_bound", "condensation", "one_fewer", "preventers"),
-    "lossless_merge",
-    *("removal", "pruning", "criteria", "cost", "small_or_pruned", "obd"),
+    *("controls", "strangers", "functional", "twins", "twins_bound", "condensation", "one_fewer", "preventers"),
+    *("depth", "lossless_merge", "removal"),
+    *("pruning", "criteria", "cost", "small_or_pruned", "obd"),
 )
 
 
