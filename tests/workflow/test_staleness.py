@@ -70,8 +70,11 @@ def test_comments_and_code_whose_effect_reaches_jobs_otherwise_make_nothing_stal
             id="changed measures",
         ),
         pytest.param(
-            {"experiments": {"twins": None, "collapse": None}, "pruning": {"networks": {"question": {"kept": [1, 2]}}}},
-            {"collect_networks", "prune"},
+            {
+                "experiments": {"removal": None, "collapse": None},
+                "pruning": {"networks": {"question": {"kept": [1, 2]}}},
+            },
+            {"measure_filters", "prune"},
             {"fit_optimum", "delete_weights", "measure_redundancy"},
             id="fewer experiments, and more that is pruned",
         ),
