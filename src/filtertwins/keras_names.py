@@ -95,7 +95,7 @@ def canonical(given: Any, table: Table) -> dict[str, dict[str, Any]]:
     spelled = {_plain(name): name for name in table}
     if _plain(str(written)) not in spelled:
         near = [spelled[name] for name in difflib.get_close_matches(_plain(str(written)), spelled, n=1)]
-        raise ValueError(f"{written} is not known; {allowed_names(*near or [written], table)}")
+        raise ValueError(f"{written} is not known; {allowed_names(near[0] if near else written, table)}")
     name = spelled[_plain(str(written))]
     found: dict[str, Any] = {}
     for option, value in (options or {}).items():
