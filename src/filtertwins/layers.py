@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, PositiveInt, WithJsonSchema
 from typing_extensions import override
@@ -43,8 +43,6 @@ Glorot: dict[str, dict[str, Any]] = {"GlorotUniform": {}}
 
 class _Layer(Section):
     """One layer."""
-
-    scales: ClassVar[bool] = False  # whether its number of filters grows with the architecture's `filters`
 
     def shape(self, shape: Shape, filters: int) -> Shape:
         """What it answers, from what it is given; ``filters`` is the architecture's.
@@ -104,19 +102,23 @@ class _Convolution(_Windows):
         return (height, width), self.strides
 
 
-class Conv2DLayer(_Convolution):
-    """Keras's ``Conv2D``; ``filters`` is a multiple of the architecture's, unless ``scaled`` is false."""
+class _OfAnyWidth(_Convolution):
+    """A convolution that has a number of filters of its own."""
 
-    scales: ClassVar[bool] = True
     filters: PositiveInt = Field(description="times the architecture's `filters`")
     scaled: bool = Field(default=True, description="false: `filters` is the number itself")
-    groups: PositiveInt = 1
-    kernel_initializer: Initializer = Glorot
-    kernel_regularizer: Regularizer | None = added("a penalty on the kernels")
 
     def width(self, filters: int) -> int:
         """Its number of filters."""
         return self.filters * filters if self.scaled else self.filters
+
+
+class Conv2DLayer(_OfAnyWidth):
+    """Keras's ``Conv2D``; ``filters`` is a multiple of the architecture's, unless ``scaled`` is false."""
+
+    groups: PositiveInt = 1
+    kernel_initializer: Initializer = Glorot
+    kernel_regularizer: Regularizer | None = added("a penalty on the kernels")
 
     @override
     def shape(self, shape: Shape, filters: int) -> Shape:
@@ -157,21 +159,14 @@ class DepthwiseConv2DLayer(_Convolution):
         return math.prod(self.shape(shape, filters)) * math.prod(self.kernel_size)
 
 
-class SeparableConv2DLayer(_Convolution):
+class SeparableConv2DLayer(_OfAnyWidth):
     """Keras's ``SeparableConv2D``: a depthwise convolution, then one of 1x1 pixels over all channels."""
 
-    scales: ClassVar[bool] = True
-    filters: PositiveInt = Field(description="times the architecture's `filters`")
-    scaled: bool = Field(default=True, description="false: `filters` is the number itself")
     depth_multiplier: PositiveInt = 1
     depthwise_initializer: Initializer = Glorot
     pointwise_initializer: Initializer = Glorot
 
     _even = check("strides", "must be the same for rows and columns", lambda it: it[0] != it[1])
-
-    def width(self, filters: int) -> int:
-        """Its number of filters."""
-        return self.filters * filters if self.scaled else self.filters
 
     @override
     def shape(self, shape: Shape, filters: int) -> Shape:
