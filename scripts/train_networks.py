@@ -1,5 +1,6 @@
 """Train some conditions for some seeds, in this process; those that are trained just so already are left out."""
 
+from filtertwins.architectures import described_by
 from filtertwins.data.datasets import load_dataset
 from filtertwins.errors import Job, interrupts_end_at_once, run_job
 from filtertwins.networks.weights import holds_condition, save_chunk
@@ -22,7 +23,7 @@ def main(job: Job) -> None:
     diverged: list[training.DivergedError] = []
     for family in filter(None, missing):
         condition = family[0][1]
-        model = training.trained_as(condition)
+        model = described_by(condition)
         steps = training.total_steps(model.steps, model.epochs, len(dataset.train_labels), model.batch)
         snapshots = training.snapshot_steps(steps, condition["snapshots"])
         try:

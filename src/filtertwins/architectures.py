@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, PositiveInt, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PositiveFloat, PositiveInt, Tag, TypeAdapter
 
 from filtertwins.keras_names import ACTIVATIONS, Optimizer
 from filtertwins.layers import CONVOLUTIONS, Layers
@@ -112,6 +112,14 @@ def _form(given: object) -> str:
 AnyArchitecture = Annotated[
     Annotated[Architecture, Tag("#kernel")] | Annotated[LayeredArchitecture, Tag("#layers")], Discriminator(_form)
 ]
+
+
+_FORMS: TypeAdapter[Architecture | LayeredArchitecture] = TypeAdapter(AnyArchitecture)
+
+
+def described_by(condition: Mapping[str, Any]) -> Architecture | LayeredArchitecture:
+    """The architecture of the networks of a condition, of whichever form, with its number of filters."""
+    return _FORMS.validate_python(condition["model"] | {"filters": [condition["filters"]]})
 
 
 class Start(Section):

@@ -124,7 +124,7 @@ def files_beside(key: str, value: object, configs: Sequence[Path], root: Path) -
     named = [name for name in names if isinstance(name, str) and name not in NULLS]
     found = {}
     if named:
-        folders = [path.resolve().parent for path in configs if _read(path).get(key) == value][:1]
+        folders = [path.resolve().parent for path in configs if read_config(path).get(key) == value][:1]
         for name in named:
             places = [folder / name for folder in (*folders, root, Path.cwd())]
             if not (there := [place for place in places if place.is_file()]):
@@ -136,7 +136,8 @@ def files_beside(key: str, value: object, configs: Sequence[Path], root: Path) -
     return found
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def read_config(path: Path) -> Mapping[str, Any]:
+    """What a config file says, read by the fast loader where there is one; nothing if it is no section."""
     plain = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is safe
     return plain if isinstance(plain, Mapping) else {}
 

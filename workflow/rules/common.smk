@@ -3,8 +3,6 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-import yaml
-
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
@@ -61,12 +59,12 @@ config.update(files)  # For jobs: their parameters tell no place on this machine
 CLAIMS = [Path(files["claims"][name]) for name in settings.claims]
 # These two studies were fixed before the run that confirms: the default one, alone and with the exact reading.
 default, epochs = (
-    yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
+    extensions.read_config(ROOT / "config" / name)
     for name in ("config.yaml", "epochs.yaml")
 )
 both = default | {"experiments": default["experiments"] | epochs["experiments"]}
-FIXED = any(same_study(settings, load_settings(own)) for own in (default, both))
-FIXED = FIXED and CLAIMS[0].samefile(ROOT / "config" / "claims.yaml")
+FIXED = bool(CLAIMS) and CLAIMS[0].samefile(ROOT / "config" / "claims.yaml")
+FIXED = FIXED and any(same_study(settings, load_settings(own)) for own in (default, both))
 plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
+from filtertwins.tables.by_layer import whole_networks
 
 
 @style()
@@ -20,11 +21,11 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
         depth_strangers: one row a condition, layer and stage.
         look: how series are named and drawn.
     """
-    trained = _by_network(depth_means[depth_means["stage"] == "trained"])
+    trained = whole_networks(depth_means[depth_means["stage"] == "trained"])
     cosines = measured(trained[trained["filters"] > 1], "mean_nearest_cosine")
     if cosines.empty:
         return nothing_to_draw("No layer has two filters, so none can be alike.")
-    ratios = _by_network(depth_strangers[depth_strangers["stage"] == "trained"])
+    ratios = whole_networks(depth_strangers[depth_strangers["stage"] == "trained"])
     ratios = ratios[ratios["estimable"] & ratios["ratio_low"].notna()]
     counts = sorted(cosines["filters"].unique())
     shown = sorted({counts[0], counts[-1]})
@@ -52,7 +53,6 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
         label_panel(last, len(shown), f"{ratios['filters'].iloc[0]} filters a layer")
     else:
         label_panel(last, len(shown), "too few seeds or filters")
-        last.set_xticks(range(len(layers)))
     last.axhline(1, color=NULL_COLOR)
     _layer_axis(last, layers)
     last.set_ylim(bottom=0)
@@ -60,11 +60,6 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
     beside = {"re-drawn kernels, strangers": Line2D([], [], color=NULL_COLOR)}
     legend_above(figure, look.handles(names, linestyle="none") | beside, columns=3)
     return figure
-
-
-def _by_network(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the network's own name as architecture, whose deeper layers have names of their own elsewhere."""
-    return table.assign(architecture=table["architecture"].str.partition(" ")[0])
 
 
 def _layer_axis(axes: Axes, layers: list[str]) -> None:

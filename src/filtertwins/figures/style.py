@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from filtertwins.tables.by_layer import split_layer
+
 SINGLE_COLUMN_IN = 3.25
 DOUBLE_COLUMN_IN = 6.75
 SMALL_TEXT_PT = 7.0
@@ -65,7 +67,7 @@ class Look:
 
     def label(self, name: str) -> str:
         """The architecture's name in words; that of a deeper layer, ``deep conv2``, with the layer."""
-        whole, _, layer = name.partition(" ")
+        whole, layer = split_layer(name)
         return (self.labels.get(whole) or readable(whole)) + (f", {readable(layer)}" if layer else "")
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from filtertwins.architectures import LayeredArchitecture
 from filtertwins.layers import CONVOLUTIONS, LayerChoice
 
 Numbers = NDArray[Any]
@@ -78,6 +79,12 @@ def convolutions(layers: Sequence[LayerChoice]) -> list[Convolution]:
         else:
             found.append(whole)
     return found
+
+
+def first_trained(architecture: LayeredArchitecture) -> int:
+    """The place of the first convolution that is trained: the first of all, or the one above shared layers."""
+    places = sorted({own.place for own in convolutions(architecture.layers)})
+    return places[architecture.half_siblings or 0]
 
 
 def _activation_of(layers: Sequence[LayerChoice]) -> str:

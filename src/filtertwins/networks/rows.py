@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.architectures import LayeredArchitecture
+from filtertwins.architectures import LayeredArchitecture, described_by
 from filtertwins.names import CONDITION, Row
-from filtertwins.networks.convolutions import convolutions, folded_weights
+from filtertwins.networks.convolutions import convolutions, first_trained, folded_weights
 from filtertwins.networks.weights import AnyChunk, Chunk, LayeredChunk, Parameters, Runs, Scores
 
 STAGES = ("initial", "trained")
@@ -77,10 +77,9 @@ def layers_of(chunk: AnyChunk) -> list[LayerRuns]:
         kernels = np.stack([chunk.snapshot_kernels[0], chunk.parameters.kernels])
         biases = np.stack([chunk.snapshot_biases[0], chunk.parameters.biases])
         return [LayerRuns("conv1", model["activation"], model["initializer"], kernels, biases)]
-    architecture = LayeredArchitecture.model_validate(model | {"filters": [chunk.condition["filters"]]})
-    found = []
-    places = sorted({own.place for own in convolutions(architecture.layers)})
-    shared = architecture.half_siblings or 0  # Above frozen layers kernels have one basis too.
+    architecture = described_by(chunk.condition)
+    assert isinstance(architecture, LayeredArchitecture)  # noqa: S101 - the file was read as such
+    found, first = [], first_trained(architecture)
     for own in convolutions(architecture.layers):
         kernels, biases = folded_weights(own, architecture.layers, chunk.weights)
         found.append(
@@ -92,8 +91,8 @@ def layers_of(chunk: AnyChunk) -> list[LayerRuns]:
                 biases,
                 chunk.answers.get(own.name),
                 chunk.active.get(own.name),
-                one_basis=places.index(own.place) <= shared and own.kind != "pointwise",
-                frozen=places.index(own.place) < shared,
+                one_basis=own.place <= first and own.kind != "pointwise",  # Above frozen layers it is one basis too.
+                frozen=own.place < first,
             )
         )
     return found

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from filtertwins.tables.by_layer import split_layer, whole_networks
+
 _LISTED = 3  # A sentence lists so many kinds of networks.
 
 
@@ -26,8 +28,7 @@ def in_sentences(runs: pd.DataFrame, redundancy: pd.DataFrame, labels: Mapping[s
     sentences = []
     if len(trained):
         pairs = int((trained["live_filters"] * (trained["live_filters"] - 1) // 2).sum())
-        whole = trained["architecture"].str.partition(" ")[0]  # Deeper layers have names like "deep conv2".
-        networks = len(trained.assign(architecture=whole).drop_duplicates(["architecture", "filters", "seed"]))
+        networks = len(whole_networks(trained).drop_duplicates(["architecture", "filters", "seed"]))
         equal, twins = int(trained["exact_duplicate_pairs"].sum()), int(trained["twin_pairs"].sum())
         sentences.append(
             f"{'Some filters' if twins else 'No two filters'} end up the same: of {pairs:,} pairs in {networks:,}"
@@ -62,7 +63,7 @@ def _largest(rows: pd.DataFrame, labels: Mapping[str, str]) -> Iterator[tuple[st
     for architecture in rows["architecture"].unique()[:_LISTED]:
         own = rows[rows["architecture"] == architecture]
         own = own[own["filters"] == own["filters"].max()]
-        whole, _, layer = architecture.partition(" ")
+        whole, layer = split_layer(architecture)
         count = own["live_filters"] + own["dead_filters"] if layer else own["filters"]
         yield labels.get(whole, whole) + (f", {layer}" if layer else ""), int(count.max()), own
 

@@ -5,6 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 
+def split_layer(name: str) -> tuple[str, str]:
+    """The architecture and the layer of a name such as ``deep conv2``; that of a first layer is the architecture's."""
+    whole, _, layer = name.partition(" ")
+    return whole, layer
+
+
+def whole_networks(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each layer under its architecture's own name again."""
+    return table.assign(architecture=[split_layer(name)[0] for name in table["architecture"]])
+
+
 def by_layer(table: pd.DataFrame) -> pd.DataFrame:
     """The table with each layer but the first one as an architecture of its own, such as ``deep conv2``.
 

@@ -47,11 +47,6 @@ class Filters:
     responses: Floats  # (filter, dimension), see measures.functional
     never_active: NDArray[np.bool_]  # (filter,)
 
-    @classmethod
-    def of(cls, kernels: Floats, moment: Floats, never_active: NDArray[np.bool_]) -> Filters:
-        """Filters that see patches of this second moment, (dimension, dimension)."""
-        return cls(kernels, response_vectors(kernels, moment), never_active)
-
     def chosen(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Filters:
         """Some of the filters, by their places or by a mask."""
         return Filters(self.kernels[which], self.responses[which], self.never_active[which])

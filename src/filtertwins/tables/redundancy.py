@@ -110,13 +110,12 @@ class Nulls:
 
         most = max(FEWEST_DRAWS, MOST_WEIGHTS // (filters * dimension))
         relu = on_images and equivalence == "positive_scale"
-        likeness = []
-        rng = self.rng(filters, dimension, 2)
+        likeness, rng = [], self.rng(filters, dimension, 2)
+        unseen = np.zeros((filters, 1))  # These have no direction, so that what responses are like is missing.
         for _ in range(min(self._measures.cluster_null_draws, most)):
             kernels = draw_weights((filters, dimension), initializer, rng)
             # Biases start at 0, so that a ReLU filter without a positive weight is never active.
             silent = np.logical_and((kernels <= 0).all(axis=-1), relu)
-            unseen = np.zeros((filters, 1))  # These have no direction, so that what responses are like is missing.
             responses = response_vectors(kernels, self.moment(kernel)) if on_images else unseen
             likeness.append(alike(Filters(kernels, responses, silent), equivalence, self.threshold))
         draws, pairs = min(self._measures.null_draws, most), filters * (filters - 1) / 2 or np.nan
@@ -214,6 +213,7 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
     silent = never_active(layer, nulls.images)
     networks: list[list[Filters]] = []  # by stage
     strangers: list[list[pd.DataFrame]] = []
+    of_all_runs: list[Row] = []  # the redundant share of the strangers of all runs
     by_chance: list[Floats] = []  # for each row of near_duplicates, the pairs in draws, (draw,)
     before = len(rows.near_duplicates)
     for place in range(len(STAGES)):
@@ -223,10 +223,11 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
         rng = nulls.rng(runs[0]["filters"], dimension, 3 + place)
         drawn = strangers_of(networks[-1], equivalence, threshold, rng, 0 if layer.frozen else sets)
         strangers.append(drawn if layer.one_basis else [own.assign(**_of_kernels()) for own in drawn])
+        of_all_runs.append(_spread("strangers_redundant_share", pd.concat(strangers[-1])["redundant_share"]))
     for network, run in enumerate(runs):
         for place, stage in enumerate(STAGES):
             row = {**run, "stage": stage, "layer": layer.name}
-            own, met, all_met = networks[place][network], strangers[place][network], pd.concat(strangers[place])
+            own, met = networks[place][network], strangers[place][network]
             kernels, biases = layer.kernels[place, network], layer.biases[place, network]
             weights, live_ones = own.kernels, live_filters(own.kernels)
             similarity = similarity_matrix(weights, equivalence)
@@ -251,7 +252,7 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
                 | {"never_active_filters": int(own.never_active.sum())}
                 | {"clusters": count_clusters(labels), "redundant_share": alikeness["redundant_share"]}
                 | _spread("null_redundant_share", null.likeness["redundant_share"])
-                | _spread("strangers_redundant_share", all_met["redundant_share"])  # Of all runs; the mean of the run's
+                | of_all_runs[place]  # Of all runs; the mean of the run's
                 | mean_over(met, KERNELS, "strangers_")  # own sets takes the place of that mean.
                 | _spread("null_mean_nearest_cosine", null.mean_nearest_cosine)
                 | {"null_sd": float(null.mean_nearest_cosine.std(ddof=1))}

@@ -10,7 +10,7 @@ measures how long a network takes to answer.
 from filtertwins.training.runtime import one_thread  # This import comes first because it imports TensorFlow.
 
 # isort: split
-from filtertwins.training.chunks import architecture_of, train_chunks, trained_as
+from filtertwins.training.chunks import architecture_of, train_chunks
 from filtertwins.training.fine_tuning import fine_tune
 from filtertwins.training.latency import measure_latency
 from filtertwins.training.networks import plain_model
@@ -27,5 +27,4 @@ __all__ = [
     "snapshot_steps",
     "total_steps",
     "train_chunks",
-    "trained_as",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from filtertwins.architectures import Architecture, LayeredArchitecture, Start, Trained
+from filtertwins.architectures import Architecture, Start
 from filtertwins.data.datasets import Dataset
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
@@ -24,12 +24,6 @@ from filtertwins.training.streams import Purpose
 def architecture_of(condition: Mapping[str, Any], filters: int | None = None) -> Architecture:
     """The architecture of one convolution that a condition describes, with its own filters or with more or fewer."""
     return Architecture.model_validate(condition["model"] | {"filters": [filters or condition["filters"]]})
-
-
-def trained_as(condition: Mapping[str, Any]) -> Trained:
-    """The architecture that a condition describes, whatever its layers."""
-    form = LayeredArchitecture if "layers" in condition["model"] else Architecture
-    return form.model_validate(condition["model"] | {"filters": [condition["filters"]]})
 
 
 def train_chunks(

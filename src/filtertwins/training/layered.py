@@ -11,15 +11,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from filtertwins.architectures import LayeredArchitecture
+from filtertwins.architectures import LayeredArchitecture, described_by
 from filtertwins.data.datasets import Dataset
 from filtertwins.layers import LayerChoice, last_shape
 from filtertwins.names import SPLITS
-from filtertwins.networks.convolutions import Convolution, convolutions
+from filtertwins.networks.convolutions import Convolution, convolutions, first_trained
 from filtertwins.networks.weights import LayeredChunk, Scores
 from filtertwins.training.loop import compiled_loop, run_segments
 from filtertwins.training.scoring import Scorer, check_finite
-from filtertwins.training.stacks import BRIGHTEST, Stack, cross_entropy
+from filtertwins.training.stacks import Stack, as_images, cross_entropy
 from filtertwins.training.streams import Purpose, generator, initializer_seed
 
 ANSWERS = 1000
@@ -103,16 +103,13 @@ class LayeredStack(Stack):
         self._image: tuple[int, ...] = models[0].input_shape[1:]
         self.variables = [variable for model in models for variable in model.trainable_variables]
 
-    def _images(self, pixels: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(tf.cast(pixels, tf.float32) / BRIGHTEST, (-1, *self._image))
-
     @override
     def losses_and_gradients(
         self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         losses, gradients = [], []
         for place, model in enumerate(self.models):
-            images = self._images(tf.gather(pixels, indices[place]))
+            images = as_images(tf.gather(pixels, indices[place]), self._image)
             trained = [variable.value for variable in model.trainable_variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(trained)
@@ -127,7 +124,7 @@ class LayeredStack(Stack):
 
     @override
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        seen = self._images(images)
+        seen = as_images(images, self._image)
         return tf.stack([model(seen, training=False) for model in self.models])
 
 
@@ -145,17 +142,15 @@ def train_layered(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
-    filters = condition["filters"]
-    architecture = LayeredArchitecture.model_validate(condition["model"] | {"filters": [filters]})
+    filters, architecture = condition["filters"], described_by(condition)
+    assert isinstance(architecture, LayeredArchitecture)  # noqa: S101 - the others have stacks of their own
     what, seeds = f"{condition['architecture']} filters={filters}", list(condition["seeds"])
     draws = [seed if architecture.draw_seed is None else architecture.draw_seed for seed in seeds]
     models = [layered_model(architecture, filters, seed, dataset.image_shape, dataset.classes) for seed in draws]
-    frozen = 0
     if architecture.half_siblings:
-        places = [own.place for own in convolutions(architecture.layers)]
-        frozen = sorted(set(places))[architecture.half_siblings]  # Layers below the first one that is trained.
-        _share_lower_layers(dataset, architecture, models, seeds, frozen, steps, what, report)
-    stages = [_record(architecture, models, dataset)]
+        _share_lower_layers(dataset, architecture, models, seeds, steps, what, report)
+    watchers = [_watcher(architecture, model) for model in models]
+    stages = [_record(architecture, models, watchers, dataset)]
     scored: list[Scores] = []
 
     def score(scorers: Sequence[Scorer], step: int) -> None:
@@ -163,7 +158,7 @@ def train_layered(
         check_finite(scored[0].losses, seeds, [step] * len(SPLITS), what)
 
     recorded = _train(dataset, architecture, models, seeds, steps, what, {steps: score}, report)
-    stages.append(_record(architecture, models, dataset))
+    stages.append(_record(architecture, models, watchers, dataset))
     weights, answers, active = (
         {name: np.stack([stage[part][name] for stage in stages]) for name in stages[0][part]} for part in range(3)
     )
@@ -204,7 +199,6 @@ def _share_lower_layers(
     architecture: LayeredArchitecture,
     models: Sequence[keras.Model],
     seeds: Sequence[int],
-    frozen: int,
     steps: int,
     what: str,
     report: Callable[[str], None],
@@ -213,6 +207,7 @@ def _share_lower_layers(
     shape = dataset.image_shape
     first = layered_model(architecture, architecture.filters[0], seeds[0], shape, dataset.classes)
     _train(dataset, architecture, [first], seeds[:1], steps, f"{what} lower layers", {}, report)
+    frozen = first_trained(architecture)  # the layers below this place
     for model in models:
         for own, other in zip(model.layers, first.layers, strict=True):
             if _place_of(own) < frozen:
@@ -230,7 +225,25 @@ Stage = tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.float32]], dict[str,
 """Of all networks now: weights (seed, ...), some answers (seed, place, filter), activity (seed, filter)."""
 
 
-def _record(architecture: LayeredArchitecture, models: Sequence[keras.Model], dataset: Dataset) -> Stage:
+Watcher = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+"""From images to each convolution's answers before the activation, (image, row, column, filter), at this moment."""
+
+
+def _watched(architecture: LayeredArchitecture) -> list[Convolution]:
+    return [own for own in convolutions(architecture.layers) if own.answers is not None]
+
+
+def _watcher(architecture: LayeredArchitecture, model: keras.Model) -> Watcher:
+    """It is compiled once, at its first call."""
+    outputs = {own.name: model.get_layer(f"{own.answers}_own").output for own in _watched(architecture)}
+    inner = keras.Model(model.inputs, outputs)
+    compiled: Watcher = tf.function(lambda images: inner(images, training=False), autograph=False)
+    return compiled
+
+
+def _record(
+    architecture: LayeredArchitecture, models: Sequence[keras.Model], watchers: Sequence[Watcher], dataset: Dataset
+) -> Stage:
     weights: dict[str, list[NDArray[Any]]] = {}
     for model in models:
         for layer in model.layers:
@@ -238,30 +251,25 @@ def _record(architecture: LayeredArchitecture, models: Sequence[keras.Model], da
                 if "seed_generator" not in variable.path:
                     name = f"{layer.name.split('_')[0]}_{variable.name}"
                     weights.setdefault(name, []).append(variable.numpy())
-    found = [_answers(architecture, model, dataset) for model in models]
+    found = [_answers(_watched(architecture), watcher, dataset) for watcher in watchers]
     answers = {name: np.stack([own[0][name] for own in found]) for name in found[0][0]}
     active = {name: np.stack([own[1][name] for own in found]) for name in found[0][1]}
     return {name: np.stack(own) for name, own in weights.items()}, answers, active
 
 
 def _answers(
-    architecture: LayeredArchitecture, model: keras.Model, dataset: Dataset
+    watched: Sequence[Convolution], watcher: Watcher, dataset: Dataset
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.bool_]]]:
     """Of one network, each convolution's answers before the activation at some places, and which filters ever fire."""
-    seen = [own for own in convolutions(architecture.layers) if own.answers is not None]
-    outputs = {own.name: model.get_layer(f"{own.answers}_own").output for own in seen}
-    inner = keras.Model(model.inputs, outputs)
-    call = tf.function(lambda images: inner(images, training=False), autograph=False)
-    kept: dict[str, list[NDArray[np.float32]]] = {own.name: [] for own in seen}
-    active = {own.name: np.zeros(outputs[own.name].shape[-1], dtype=bool) for own in seen}
+    kept: dict[str, list[NDArray[np.float32]]] = {own.name: [] for own in watched}
+    active: dict[str, NDArray[np.bool_]] = {}
     images = dataset.train_images[:WATCHED_IMAGES]
     for start in range(0, len(images), _AT_ONCE):
-        block = tf.cast(images[start : start + _AT_ONCE], tf.float32) / BRIGHTEST
-        for name, maps in call(block).items():
+        for name, maps in watcher(as_images(images[start : start + _AT_ONCE], dataset.image_shape)).items():
             if start < SHOWN_IMAGES:
                 kept[name].append(maps.numpy())
-            active[name] |= tf.reduce_any(maps > 0, axis=(0, 1, 2)).numpy()
-    return {own.name: _at_places(own, np.concatenate(kept[own.name])) for own in seen}, active
+            active[name] = active.get(name, False) | tf.reduce_any(maps > 0, axis=(0, 1, 2)).numpy()
+    return {own.name: _at_places(own, np.concatenate(kept[own.name])) for own in watched}, active
 
 
 def _at_places(convolution: Convolution, maps: NDArray[np.float32]) -> NDArray[np.float32]:

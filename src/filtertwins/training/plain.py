@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from filtertwins.networks.weights import Parameters
-from filtertwins.training.stacks import BRIGHTEST
+from filtertwins.training.stacks import as_images
 
 
 class KerasStack:
@@ -24,7 +24,7 @@ class KerasStack:
 
     def _answers(self, pixels: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
         """The logits (image, class) of one network for images (image, pixel), uint8."""
-        images = tf.reshape(tf.cast(pixels, tf.float32) / BRIGHTEST, (-1, *self._model.input_shape[1:]))
+        images = as_images(pixels, self._model.input_shape[1:])
         logits, _ = self._model.stateless_call(weights, [], images)
         return logits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -9,6 +10,11 @@ import tensorflow as tf
 from filtertwins.networks.weights import Parameters
 
 BRIGHTEST = 255.0  # Images stay uint8. The weights are divided by this instead, so that networks see pixels in [0, 1].
+
+
+def as_images(pixels: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+    """Pixels, uint8, as images (image, *shape) in [0, 1]."""
+    return tf.reshape(tf.cast(pixels, tf.float32) / BRIGHTEST, (-1, *shape))
 
 
 class Stack(Protocol):
