@@ -64,7 +64,9 @@ default, epochs = (
 )
 both = default | {"experiments": default["experiments"] | epochs["experiments"]}
 FIXED = bool(CLAIMS) and CLAIMS[0].samefile(ROOT / "config" / "claims.yaml")
-FIXED = FIXED and any(same_study(settings, load_settings(own)) for own in (default, both))
+FIXED = FIXED and any(
+    same_study(settings, load_settings(own)) for own in (default, both)
+)
 plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset
