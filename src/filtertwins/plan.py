@@ -72,27 +72,24 @@ class Plan:
         }
 
     def experiment(self, name: str) -> Plain:
-        """The runs of an experiment, whose architectures are named ``<experiment>/<architecture>``."""
-        experiment = self.experiments[name]
-        return {
-            "architectures": {f"{name}/{own}": list(item.filters) for own, item in experiment.studied.items()},
-            "chunks": self.settings.chunks(experiment.seeds),
-        }
+        """The runs of an experiment, whose architectures are named ``<experiment>/<architecture>``; none if it is off.
 
-    def beside_study(self, name: str) -> Plain:
-        """The runs of an experiment, of which those that the study trains in the same way are taken from the study.
-
-        ``names`` maps such an architecture of the study to its name in the experiment.
+        Those of ``BESIDE_STUDY`` that the study trains in the same way are taken from the study: ``names`` maps such an
+        architecture of the study to its name in the experiment.
         """
-        experiment, found = self.experiments[name], self.experiment(name)
+        experiment = self.experiments.get(name, Experiment())
+        chunks = self.settings.chunks(experiment.seeds)
         names: dict[str, str] = {}
-        if experiment.starts == (Start(),) and set(found["chunks"]) <= set(self.settings.chunks()):
+        if name in BESIDE_STUDY and experiment.starts == (Start(),) and set(chunks) <= set(self.settings.chunks()):
             for own, item in experiment.studied.items():
                 if (same := self._as_studied(item)) and same not in names:
                     names[same] = own
-        places = {f"{name}/{own}": same for same, own in names.items()}
-        counts = {places.get(name, name): own for name, own in found["architectures"].items()}
-        return found | {"architectures": counts, "names": names}
+        places = {own: same for same, own in names.items()}
+        architectures = {
+            places.get(own, f"{name}/{own}"): list(item.filters) for own, item in experiment.studied.items()
+        }
+        found: Plain = {"architectures": architectures, "chunks": chunks}
+        return found | {"names": names} if name in BESIDE_STUDY else found
 
     def _as_studied(self, item: AnyArchitecture) -> str | None:
         """The study's architecture that is trained exactly like this one with all its filter counts, if any is."""
@@ -118,22 +115,20 @@ class Plan:
 
     def removal(self) -> Plain:
         """The part of the study whose filters are removed one by one: the gallery's filter counts, with all seeds."""
-        several = {
-            name: [filters for filters in counts if filters > 1]
-            for name, counts in self.gallery()["architectures"].items()
-            if name in self.settings.one_layered
-        }
+        shown, switched_on = self.gallery()["architectures"], "removal" in self.experiments
+        several = {name: [filters for filters in shown[name] if filters > 1] for name in self.settings.one_layered}
         return {
-            "architectures": {name: counts for name, counts in several.items() if counts},
+            "architectures": {name: counts for name, counts in several.items() if counts and switched_on},
             "chunks": self.settings.chunks(),
         }
 
     def merging(self) -> Plain:
         """The part of the study whose filters are merged: kernels so small that few filters span them."""
+        channels, switched_on = self._seen.shape[2], "lossless_merge" in self.experiments
         small = {
             name: list(item.filters)
             for name, item in self.settings.one_layered.items()
-            if math.prod(item.kernel) * self._seen.shape[2] <= SMALL_KERNEL and item.filters[-1] > 1
+            if switched_on and math.prod(item.kernel) * channels <= SMALL_KERNEL and item.filters[-1] > 1
         }
         return {"architectures": small, "chunks": self.settings.chunks()}
 
@@ -259,8 +254,8 @@ class Plan:
         """
         taken_from_the_study = {
             f"{name}/{own}"
-            for name in BESIDE_STUDY & self.experiments.keys()
-            for own in self.beside_study(name)["names"].values()
+            for name in BESIDE_STUDY
+            for own in self.experiment(name)["names"].values()
         }
         found: dict[str, list[Family]] = {}
         for name, training in self._trained.items():

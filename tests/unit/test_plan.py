@@ -129,8 +129,10 @@ def test_the_gallery_is_the_chunk_of_its_seed_and_the_trained_among_its_filter_c
 
 
 def test_only_networks_of_small_kernels_are_merged():
-    assert set(plan().merging()["architectures"]) == {"question", "relu"}
-    assert set(plan(question={"kernel": [5, 5]}).merging()["architectures"]) == {"relu"}
+    on = {"experiments": {"lossless_merge": {}}}
+    assert set(plan(**on).merging()["architectures"]) == {"question", "relu"}
+    assert set(plan(**on, question={"kernel": [5, 5]}).merging()["architectures"]) == {"relu"}
+    assert not plan().merging()["architectures"]
 
 
 def test_an_experiment_trains_its_architectures_under_its_own_name_with_its_own_seeds_or_the_studys():
@@ -156,9 +158,10 @@ def test_an_experiment_trains_its_architectures_under_its_own_name_with_its_own_
 def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_it_just_so(changes, place):
     again = {"architectures": {"again": QUESTION | {"filters": [1, 4]}}} | changes
     found = with_experiments(experiments={"controls": again})
-    assert found.beside_study("controls")["architectures"] == {place: again["architectures"]["again"]["filters"]}
-    assert found.beside_study("controls")["names"] == ({} if "/" in place else {place: "again"})
-    assert found.beside_study("controls")["chunks"] == found.experiment("controls")["chunks"]
+    controls = found.experiment("controls")
+    assert controls["architectures"] == {place: again["architectures"]["again"]["filters"]}
+    assert controls["names"] == ({} if "/" in place else {place: "again"})
+    assert controls["chunks"] == found.settings.chunks(again.get("seeds"))
 
 
 def test_options_that_came_later_are_in_a_condition_only_where_they_are_set():
@@ -219,7 +222,9 @@ def test_a_change_touches_its_own_conditions_only(change, changed):
     ],
 )
 def test_filters_are_removed_from_the_gallerys_networks_of_several_with_all_seeds(shown, removed):
-    assert plan(gallery={"filters": shown}).removal() == {"architectures": removed, "chunks": [(0, 2), (2, 2)]}
+    found = plan(gallery={"filters": shown}, experiments={"removal": {}}).removal()
+    assert found == {"architectures": removed, "chunks": [(0, 2), (2, 2)]}
+    assert not plan(gallery={"filters": shown}).removal()["architectures"]
 
 
 def test_needs_grow_with_the_starts_side_by_side():
@@ -281,7 +286,7 @@ def test_every_chunk_is_trained_in_one_bundle_and_linear_conditions_that_differ_
     assert sorted(files) == sorted(
         {
             file
-            for part in (study.study(), study.beside_study("controls"), study.experiment("twins"))
+            for part in (study.study(), study.experiment("controls"), study.experiment("twins"))
             for file in Plan.chunk_files(Path("w"), part)
         }
     )

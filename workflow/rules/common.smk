@@ -172,7 +172,13 @@ def function_of(name, **options):
 
 
 def measure(name, *made_tables, modules=(), **more):
-    """Have tables made of networks by one job. Each of `made_tables` has ``tables``, ``study`` and a function."""
+    """Have tables made of networks by one job. Each of `made_tables` has ``tables``, ``study`` and a function.
+
+    Tables of a study without networks are not made.
+    """
+    made_tables = [own for own in made_tables if own["study"]["architectures"]]
+    if not made_tables:
+        return
     studies = [own["study"] for own in made_tables]
     code = {"code": code_of("train_networks")["code"]}
     for study in studies:

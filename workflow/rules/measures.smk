@@ -1,5 +1,5 @@
 # Tables of networks. No job here imports TensorFlow. Each makes several tables, since starting Python takes longer than
-# most of them.
+# most of them. What is switched off has no networks, and so no tables.
 MEASURES = settings.measures.model_dump(mode="json")
 THRESHOLD = settings.measures.near_duplicate_threshold
 OPTIONS = {"condensation": {"threshold": THRESHOLD}}  # of these functions
@@ -25,7 +25,7 @@ def tables_of(tables, study, function, **options):
     return made | {"tables": tables, "study": study, "each_chunk": False}
 
 
-def redundancy_of(study, table, prefix=""):
+def redundancy_of(table, study, prefix=""):
     """The tables about redundancy of a study."""
     others = [
         f"{prefix}{name}" for name in ("near_duplicates", "clusters", "functional")
@@ -34,14 +34,21 @@ def redundancy_of(study, table, prefix=""):
     return tables_of([table, *others], study, function, measures=MEASURES)
 
 
-def strangers_of(study, table):
+def strangers_of(table, study):
     """The two tables about strangers of a study."""
     function = "tables.strangers.stranger_tables"
-    tables = [table, f"{table}_by_threshold"]
-    return tables_of(tables, study, function)
+    return tables_of([table, f"{table}_by_threshold"], study, function)
 
 
-collected = [
+def beside_chance(name, function):
+    """The table of an experiment that has what chance gives beside each network."""
+    return tables_of([name], plan.experiment(name), function, measures=MEASURES)
+
+
+scratch = plan.from_scratch()  # small networks, to compare pruned ones with
+compared = scratch.pop("compared")
+measure(
+    "collect_networks",
     rows_of("runs", plan.study(), "tables.runs.run_rows"),
     rows_of(
         "kernels", plan.gallery(), "tables.runs.kernel_rows", seed=settings.gallery_seed
@@ -49,60 +56,48 @@ collected = [
     *(
         rows_of(name, plan.experiment(name), function, **OPTIONS.get(name, {}))
         for name, function in ROWS.items()
-        if name in plan.experiments
     ),
-]
-if plan.from_scratch()["architectures"]:  # small networks, to compare pruned ones with
-    function, study = "tables.pruned.from_scratch_table", plan.from_scratch()
-    compared = study.pop("compared")
-    collected += [tables_of(["from_scratch"], study, function, compared=compared)]
-measure("collect_networks", *collected)
+    tables_of(
+        ["from_scratch"], scratch, "tables.pruned.from_scratch_table", compared=compared
+    ),
+)
 
 images = ancient(DATASET_FILE)
 measure(
     "measure_redundancy",
-    redundancy_of(plan.study(), "redundancy"),
-    strangers_of(plan.study(), "strangers"),
+    redundancy_of("redundancy", plan.study()),
+    strangers_of("strangers", plan.study()),
     dataset=images,
     modules=extensions.files("measure"),
 )
-
-beside = []
-# More shapes than the study's own networks have.
-if "kernel_shapes" in plan.experiments:
-    study = plan.experiment("kernel_shapes")
-    beside += [redundancy_of(study, "kernel_shapes", "kernel_shapes_")]
-# Each layer of networks of several.
-if "depth" in plan.experiments:
-    study = plan.experiment("depth")
-    beside += [redundancy_of(study, "depth", "depth_")]
-    beside += [strangers_of(study, "depth_strangers")]
-# Filters that are not trained, and labels that mean nothing.
-if "controls" in plan.experiments:
-    function, study = "tables.controls.control_table", plan.beside_study("controls")
-    beside += [tables_of(["controls"], study, function, measures=MEASURES)]
-# What keeps filters apart.
-if "preventers" in plan.experiments:
-    function = "tables.preventers.preventer_table"
-    study = plan.beside_study("preventers")
-    beside += [tables_of(["preventers"], study, function, measures=MEASURES)]
-    beside += [strangers_of(study, "preventers_strangers")]
-# Strangers that share their batches or their initial weights.
-if "shared_seeds" in plan.experiments:
-    beside += [strangers_of(plan.experiment("shared_seeds"), "shared_seeds")]
-if beside:
-    measure("measure_experiments", *beside, dataset=images)
-
-worth = []
-if "removal" in plan.experiments and plan.removal()["architectures"]:
-    function = "experiments.removal.removal_rows"
-    worth += [rows_of("removal", plan.removal(), function, threshold=THRESHOLD)]
-# A linear network merges exactly into as few filters as its function needs; one with an activation does not.
-if "lossless_merge" in plan.experiments and plan.merging()["architectures"]:
-    function = "experiments.lossless_merge.merging_rows"
-    worth += [rows_of("merging", plan.merging(), function)]
-if worth:
-    measure("measure_filters", *worth, dataset=images)
+measure(
+    "measure_experiments",
+    # More shapes than the study's own networks have.
+    redundancy_of("kernel_shapes", plan.experiment("kernel_shapes"), "kernel_shapes_"),
+    # Each layer of networks of several.
+    redundancy_of("depth", plan.experiment("depth"), "depth_"),
+    strangers_of("depth_strangers", plan.experiment("depth")),
+    # Filters that are not trained, and labels that mean nothing.
+    beside_chance("controls", "tables.controls.control_table"),
+    # What keeps filters apart.
+    beside_chance("preventers", "tables.preventers.preventer_table"),
+    strangers_of("preventers_strangers", plan.experiment("preventers")),
+    # Strangers that share their batches or their initial weights.
+    strangers_of("shared_seeds", plan.experiment("shared_seeds")),
+    dataset=images,
+)
+measure(
+    "measure_filters",
+    rows_of(
+        "removal",
+        plan.removal(),
+        "experiments.removal.removal_rows",
+        threshold=THRESHOLD,
+    ),
+    # A linear network merges exactly into as few filters as its function needs; one with an activation does not.
+    rows_of("merging", plan.merging(), "experiments.lossless_merge.merging_rows"),
+    dataset=images,
+)
 
 # Without an activation all filter counts are one model. This is its convex optimum.
 if "collapse" in plan.experiments:
