@@ -15,10 +15,11 @@ def main(job: Job) -> None:
     dataset = load_dataset(job.input.dataset) if hasattr(job.input, "dataset") else None
     for made in job.params.made:
         function, options = library_function(made), made["options"]
-        if "dataset" in signature(function).parameters:
+        looks_at = signature(function).parameters
+        if "dataset" in looks_at:
             options |= {"dataset": dataset}
         chunks = study_chunks(job.params.weights, made["study"])
-        if made["each_chunk"]:
+        if "chunk" in looks_at:
             found = [row for chunk in chunks for row in function(chunk, **options)]
         else:
             found = function(chunks, **options)

@@ -253,9 +253,7 @@ class Plan:
         kernels. Twins under plain gradient descent are not among them: a bound on their growth is recorded.
         """
         taken_from_the_study = {
-            f"{name}/{own}"
-            for name in BESIDE_STUDY
-            for own in self.experiment(name)["names"].values()
+            f"{name}/{own}" for name in BESIDE_STUDY for own in self.experiment(name)["names"].values()
         }
         found: dict[str, list[Family]] = {}
         for name, training in self._trained.items():

@@ -317,17 +317,6 @@ def load_settings(
     return settings
 
 
-def same_study(one: Settings, other: Settings) -> bool:
-    """Whether two studies train, measure and judge the same on the same data, whatever their seeds.
-
-    Methods by which some network is pruned beside those of all, and claims of further files, change nothing of that.
-    """
-    names = ("seeds", "first_seed", "seeds_per_chunk", "gallery", "only", "datasets", "claims")
-    beside: Any = dict.fromkeys(names, True) | {"pruning": {"networks": {"__all__": {"methods"}}}}
-    data = [(own.claims[:1], own.dataset_settings.identity) for own in (one, other)]
-    return data[0] == data[1] and one.model_dump(exclude=beside) == other.model_dump(exclude=beside)
-
-
 def json_schema() -> dict[str, Any]:
     """The configuration's JSON schema for editors; an overlay needs no key but a dataset's kind."""
     schema = Settings.model_json_schema()

@@ -20,11 +20,12 @@ from filtertwins.claims import ClaimsError, read_claims
 from filtertwins.claims.declared import LATER
 from filtertwins.claims.evidence.registry import TESTS
 from filtertwins.errors import StudyError
+from filtertwins.fixed import same_study
 from filtertwins.names import COSINE_MERGE, RANDOM
 from filtertwins.networks.weights import Parameters
 from filtertwins.provenance import code_digest
 from filtertwins.pruning.criteria import ACTIVATIONS, CRITERIA, TrainedNetwork, importances, methods
-from filtertwins.settings import Measures, load_settings, same_study
+from filtertwins.settings import Measures, load_settings
 from filtertwins.tables.likeness import MEASURES, TAKEN
 from filtertwins.tables.means import means_of
 from filtertwins.tables.redundancy import Nulls, redundancy_rows

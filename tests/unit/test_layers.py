@@ -14,7 +14,7 @@ PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
     *("names", "errors", "files", "arrays", "provenance", "guards", "mistakes", "extensions", "keras_names"),
-    *("layers", "sources", "regularizers", "architectures", "settings", "labels"),
+    *("layers", "sources", "regularizers", "architectures", "settings", "fixed", "labels"),
     *("needs", "bundles", "plan", "data", "measures", "networks", "inspect", "training", "experiments", "pruning"),
     *("tables", "claims", "figures", "page", "__main__"),
 ]

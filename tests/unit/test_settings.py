@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from filtertwins.architectures import Start
+from filtertwins.fixed import same_study
 from filtertwins.pruning.criteria import methods as known_methods
-from filtertwins.settings import SettingsError, json_schema, load_settings, same_study
+from filtertwins.settings import SettingsError, json_schema, load_settings
 
 ARCHITECTURE = {
     "kernel": [3, 1],

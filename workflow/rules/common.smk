@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 
 from filtertwins import extensions, page
 from filtertwins.errors import StudyError
+from filtertwins.fixed import is_fixed
 from filtertwins.guards import refuse_repeated_options, require_writable
 from filtertwins.labels import labels
 from filtertwins.mistakes import refuse_duplicate_keys
@@ -19,7 +20,7 @@ from filtertwins.needs import Need, asked_mem_mb, asked_minutes, deletion_need
 from filtertwins.plan import Plan
 from filtertwins.provenance import code_digest, digest
 from filtertwins.pruning import criteria
-from filtertwins.settings import load_settings, same_study
+from filtertwins.settings import load_settings
 
 EXPERIMENTS = set("""
     collapse condensation controls depth exact_reading kernel_shapes lossless_merge one_fewer planted preventers
@@ -38,10 +39,8 @@ def or_end(check, *arguments, **options):
 def code_of(script, *modules):
     """A job's script, its extensions, and a digest of the code that it runs: if that says something else, it is stale."""
     path, files = ROOT / "scripts" / f"{script}.py", extensions.located(modules)
-    return {
-        "script": script,
-        "code": code_digest(path, SOURCE, files),
-    } | extensions.named(modules)
+    code = code_digest(path, SOURCE, files)
+    return {"script": script, "code": code} | extensions.named(modules)
 
 
 or_end(require_writable, [Path(".snakemake")])  # Snakemake notes there what it did.
@@ -57,21 +56,12 @@ settings = or_end(
 )
 config.update(files)  # For jobs: their parameters tell no place on this machine.
 CLAIMS = [Path(files["claims"][name]) for name in settings.claims]
-# These two studies were fixed before the run that confirms: the default one, alone and with the exact reading.
-default, epochs = (
-    extensions.read_config(ROOT / "config" / name)
-    for name in ("config.yaml", "epochs.yaml")
-)
-both = default | {"experiments": default["experiments"] | epochs["experiments"]}
-FIXED = bool(CLAIMS) and CLAIMS[0].samefile(ROOT / "config" / "claims.yaml")
-FIXED = FIXED and any(
-    same_study(settings, load_settings(own)) for own in (default, both)
-)
 plan = Plan(settings, dataset_code=code_of("fetch_dataset")["code"])
 
 DATASET = settings.dataset
 # The file's name tells what the dataset holds. So its time does not matter, and it is an ancient input everywhere.
 DATASET_FILE = plan.dataset_file(Path("data"))
+IMAGES = ancient(DATASET_FILE)
 RESULTS = Path("results") / DATASET
 WEIGHTS = RESULTS / "weights"
 FIGURES = Path("figures") / DATASET
@@ -182,10 +172,9 @@ def measure(name, *made_tables, modules=(), **more):
     studies = [own["study"] for own in made_tables]
     code = {"code": code_of("train_networks")["code"]}
     for study in studies:
-        conditions = {
-            name: plan.common_condition(name) for name in study["architectures"]
+        study["conditions"] = {
+            name: plan.common_condition(name) | code for name in study["architectures"]
         }
-        study["conditions"] = {name: own | code for name, own in conditions.items()}
     need = plan.measuring_need(studies)
     chunks = {path for study in studies for path in plan.chunk_files(WEIGHTS, study)}
     make_tables(

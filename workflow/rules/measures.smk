@@ -13,16 +13,9 @@ ROWS = {  # of experiments with networks of their own, what makes the rows of a 
 }
 
 
-def rows_of(table, study, function, **options):
-    """A table whose rows a function makes of each chunk of a study."""
-    made = function_of(function, **options)
-    return made | {"tables": [table], "study": study, "each_chunk": True}
-
-
 def tables_of(tables, study, function, **options):
-    """Tables that a function makes of all chunks of a study."""
-    made = function_of(function, **options)
-    return made | {"tables": tables, "study": study, "each_chunk": False}
+    """Tables that a function makes of a study: of its ``chunks`` or, row by row, of each ``chunk``."""
+    return function_of(function, **options) | {"tables": tables, "study": study}
 
 
 def redundancy_of(table, study, prefix=""):
@@ -49,12 +42,15 @@ scratch = plan.from_scratch()  # small networks, to compare pruned ones with
 compared = scratch.pop("compared")
 measure(
     "collect_networks",
-    rows_of("runs", plan.study(), "tables.runs.run_rows"),
-    rows_of(
-        "kernels", plan.gallery(), "tables.runs.kernel_rows", seed=settings.gallery_seed
+    tables_of(["runs"], plan.study(), "tables.runs.run_rows"),
+    tables_of(
+        ["kernels"],
+        plan.gallery(),
+        "tables.runs.kernel_rows",
+        seed=settings.gallery_seed,
     ),
     *(
-        rows_of(name, plan.experiment(name), function, **OPTIONS.get(name, {}))
+        tables_of([name], plan.experiment(name), function, **OPTIONS.get(name, {}))
         for name, function in ROWS.items()
     ),
     tables_of(
@@ -62,12 +58,11 @@ measure(
     ),
 )
 
-images = ancient(DATASET_FILE)
 measure(
     "measure_redundancy",
     redundancy_of("redundancy", plan.study()),
     strangers_of("strangers", plan.study()),
-    dataset=images,
+    dataset=IMAGES,
     modules=extensions.files("measure"),
 )
 measure(
@@ -84,19 +79,19 @@ measure(
     strangers_of("preventers_strangers", plan.experiment("preventers")),
     # Strangers that share their batches or their initial weights.
     strangers_of("shared_seeds", plan.experiment("shared_seeds")),
-    dataset=images,
+    dataset=IMAGES,
 )
 measure(
     "measure_filters",
-    rows_of(
-        "removal",
+    tables_of(
+        ["removal"],
         plan.removal(),
         "experiments.removal.removal_rows",
         threshold=THRESHOLD,
     ),
     # A linear network merges exactly into as few filters as its function needs; one with an activation does not.
-    rows_of("merging", plan.merging(), "experiments.lossless_merge.merging_rows"),
-    dataset=images,
+    tables_of(["merging"], plan.merging(), "experiments.lossless_merge.merging_rows"),
+    dataset=IMAGES,
 )
 
 # Without an activation all filter counts are one model. This is its convex optimum.
@@ -104,7 +99,7 @@ if "collapse" in plan.experiments:
     make_tables(
         "fit_optimum",
         ["optimum"],
-        {"dataset": ancient(DATASET_FILE)},
+        {"dataset": IMAGES},
         {"dataset": DATASET, "penalties": [0.0, 1e-4, 1e-3]},
         Need(3000, 300),
     )

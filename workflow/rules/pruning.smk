@@ -13,10 +13,7 @@ for name, network, first, seeds, how in plan.prunings(extensions.added("criterio
     LONGER += [PRUNING / place / f"{chunk}_longer.csv"]
     add_job(
         f"prune_{'_'.join(Path(place).parts)}_{chunk.replace('filters-', '')}",
-        {
-            "chunk": WEIGHTS / name / f"{chunk}.npz",
-            "dataset": ancient(DATASET_FILE),
-        },
+        {"chunk": WEIGHTS / name / f"{chunk}.npz", "dataset": IMAGES},
         {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1], "longer": LONGER[-1]},
         how
         | dict(
@@ -34,7 +31,7 @@ for name, network, first, seeds, how in plan.prunings(extensions.added("criterio
 # It measures time on one thread, so that nothing may run beside it. The earlier it comes, the fewer wait for it.
 add_job(
     "measure_cost",
-    {"dataset": ancient(DATASET_FILE)},
+    {"dataset": IMAGES},
     made("cost"),
     {"networks": plan.costed_networks(), "dataset": DATASET},
     "measure size and latency of the networks before and after pruning",
@@ -49,7 +46,7 @@ if deletion := settings.weight_deletion:
         ["obd"],
         {
             "chunks": plan.chunk_files(WEIGHTS, plan.weight_deletion()),
-            "dataset": ancient(DATASET_FILE),
+            "dataset": IMAGES,
         },
         dict(
             conditions=plan.weight_deletion_conditions(),

@@ -22,11 +22,7 @@ if "collapse" in plan.experiments:
 if plan.rated_by_several():
     compare("criteria", ["importance"], "tables.pruning.criteria_rows")
 if "from_scratch" in TABLES:
-    sides = [
-        "pruning",
-        "from_scratch",
-        *(["pruning_longer"] if "pruning_longer" in PARTS else []),
-    ]
+    sides = ["pruning", "from_scratch", *({"pruning_longer"} & PARTS.keys())]
     function = "tables.pruning.compare_with_small"
     compare("small_or_pruned", sides, function, loss=settings.margins.loss, **MARGIN)
 measured = [table for table in ("redundancy", "kernel_shapes") if table in TABLES]

@@ -15,7 +15,7 @@ add_job(
 for bundle in plan.bundles():
     add_job(
         f"train_{bundle.name}",
-        {"dataset": ancient(DATASET_FILE)},
+        {"dataset": IMAGES},
         {"chunks": [update(path) for path in bundle.files(WEIGHTS)]},
         {"families": plan.bundle_conditions(bundle)},
         f"train {bundle.words}",

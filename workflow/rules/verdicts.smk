@@ -31,7 +31,7 @@ add_job(
         texts=digest([it.read_text("utf-8") for it in sorted(CAPTIONS.glob("*.rst"))]),
         labels=LOOK["labels"],
         margins=LOOK["margins"],
-        fixed=FIXED,
+        fixed=is_fixed(settings, CLAIMS, ROOT / "config"),
     ),
     (
         "judge the claims, and write the captions and the summary"
