@@ -9,20 +9,19 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from filtertwins.architectures import AnyArchitecture, LayeredArchitecture, Start
 from filtertwins.bundles import FEWEST_BUNDLES, SIDE_BY_SIDE, Bundle, Family, divide
-from filtertwins.names import COSINE_MERGE, DOUBLED, RANDOM, RANDOM_DRAWS, chunk_name
+from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
-from filtertwins.settings import Experiment, PrunedNetwork, Settings
+from filtertwins.pruning_plan import Plain, PruningPlan
+from filtertwins.pruning_settings import PrunedNetwork
+from filtertwins.settings import Experiment, Settings
 
 BESIDE_STUDY = frozenset({"controls", "preventers"})  # Experiments that take from the study what it trains just so.
 SMALL_KERNEL = 9  # Filters are merged where their kernels have no more elements than this.
-
-Plain = dict[str, Any]
-"""Plain data that JSON can hold."""
 
 
 class Training(NamedTuple):
@@ -53,7 +52,11 @@ class Plan:
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
-        self._trained |= {name: training for name, (training, _) in self._from_scratch().items()}
+        self.pruning = PruningPlan(settings)
+        self._trained |= {
+            name: Training(small.architecture, settings.chunks(), also_scored=small.also_scored)
+            for name, small in self.pruning.small_networks().items()
+        }
 
     @property
     def experiments(self) -> dict[str, Experiment]:
@@ -132,105 +135,6 @@ class Plan:
         }
         return {"architectures": small, "chunks": self.settings.chunks()}
 
-    def kept_counts(self) -> list[tuple[str, int, int]]:
-        """Architecture, filters and filters kept of all networks that are fine-tuned, those that keep all included."""
-        return [
-            (name, item.filters, kept)
-            for name, item in self.settings.pruned.items()
-            for kept in (*item.kept, item.filters)
-        ]
-
-    def pruned_chunks(self) -> list[tuple[str, PrunedNetwork, int, int]]:
-        """Architecture, which of its networks, first seed and number of seeds of each chunk that is pruned."""
-        return [
-            (name, network, first, seeds)
-            for name, network in self.settings.pruned.items()
-            for first, seeds in self.settings.chunks()
-        ]
-
-    def prunings(self, own: Collection[str] = ()) -> Iterator[tuple[str, PrunedNetwork, int, int, Plain]]:
-        """The jobs that prune, as in :meth:`pruned_chunks`, each with what it does: its parameters.
-
-        Methods of one's own, and those of one network alone, have a job each, after those of the methods for all
-        networks. So one more of them leaves the others' jobs as they are.
-        """
-        for_all = [name for name in (self.settings.pruning.methods if self.settings.pruning else ()) if name not in own]
-        for name, network, first, seeds in self.pruned_chunks():
-            kept = [*network.kept, network.filters] if for_all else [network.filters]
-            how = {"methods": for_all, "kept": kept, "longer": self.fine_tuned_longer(name, network)}
-            yield name, network, first, seeds, how | {"criteria": _criteria(for_all)}
-        for name, network, first, seeds in self.pruned_chunks():
-            for method in self.settings.methods_of(name):
-                if method not in for_all:
-                    how = {"methods": [method], "kept": list(network.kept), "longer": {"kept": [], "steps": []}}
-                    yield name, network, first, seeds, how | {"criteria": _criteria([method])}
-
-    def rated_by_several(self) -> bool:
-        """Whether the filters of some network are rated by several criteria."""
-        return any(len(_criteria(self.settings.methods_of(name))) > 1 for name in self.settings.pruned)
-
-    def _from_scratch(self) -> dict[str, tuple[Training, Plain]]:
-        """Small networks to compare pruned ones with: how each is trained, and what it is compared with.
-
-        With equal epochs, a small network sees as many batches as the large network and its pruned one together. With
-        equal compute, its training takes as many multiply-accumulates, whose number is proportional to the filters. And
-        the first budget is doubled several times, to see when networks get no better. A small network passes all other
-        budgets on the way to the largest, so it is trained once and scored several times.
-        """
-        found: dict[str, tuple[Training, Plain]] = {}
-        more = self.settings.pruning.fine_tuning_steps if self.settings.pruning else 0
-        for name, network in self.settings.pruned.items():
-            architecture = self.settings.one_layered[name]
-            for kept in network.from_scratch:
-                steps = architecture.steps or 0
-                fewer, *doubled = _doubled(steps + more, network.doublings)
-                budgets = {"equal_epochs": fewer, "equal_compute": round(steps * network.filters / kept) + more}
-                budgets |= {f"{DOUBLED}_{times}": own for times, own in enumerate(doubled, start=1)}
-                *also_scored, most = sorted(set(budgets.values()))
-                small = architecture.model_copy(update={"filters": (kept,), "steps": most})
-                compared = {"architecture": name, "filters": network.filters, "budgets": budgets}
-                found[f"pruning/{name}_{network.filters}_to_{kept}"] = (
-                    Training(small, self.settings.chunks(), also_scored=tuple(also_scored)),
-                    compared,
-                )
-        return found
-
-    def fine_tuned_longer(self, name: str, network: PrunedNetwork) -> Plain:
-        """Which pruned networks are trained on until they get no better, and the steps after which they are scored.
-
-        Counted from the large network's first step, these are the steps that small networks are scored after.
-        """
-        if not self.settings.pruning or not network.doublings:
-            return {"kept": [], "steps": []}
-        before = self.settings.one_layered[name].steps or 0
-        whole = _doubled(before + self.settings.pruning.fine_tuning_steps, network.doublings)
-        return {"kept": list(network.from_scratch), "steps": [steps - before for steps in whole]}
-
-    def from_scratch(self) -> Plain:
-        """The runs of the small networks, and what each is compared with."""
-        networks = self._from_scratch()
-        return {
-            "architectures": {name: list(training.architecture.filters) for name, (training, _) in networks.items()},
-            "chunks": self.settings.chunks(),
-            "compared": {name: compared for name, (_, compared) in networks.items()},
-        }
-
-    def costed_networks(self) -> list[Plain]:
-        """The networks whose size and latency are measured: pruned ones and whole ones, with what their layers are."""
-        return [
-            {"architecture": name, "filters": filters, "kept": kept}
-            | {key: getattr(self.settings.one_layered[name], key) for key in ("kernel", "activation")}
-            for name, filters, kept in self.kept_counts()
-        ]
-
-    def weight_deletion(self) -> Plain:
-        """The part of the study whose weights are deleted one by one."""
-        deletion = self.settings.weight_deletion
-        return {
-            "architectures": {deletion.architecture: [deletion.filters]} if deletion else {},
-            "chunks": self.settings.chunks(),
-        }
-
     def bundles(self) -> list[Bundle]:
         """What is trained, divided among processes."""
         found = []
@@ -278,11 +182,10 @@ class Plan:
                 families[-1].append((name, filters))
         return [family for families in found.values() for family in families]
 
-    def weight_deletion_conditions(self) -> list[Plain]:
-        """The condition of each chunk whose weights are deleted, in the order of their files."""
+    def conditions(self, study: Plain) -> list[Plain]:
+        """The conditions of a study's chunks, in the order of their files."""
         return [
-            self.condition(architecture, filters, first, first + seeds - 1)
-            for architecture, filters, first, seeds in _chunks_of(self.weight_deletion())
+            self.condition(name, filters, first, first + seeds - 1) for name, filters, first, seeds in _chunks_of(study)
         ]
 
     @staticmethod
@@ -315,7 +218,7 @@ class Plan:
         """Seconds from a bundle's start to the end of what waits for it: its training, and the longest pruning."""
         waiting = [
             self.pruning_need(name, network, seeds).seconds
-            for name, network, first, seeds in self.pruned_chunks()
+            for name, network, first, seeds in self.pruning.chunks()
             if first == bundle.first and (name, network.filters) in bundle.conditions
         ]
         return self.training_need(bundle).seconds + max(waiting, default=0.0)
@@ -327,7 +230,7 @@ class Plan:
         [whole], pruning = self._networks([(name, network.filters)], seeds), self.settings.pruning
         methods, steps = (methods or pruning.methods, pruning.fine_tuning_steps) if pruning else ((), 0)
         several = len(methods) + (RANDOM in methods) * (RANDOM_DRAWS - 1)
-        found, longer = pruning_need(whole, several, network.kept, steps), self.fine_tuned_longer(name, network)
+        found, longer = pruning_need(whole, several, network.kept, steps), self.pruning.longer(name, network)
         chosen = [replace(whole, filters=kept).step_s() for kept in longer["kept"]]
         return found._replace(seconds=found.seconds + max(longer["steps"], default=0) * sum(chosen))
 
@@ -344,16 +247,6 @@ class Plan:
             Networks(own.architecture, filters, seeds * len(own.starts), steps, self._seen)
             for (own, filters), steps in zip(trained, before, strict=True)
         ]
-
-
-def _doubled(steps: int, times: int) -> list[int]:
-    """Some steps, and what they are when doubled up to so many times."""
-    return [steps << doubled for doubled in range(1 + times)]
-
-
-def _criteria(methods: Sequence[str]) -> list[str]:
-    """The methods that rate filters."""
-    return [name for name in methods if name != COSINE_MERGE]
 
 
 def _chunks_of(study: Plain) -> Iterator[tuple[str, int, int, int]]:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
 
 from filtertwins.architectures import (
-    INCREASING,
     OFF,
     AnyArchitecture,
     Architecture,
@@ -24,7 +23,8 @@ from filtertwins.architectures import (
     switched_on,
 )
 from filtertwins.errors import StudyError
-from filtertwins.mistakes import Section, allowed_names, among, check, list_mistakes, meant, mistakes_of
+from filtertwins.mistakes import Section, among, check, list_mistakes, meant, mistakes_of
+from filtertwins.pruning_settings import PrunedNetwork, Pruning, Share, Shares, WeightDeletion, not_trained
 from filtertwins.sources import AnyDataset, Source, misfits
 
 
@@ -34,9 +34,6 @@ class SettingsError(StudyError):
 
 DEPTH = "depth"
 """The experiment about networks of several layers; all others are about networks of one convolution."""
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-Shares = Annotated[tuple[Share, ...], Field(min_length=1), INCREASING]
 
 
 class Experiment(Section):
@@ -90,48 +87,6 @@ class Gallery(Section):
     seed: int | None = Field(default=None, ge=0, description="null: the study's first seed")
 
 
-class PrunedNetwork(Section):
-    """Which of an architecture's networks are pruned, and how far."""
-
-    filters: int = Field(ge=2, description="the filter count that is pruned, one of the architecture's")
-    kept: Counts = Field(min_length=1, description="how many filters are kept; each below `filters`")
-    from_scratch: Counts = Field(default=(), description="kept counts at which small networks are trained, to compare")
-    methods: tuple[Annotated[str, among("methods")], ...] = Field(
-        default=(), exclude_if=lambda it: not it, description="further methods, for this network alone"
-    )
-
-    doublings: int = Field(
-        default=0, ge=0, le=8, description="how often steps are doubled, to compare both sides once their loss is flat"
-    )
-
-    _fewer = check("kept", "each must be fewer than filters, {filters}", lambda it, filters: it[-1] >= filters)
-    _some = check("from_scratch", "allowed are those in kept, {kept}", lambda it, kept: not set(it) <= set(kept))
-
-
-class WeightDeletion(Section):
-    """Optimal Brain Damage weight by weight, as in its paper: on one small network."""
-
-    architecture: str
-    filters: PositiveInt
-    shares: Shares = Field(description="shares of all weights to delete")
-    retraining_steps: PositiveInt
-
-
-class Pruning(Section):
-    """Filters removed from trained networks, by several methods; and what that costs and saves."""
-
-    methods: tuple[Annotated[str, among("methods")], ...] = Field(
-        min_length=1, description="criteria by which filters are removed, and cosine_merge, which merges them"
-    )
-    fine_tuning_steps: PositiveInt = Field(description="steps of training after pruning, for whole networks too")
-    images: PositiveInt = Field(default=10_000, description="training images, the first ones, that criteria look at")
-    networks: Switched[PrunedNetwork]
-    weight_deletion: WeightDeletion | None = None
-
-    _once = check("methods", "each method once", lambda it: len(set(it)) < len(it))
-    _choice = check("methods", "at least one method beside random, to choose from", lambda it: it == ("random",))
-
-
 Files = tuple[Annotated[str, Field(min_length=1)], ...]
 A_FILE = str | Files | None  # as it may stand in a config
 FILES_IF_ANY = BeforeValidator(lambda it: () if it is None else it, json_schema_input_type=A_FILE)
@@ -175,7 +130,7 @@ class Settings(Section):
         lambda it, first_seed, seeds: it.seed is not None and not first_seed <= it.seed < first_seed + seeds,
     )
     _layers = check("experiments", "{found}", lambda it: "; ".join(_about_one_layer(it)))
-    _trained = check("pruning", "{found}", lambda it, architectures: it and "; ".join(_not_trained(it, architectures)))
+    _trained = check("pruning", "{found}", lambda it, architectures: it and "; ".join(not_trained(it, architectures)))
 
     @property
     def studied(self) -> dict[str, Architecture | LayeredArchitecture]:
@@ -269,26 +224,6 @@ def _about_one_layer(experiments: Mapping[str, Experiment | None]) -> Iterator[s
                 yield f"{name}.architectures.{key}: has no `layers`; this experiment is about networks of several"
         if name == DEPTH and experiment.starts != (Start(),):
             yield f"{name}.starts: networks with `layers` start from their own initial weights only"
-
-
-def _not_trained(pruning: Pruning, architectures: Mapping[str, AnyArchitecture | None]) -> Iterator[str]:
-    """What is wrong with the networks that are pruned, of which the study must train each, and by steps."""
-    wanted = {f"networks.{name}": (name, item.filters) for name, item in switched_on(pruning.networks).items()}
-    if deletion := pruning.weight_deletion:
-        wanted["weight_deletion"] = (deletion.architecture, deletion.filters)
-    for key, (name, filters) in wanted.items():
-        if name not in architectures:
-            yield f"{key}: {name} is no architecture of the study; {allowed_names(name, architectures)}"
-        elif not (item := architectures[name]):
-            continue  # It is switched off, and so is everything that would be done to its networks.
-        elif filters not in item.filters:
-            yield f"{key}: filters = {filters} is not trained; allowed: {', '.join(map(str, item.filters))}"
-        elif isinstance(item, LayeredArchitecture):
-            yield f"{key}: {name} has `layers`; so far only networks of one convolution can be pruned"
-        elif item.shuffle_labels:
-            yield f"{key}: {name} has shuffle_labels; criteria ask what networks know of the true labels"
-        elif item.steps is None:
-            yield f"{key}: {name} is trained by epochs; give it steps, which fine-tuning's are added to"
 
 
 def load_settings(

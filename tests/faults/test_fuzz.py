@@ -254,14 +254,14 @@ def config(root):
 
 def ask_as_the_rules_do(plan):
     """Ask a plan for what Snakemake asks it before any job."""
-    studies = [plan.study(), plan.gallery(), plan.removal(), plan.merging(), plan.from_scratch()]
+    studies = [plan.study(), plan.gallery(), plan.removal(), plan.merging(), plan.pruning.from_scratch()]
     studies += [plan.experiment(name) for name in plan.experiments]
     as_json(studies)
     needs = [plan.measuring_need(studies)]
     for bundle in plan.bundles():
         as_json([bundle.name, bundle.words, plan.bundle_conditions(bundle)])
         needs.append(plan.training_need(bundle))
-    needs += [plan.pruning_need(name, network, seeds) for name, network, _, seeds in plan.pruned_chunks()]
+    needs += [plan.pruning_need(name, network, seeds) for name, network, _, seeds in plan.pruning.chunks()]
     for need in needs:
         asked_mem_mb(need, 3)
         asked_minutes(need, 3)

@@ -156,7 +156,7 @@ def test_criteria_of_ones_own_prune_in_jobs_of_their_own_and_leave_the_others_as
         networks = {"question": {"filters": 4, "kept": [1, 2]} | network}
         pruning = {"methods": names, "fine_tuning_steps": 5, "networks": networks}
         found = plan(question=QUESTION, pruning=pruning)
-        return [(name, first, seeds, how) for name, _, first, seeds, how in found.prunings(own)]
+        return [(name, first, seeds, how) for name, _, first, seeds, how in found.pruning.jobs(own)]
 
     before = jobs([RANDOM, "l1", COSINE_MERGE])
     together = {"methods": [RANDOM, "l1", COSINE_MERGE], "criteria": [RANDOM, "l1"], "kept": [1, 2, 4], "longer": NONE}

@@ -14,15 +14,18 @@ PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
     *("names", "errors", "files", "arrays", "provenance", "guards", "mistakes", "extensions", "keras_names"),
-    *("layers", "sources", "regularizers", "architectures", "settings", "fixed", "labels"),
-    *("needs", "bundles", "plan", "data", "measures", "networks", "inspect", "training", "experiments", "pruning"),
+    *("layers", "sources", "regularizers", "architectures", "pruning_settings", "settings", "fixed", "labels"),
+    *("needs", "bundles", "pruning_plan", "plan"),
+    *("data", "measures", "networks", "inspect", "training", "experiments", "pruning"),
     *("tables", "claims", "figures", "page", "__main__"),
 ]
 # Whatever the order: nothing that is measured knows of training, and figures nothing of claims.
 NEVER = {name: {"training"} for name in ORDER[ORDER.index("training") + 1 :]}
 NEVER["training"] = {"measures"}
 NEVER["figures"] = {"training", "claims", "data", "networks", "experiments", "pruning"}
-NEVER["inspect"] = {"mistakes", "settings", "needs", "bundles", "plan", "data"}  # They need more to be installed.
+NEVER["inspect"] = {  # They need more to be installed.
+    *("mistakes", "pruning_settings", "settings", "needs", "bundles", "pruning_plan", "plan", "data"),
+}
 NEVER["claims"] = {"training", "data", "networks", "experiments"}
 TENSORFLOW = ("tensorflow", "keras")
 IMPORT_ALL = """

@@ -330,7 +330,7 @@ def with_pruning(**network):
 def test_training_that_pruning_waits_for_starts_earlier():
     found = with_pruning()
     [pruned, *others] = sorted(found.bundles(), key=lambda own: ("question", 4) not in own.conditions or own.first)
-    (_, network, _, seeds), *_ = found.pruned_chunks()
+    (_, network, _, seeds), *_ = found.pruning.chunks()
     waiting = found.pruning_need("question", network, seeds).seconds
     assert found.urgency_s(pruned) == found.training_need(pruned).seconds + waiting
     spared = [own for own in others if ("question", 4) not in own.conditions]
@@ -339,17 +339,18 @@ def test_training_that_pruning_waits_for_starts_earlier():
 
 def test_pruned_networks_are_fine_tuned_at_each_number_of_filters_kept_and_whole():
     found = with_pruning()
-    assert found.kept_counts() == [("question", 4, 1), ("question", 4, 2), ("question", 4, 4)]
-    chunks = [(name, network.filters, first, seeds) for name, network, first, seeds in found.pruned_chunks()]
+    costed = [(own["architecture"], own["filters"], own["kept"]) for own in found.pruning.costed_networks()]
+    assert costed == [("question", 4, 1), ("question", 4, 2), ("question", 4, 4)]
+    chunks = [(name, network.filters, first, seeds) for name, network, first, seeds in found.pruning.chunks()]
     assert chunks == [("question", 4, 0, 2), ("question", 4, 2, 2)]
 
 
 def test_small_networks_train_for_equal_epochs_and_for_equal_multiply_accumulates():
     found, name = with_pruning(), "pruning/question_4_to_1"
-    small = found.from_scratch()
-    assert small["architectures"] == {name: [1]}
+    assert found.pruning.from_scratch()["architectures"] == {name: [1]}
     budgets = {"equal_epochs": 600 + 50, "equal_compute": 4 * 600 + 50}
-    assert small["compared"] == {name: {"architecture": "question", "filters": 4, "budgets": budgets}}
+    compared = {"architecture": "question", "filters": 4, "budgets": budgets}
+    assert {own: small.compared for own, small in found.pruning.small_networks().items()} == {name: compared}
     large, one = found.condition("question", 4, 0, 1), found.condition(name, 1, 0, 1)
     assert one["model"] == large["model"] | {"steps": 2450}
     assert (one["also_scored"], large["also_scored"]) == ([650], [])
@@ -360,14 +361,14 @@ def test_small_networks_train_for_equal_epochs_and_for_equal_multiply_accumulate
 
 def test_small_and_pruned_networks_are_scored_after_as_many_steps_which_are_doubled():
     found, name = with_pruning(doublings=2), "pruning/question_4_to_1"
-    budgets = found.from_scratch()["compared"][name]["budgets"]
+    budgets = found.pruning.small_networks()[name].compared["budgets"]
     assert budgets == {"equal_epochs": 650, "equal_compute": 2450, "doubled_1": 1300, "doubled_2": 2600}
     one = found.condition(name, 1, 0, 1)
     assert (one["model"]["steps"], one["also_scored"]) == (2600, [650, 1300, 2450])
     network = found.settings.pruned["question"]
-    assert found.fine_tuned_longer("question", network) == {"kept": [1], "steps": [50, 700, 2000]}
+    assert found.pruning.longer("question", network) == {"kept": [1], "steps": [50, 700, 2000]}
     once = network.model_copy(update={"doublings": 0})
-    assert found.fine_tuned_longer("question", once) == {"kept": [], "steps": []}
+    assert found.pruning.longer("question", once) == {"kept": [], "steps": []}
     assert found.pruning_need("question", network, 2).seconds > found.pruning_need("question", once, 2).seconds
 
 
@@ -375,6 +376,7 @@ def test_experiments_and_pruning_change_no_condition_of_the_study():
     assert with_experiments().study() == plan().study()
     assert conditions(plan()).items() < conditions(with_experiments()).items()
     assert conditions(with_pruning()) == conditions(plan())
-    assert with_pruning().weight_deletion()["architectures"] == {"relu": [2]}
-    assert plan().kept_counts() == plan().costed_networks() == []
-    assert plan().from_scratch()["architectures"] == plan().weight_deletion()["architectures"] == {}
+    assert with_pruning().pruning.weight_deletion()["architectures"] == {"relu": [2]}
+    nothing = plan().pruning
+    assert nothing.costed_networks() == nothing.chunks() == []
+    assert nothing.from_scratch()["architectures"] == nothing.weight_deletion()["architectures"] == {}

@@ -33,7 +33,7 @@ socket.create_connection = socket.getaddrinfo = refuse
 def test_a_dry_run_of_the_default_study_trains_every_chunk_once_in_few_processes_without_network(new_tree, tmp_path):
     config = yaml.safe_load((new_tree.folder / "config" / "config.yaml").read_text(encoding="utf-8"))
     plan = Plan(load_settings(config))
-    parts = [plan.study(), plan.from_scratch(), *map(plan.experiment, plan.experiments)]
+    parts = [plan.study(), plan.pruning.from_scratch(), *map(plan.experiment, plan.experiments)]
     chunks = {file for part in parts for file in plan.chunk_files(Path("weights"), part)}
     bundles = plan.bundles()
     assert plan.settings.dataset == "mnist"

@@ -38,8 +38,7 @@ def beside_chance(name, function):
     return tables_of([name], plan.experiment(name), function, measures=MEASURES)
 
 
-scratch = plan.from_scratch()  # small networks, to compare pruned ones with
-compared = scratch.pop("compared")
+small = plan.pruning.small_networks()  # to compare pruned ones with
 measure(
     "collect_networks",
     tables_of(["runs"], plan.study(), "tables.runs.run_rows"),
@@ -54,7 +53,10 @@ measure(
         for name, function in ROWS.items()
     ),
     tables_of(
-        ["from_scratch"], scratch, "tables.pruned.from_scratch_table", compared=compared
+        ["from_scratch"],
+        plan.pruning.from_scratch(),
+        "tables.pruned.from_scratch_table",
+        compared={name: network.compared for name, network in small.items()},
     ),
 )
 

@@ -5,7 +5,9 @@ PRUNED, IMPORTANCE, LONGER = [], [], []  # the parts of these tables
 
 # One job rates the filters of a chunk's networks, removes the least important ones, and trains what is left on. A criterion
 # of one's own has jobs of its own.
-for name, network, first, seeds, how in plan.prunings(extensions.added("criterion")):
+for name, network, first, seeds, how in plan.pruning.jobs(
+    extensions.added("criterion")
+):
     chunk = chunk_name(network.filters, first, seeds).removesuffix(".npz")
     place = name if network.filters in how["kept"] else f"{name}/{how['methods'][0]}"
     PRUNED += [PRUNING / place / f"{chunk}.csv"]
@@ -33,7 +35,7 @@ add_job(
     "measure_cost",
     {"dataset": IMAGES},
     made("cost"),
-    {"networks": plan.costed_networks(), "dataset": DATASET},
+    {"networks": plan.pruning.costed_networks(), "dataset": DATASET},
     "measure size and latency of the networks before and after pruning",
     need=Need(3000, 200),
     threads=workflow.resource_settings.cores or 1,
@@ -45,11 +47,11 @@ if deletion := settings.weight_deletion:
         "delete_weights",
         ["obd"],
         {
-            "chunks": plan.chunk_files(WEIGHTS, plan.weight_deletion()),
+            "chunks": plan.chunk_files(WEIGHTS, plan.pruning.weight_deletion()),
             "dataset": IMAGES,
         },
         dict(
-            conditions=plan.weight_deletion_conditions(),
+            conditions=plan.conditions(plan.pruning.weight_deletion()),
             shares=deletion.shares,
             images=settings.pruning.images,
             steps=deletion.retraining_steps,

@@ -19,7 +19,7 @@ if "collapse" in plan.experiments:
     compare(
         "equivalence", ["runs"], "tables.equivalence.compare_filter_counts", **MARGIN
     )
-if plan.rated_by_several():
+if plan.pruning.rated_by_several():
     compare("criteria", ["importance"], "tables.pruning.criteria_rows")
 if "from_scratch" in TABLES:
     sides = ["pruning", "from_scratch", *({"pruning_longer"} & PARTS.keys())]
