@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from filtertwins.inspect.model import Convolution
-from filtertwins.measures.redundancy import Equivalence, Floats
+from filtertwins.measures.redundancy import Equivalence, Floats, undone_scalings
 
 NEAR = 0.95
 """The similarity from which two filters are near twins, and at which clusters are cut."""
@@ -40,11 +40,7 @@ _ODD = Sameness("sign", False, True, "|cos|: a filter and its negative do the sa
 _OTHER = Sameness("positive_scale", False, True, "cos: only the same kernel does the same job")
 _UNKNOWN = Sameness("positive_scale", False, True, "cos: the activation is unknown")
 
-_BY_ACTIVATION = (
-    dict.fromkeys(("linear", "identity", "none"), _LINEAR)
-    | dict.fromkeys(("relu", "leakyrelu"), _RELU)
-    | dict.fromkeys(("tanh", "hardtanh", "softsign", "sin", "sign", "arctan", "erf"), _ODD)
-)
+_BY_UNDONE = {None: _OTHER} | {same.equivalence: same for same in (_LINEAR, _RELU, _ODD)}
 
 
 def sameness_of(activation: str | None) -> Sameness:
@@ -55,7 +51,7 @@ def sameness_of(activation: str | None) -> Sameness:
     """
     if activation is None:
         return _UNKNOWN
-    return _BY_ACTIVATION.get(activation.lower().replace("_", ""), _OTHER)
+    return _BY_UNDONE[undone_scalings(activation)]
 
 
 def filter_rows(convolution: Convolution) -> Floats:

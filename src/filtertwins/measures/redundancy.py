@@ -25,21 +25,30 @@ Numbers = NDArray[Any]
 TWIN = 1e-6  # Two filters count as twins if their similarity is less than this below 1.
 BLOCK_ENTRIES = 2_000_000  # A matrix that is made piece by piece has so many entries a piece, 16 MB of float64.
 
-_EQUIVALENCE_OF_ACTIVATION: dict[str, Equivalence] = {
-    "linear": "nonzero_scale",
-    **dict.fromkeys(("relu", "leaky_relu"), "positive_scale"),
-    **dict.fromkeys(("tanh", "hard_tanh", "softsign", "tanh_shrink", "hard_shrink", "soft_shrink"), "sign"),
+_UNDONE: dict[str, Equivalence] = {  # by activations, in small letters and without underscores
+    **dict.fromkeys(("linear", "identity", "none"), "nonzero_scale"),
+    **dict.fromkeys(("relu", "leakyrelu"), "positive_scale"),
+    **dict.fromkeys(("tanh", "hardtanh", "softsign", "tanhshrink", "hardshrink", "softshrink"), "sign"),
+    **dict.fromkeys(("sin", "sign", "arctan", "erf"), "sign"),
 }
 
 
-def equivalence_of(activation: str) -> Equivalence:
-    """The scalings that an activation lets the next layer undo.
+def undone_scalings(activation: str) -> Equivalence | None:
+    """The scalings that an activation lets the next layer undo; None if it is not known to let it undo any.
 
     Linear: f(a·x) = a·f(x) for every a. ReLU and leaky ReLU: for a > 0 only. tanh and other odd functions: for a = ±1
-    only; a cosine cannot see scale, so under ``sign`` it is a lower bar than doing the same job. After any other
-    activation only the same kernel does the same job, and the signed cosine is a lower bar too.
+    only; a cosine cannot see scale, so under ``sign`` it is a lower bar than doing the same job.
     """
-    return _EQUIVALENCE_OF_ACTIVATION.get(activation, "positive_scale")
+    return _UNDONE.get(activation.lower().replace("_", ""))
+
+
+def equivalence_of(activation: str) -> Equivalence:
+    """How filters are compared before an activation; see :func:`undone_scalings`.
+
+    After an activation that undoes nothing only the same kernel does the same job, and the signed cosine is a lower bar
+    too.
+    """
+    return undone_scalings(activation) or "positive_scale"
 
 
 def ignores_sign(equivalence: Equivalence) -> bool:
