@@ -19,7 +19,7 @@ from filtertwins.networks.forward import logits
 from filtertwins.networks.merging import merge_filters
 from filtertwins.settings import Measures
 from filtertwins.tables.controls import control_rows
-from filtertwins.tables.redundancy import Nulls
+from filtertwins.tables.nulls import Nulls
 
 TWIN, HALF_TWIN, SILENT = ({"second_filter": kind} for kind in ("twin", "half_twin", "silent"))
 ROOT = math.sqrt(0.5)

@@ -28,7 +28,8 @@ from filtertwins.pruning.criteria import ACTIVATIONS, CRITERIA, TrainedNetwork, 
 from filtertwins.settings import Measures, load_settings
 from filtertwins.tables.likeness import MEASURES, TAKEN
 from filtertwins.tables.means import means_of
-from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.nulls import Nulls
+from filtertwins.tables.redundancy import redundancy_rows
 from filtertwins.tables.selection import SELECTABLE, with_selected
 
 REGISTRIES = (CRITERIA, MEASURES, TESTS, figures.FIGURES)

@@ -14,8 +14,8 @@ from filtertwins.figures.preventers import WORDS, draw
 from filtertwins.figures.style import Look
 from filtertwins.settings import Measures
 from filtertwins.tables.means import means_of
+from filtertwins.tables.nulls import Nulls
 from filtertwins.tables.preventers import preventer_of, preventer_rows
-from filtertwins.tables.redundancy import Nulls
 
 PLAIN = {"dropout": 0.0, "weight_decay": 0.0}
 PENALTY = {"kernel_regularizer": {"OrthogonalRegularizer": {"factor": 10.0, "mode": "columns"}}}

@@ -15,7 +15,8 @@ from filtertwins.measures.nulls import redrawn
 from filtertwins.measures.redundancy import count_pairs, nearest_similarities
 from filtertwins.networks.rows import network_scores, run_names
 from filtertwins.settings import Measures
-from filtertwins.tables.redundancy import Nulls, redundancy_rows, redundancy_tables
+from filtertwins.tables.nulls import Nulls
+from filtertwins.tables.redundancy import redundancy_rows, redundancy_tables
 from filtertwins.tables.runs import kernel_rows, run_rows
 
 THRESHOLD = 0.95

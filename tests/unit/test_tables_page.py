@@ -15,7 +15,8 @@ from filtertwins.settings import Measures
 from filtertwins.tables.controls import control_rows
 from filtertwins.tables.excess import excess_table
 from filtertwins.tables.means import MEANS, means_of
-from filtertwins.tables.redundancy import Nulls, redundancy_rows
+from filtertwins.tables.nulls import Nulls
+from filtertwins.tables.redundancy import redundancy_rows
 from filtertwins.tables.removal import removal_correlations
 from filtertwins.tables.runs import kernel_rows, run_rows
 from filtertwins.tables.strangers import stranger_tables

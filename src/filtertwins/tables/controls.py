@@ -7,7 +7,8 @@ from functools import partial
 from filtertwins.names import Row
 from filtertwins.networks.rows import network_scores
 from filtertwins.networks.weights import AnyChunk
-from filtertwins.tables.redundancy import Nulls, beside_nulls, redundancy_rows
+from filtertwins.tables.nulls import Nulls, beside_nulls
+from filtertwins.tables.redundancy import redundancy_rows
 
 _MEASURES = ("mean_nearest_cosine", "null_mean_nearest_cosine", "null_sd", "excess", "cosine_to_initial")
 
@@ -34,4 +35,4 @@ def control_rows(chunk: AnyChunk, nulls: Nulls) -> list[Row]:
 
 
 control_table = partial(beside_nulls, control_rows)
-"""``controls.csv``; see :func:`~filtertwins.tables.redundancy.beside_nulls`."""
+"""``controls.csv``; see :func:`~filtertwins.tables.nulls.beside_nulls`."""

@@ -13,7 +13,8 @@ from filtertwins.measures.redundancy import filter_vectors, similarity_matrix
 from filtertwins.names import Row
 from filtertwins.networks.rows import layers_of, network_scores
 from filtertwins.networks.weights import AnyChunk
-from filtertwins.tables.redundancy import Nulls, beside_nulls, redundancy_rows
+from filtertwins.tables.nulls import Nulls, beside_nulls
+from filtertwins.tables.redundancy import redundancy_rows
 
 _NAMES = ("dataset", "architecture", "kernel_height", "kernel_width", "activation", "filters", "seed")
 _MEASURES = ("mean_nearest_cosine", "redundant_share", "near_duplicate_pairs", "live_filters", "never_active_filters")
@@ -43,7 +44,7 @@ def preventer_rows(chunk: AnyChunk, nulls: Nulls) -> list[Row]:
 
 
 preventer_table = partial(beside_nulls, preventer_rows)
-"""``preventers.csv``; see :func:`~filtertwins.tables.redundancy.beside_nulls`."""
+"""``preventers.csv``; see :func:`~filtertwins.tables.nulls.beside_nulls`."""
 
 
 def preventer_of(model: Mapping[str, Any]) -> tuple[str, float]:
