@@ -14,8 +14,8 @@ from filtertwins.networks.weights import Parameters, stacked
 from filtertwins.pruning.shrinking import remove_filters
 from filtertwins.training import convolutional, fine_tune, measure_latency, plain_model
 from filtertwins.training.fine_tuning import HELD_OUT
-from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
+from filtertwins.training.one_layer import train_stack
 from filtertwins.training.streams import Purpose, batches
 
 IMAGE, CLASSES = (28, 28, 1), 10

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,8 +16,8 @@ from small_networks import colour_dataset, condition_of
 from filtertwins.architectures import Architecture
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
-from filtertwins.training import DivergedError, convolutional, loop, plain_model, train_chunks
-from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
+from filtertwins.training import DivergedError, convolutional, plain_model, train_chunks
+from filtertwins.training.loop import SEGMENT_STEPS, compiled_loop, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
 
@@ -281,7 +282,7 @@ def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel
 def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):
     setting, seeds = architecture(), [0, 1]
     stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE, CLASSES), seeds, IMAGE)
-    run_steps = loop.compiled_loop(stack, loop._optimizer(setting), digits.train_images)
+    run_steps = compiled_loop(stack, keras.optimizers.Adam(), digits.train_images)
     indices = labels = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
     for first, stop in ((0, 1), (1, 3), (3, 6)):
         run_steps(indices, labels, tf.constant(first), tf.constant(stop))

@@ -2,9 +2,10 @@
 
 This is the only part of the library that imports TensorFlow.
 
-``streams`` defines what a seed fixes, ``networks`` what a network computes, and ``loop`` how a stack is trained.
-``chunks`` trains networks from random initial weights, ``fine_tuning`` continues with pruned networks, and ``latency``
-measures how long a network takes to answer.
+``streams`` defines what a seed fixes, ``networks`` what a network computes, and ``loop`` how any stack is trained.
+``one_layer`` trains networks of one convolution with it, and ``layered`` those of several layers. ``chunks`` trains
+networks from random initial weights, ``fine_tuning`` continues with pruned networks, and ``latency`` measures how long
+a network takes to answer.
 """
 
 from filtertwins.training.runtime import one_thread  # This import comes first because it imports TensorFlow.

@@ -14,8 +14,8 @@ from filtertwins.names import SPLITS
 from filtertwins.networks.weights import AnyChunk, Chunk, Parameters, Scores, stacked
 from filtertwins.sources import misfits
 from filtertwins.training.layered import train_layered
-from filtertwins.training.loop import train_stack
 from filtertwins.training.networks import initial_parameters
+from filtertwins.training.one_layer import train_stack
 from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.starts import start_from
 from filtertwins.training.streams import Purpose

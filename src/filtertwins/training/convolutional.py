@@ -80,11 +80,8 @@ class ConvolutionalStack:
         slices = positions // of_a_slice // self._bands if self._sliced else 1
         self._seen = seen.reshape(taps, self._bands, slices, -1).transpose(1, 2, 0, 3)  # (band, slice, tap, position)
         self._head_order = self._dense_order(filters)
-        self._kernels = tf.Variable(initial.kernels)
-        self._biases = tf.Variable(initial.biases)
-        self._head = tf.Variable(initial.head.reshape(-1, self._head_order.size)[:, self._head_order])
-        self._head_bias = tf.Variable(initial.head_bias)
-        self.variables = [self._kernels, self._biases, self._head, self._head_bias]
+        head = initial.head.reshape(-1, self._head_order.size)[:, self._head_order]
+        self.variables = [tf.Variable(part) for part in (initial.kernels, initial.biases, head, initial.head_bias)]
 
     def _dense_order(self, filters: int) -> NDArray[np.intp]:
         """Where each dense weight of a group of networks is in Keras's order.
@@ -224,7 +221,7 @@ class ConvolutionalStack:
 
     def _dense_inputs(self, maps: tf.Tensor, dropped: tf.Tensor | None) -> tf.Tensor:
         """A band's maps as its dense products take them: (entry, image), or (slice, network, entry, image)."""
-        *leading, _, entries = self._head.shape[2:]
+        *leading, _, entries = self._head_order.shape[1:]
         inputs = tf.reshape(maps, (*leading, entries, -1))
         return inputs if dropped is None else tf.where(dropped, 0.0, inputs)
 
@@ -234,7 +231,7 @@ class ConvolutionalStack:
         The draws of 16 bits are parts of integers of 64, which takes half the time of drawing floats. The dropout rate
         is thereby rounded to the nearest 65536th.
         """
-        *leading, _, entries = self._head.shape[2:]
+        *leading, _, entries = self._head_order.shape[1:]
         shape = (*leading[:1], *[1] * len(leading[1:]), entries, -(-images // 4))
         drawn = tf.random.stateless_uniform(shape, key, minval=None, maxval=None, dtype=tf.uint64, alg="philox")
         drawn = tf.reshape(tf.bitcast(drawn, tf.uint16), (*shape[:-1], -1))
@@ -252,7 +249,7 @@ class ConvolutionalStack:
             return self._logits(images, [variable[group] for variable in variables])[0]
 
         answers = tf.map_fn(of_group, tf.range(variables[0].shape[0]), fn_output_signature=tf.float32)
-        return tf.transpose(tf.reshape(answers, (self._kernels.shape[0], self._classes, -1)), (0, 2, 1))
+        return tf.transpose(tf.reshape(answers, (self.variables[0].shape[0], self._classes, -1)), (0, 2, 1))
 
     def _grouped(self) -> list[tf.Tensor]:
         """The variables with a leading group axis. The networks of a group are computed together."""
@@ -261,15 +258,10 @@ class ConvolutionalStack:
         return [*by_group[:2], head, by_group[2]]
 
     def parameters(self) -> Parameters:
-        networks = self._kernels.shape[0]
-        head = np.empty((self._head.shape[0], self._head_order.size), np.float32)
-        head[:, self._head_order] = self._head.numpy()
-        return Parameters(
-            kernels=self._kernels.numpy(),
-            biases=self._biases.numpy(),
-            head=head.reshape(networks, -1, self._classes),
-            head_bias=self._head_bias.numpy(),
-        )
+        kernels, biases, ordered, head_bias = (variable.numpy() for variable in self.variables)
+        head = np.empty((len(ordered), self._head_order.size), np.float32)
+        head[:, self._head_order] = ordered
+        return Parameters(kernels, biases, head.reshape(len(kernels), -1, self._classes), head_bias)
 
 
 def _seen_pixels(image_shape: tuple[int, ...], kernel: tuple[int, int]) -> NDArray[np.int32]:

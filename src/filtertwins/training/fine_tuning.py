@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from filtertwins.architectures import Architecture
 from filtertwins.data.datasets import Dataset
 from filtertwins.networks.weights import Parameters, Scores
-from filtertwins.training.loop import train_stack
+from filtertwins.training.one_layer import train_stack
 from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.streams import Purpose
 

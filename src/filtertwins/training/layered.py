@@ -17,7 +17,7 @@ from filtertwins.layers import LayerChoice, last_shape
 from filtertwins.names import SPLITS
 from filtertwins.networks.convolutions import Convolution, convolutions, first_trained
 from filtertwins.networks.weights import LayeredChunk, Scores
-from filtertwins.training.loop import compiled_loop, run_segments
+from filtertwins.training.loop import Recorded, Visits, compiled_loop, run_segments
 from filtertwins.training.scoring import Scorer, check_finite
 from filtertwins.training.stacks import Stack, as_images, cross_entropy
 from filtertwins.training.streams import Purpose, generator, initializer_seed
@@ -185,9 +185,9 @@ def _train(
     seeds: Sequence[int],
     steps: int,
     what: str,
-    visits: Mapping[int, Callable[[Sequence[Scorer], int], None]],
+    visits: Visits,
     report: Callable[[str], None],
-) -> Any:
+) -> Recorded:
     stack = LayeredStack(models)
     optimizer = _of_keras("optimizers", architecture.optimizer, learning_rate=architecture.learning_rate)
     run_steps = compiled_loop(stack, optimizer, dataset.train_images)
