@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 from pydantic import Discriminator, Field, PositiveInt, Tag
 
 from filtertwins.arrays import ArrayFileError, Header, npz_headers
-from filtertwins.layers import MisfitError, last_shape
+from filtertwins.keras_layers import MisfitError
+from filtertwins.layers import last_shape
 from filtertwins.mistakes import SHA256, Section, check
 
 LABELS_HEADER, GREY_HEADER, COLOUR_HEADER = 8, 16, 20  # bytes of an IDX file of one, three and four axes

@@ -13,8 +13,9 @@ import pytest
 PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
-    *("names", "errors", "files", "arrays", "provenance", "guards", "mistakes", "extensions", "keras_names"),
-    *("layers", "sources", "regularizers", "architectures", "pruning_settings", "settings", "fixed", "labels"),
+    *("names", "errors", "files", "arrays", "provenance", "guards", "mistakes", "extensions"),
+    *("keras_names", "keras_layers", "layers", "sources", "regularizers", "architectures"),
+    *("pruning_settings", "settings", "fixed", "labels"),
     *("needs", "bundles", "pruning_plan", "plan"),
     *("data", "measures", "networks", "inspect", "training", "experiments", "pruning"),
     *("tables", "claims", "figures", "page", "__main__"),
