@@ -53,7 +53,6 @@ def compare_with_small(
     *,
     margin: float,
     loss: float = 0.0,
-    alpha: float = LEVEL,
 ) -> pd.DataFrame:
     """``small_or_pruned.csv`` (H10): is a pruned network as good as one that was small from the start?
 
@@ -71,12 +70,12 @@ def compare_with_small(
         longer: ``pruning_longer.csv``, where networks were trained that long.
         margin: of accuracy, decided before the run.
         loss: the smallest fall of the validation loss of interest, in nats.
-        alpha: level of the tests; low and high are the interval of confidence 1 - 2 alpha, without correction.
 
     Returns:
-        ``difference`` is the mean test accuracy of the pruned networks minus that of the small ones. ``equivalent`` is
-        missing where there are too few seeds. ``no_worse`` says whether the small network is shown to be less accurate
-        by no more than the margin, whatever it gains: whether the upper end of the interval is below the margin.
+        ``difference`` is the mean test accuracy of the pruned networks minus that of the small ones; ``low`` and
+        ``high`` are its interval of confidence 1 - 2 ``LEVEL``, without correction. ``equivalent`` is missing where
+        there are too few seeds. ``no_worse`` says whether the small network is shown to be less accurate by no more
+        than the margin, whatever it gains: whether the upper end of the interval is below the margin.
 
     Raises:
         ValueError: for a margin that is not positive.
@@ -87,11 +86,11 @@ def compare_with_small(
     rows = [
         row
         for _, own in pruned.groupby(["architecture", "filters", "method"], sort=False)
-        for row in _compared(_pairs(own, budgets), margin, alpha)
+        for row in _compared(_pairs(own, budgets), margin)
     ]
     if longer is not None:
         for _, own in longer.assign(method=SELECTED).groupby(["architecture", "filters"], sort=False):
-            rows += _compared(_flat_pairs(own, from_scratch, loss), margin, alpha)
+            rows += _compared(_flat_pairs(own, from_scratch, loss), margin)
     # The columns are named because no small network may have as many filters as a pruned one.
     columns = [*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n", *_STEPS]
     return pd.DataFrame(rows, columns=columns).astype({"equivalent": "boolean", "no_worse": "boolean"})
@@ -137,16 +136,16 @@ def _flat_pairs(longer: pd.DataFrame, from_scratch: pd.DataFrame, loss: float) -
             yield MATCHED, kept, own[own["fine_tuning_steps"] == ends[0]], small[small["steps"] == ends[1]]
 
 
-def _compared(pairs: Iterable[_Pair], margin: float, alpha: float) -> Iterator[Row]:
+def _compared(pairs: Iterable[_Pair], margin: float) -> Iterator[Row]:
     """The rows of some comparisons, which are corrected together."""
     cases: list[Row] = []
     tests: list[EquivalenceTest] = []
     for budget, kept, pruned, small in pairs:
         both = pd.concat([side.set_index("seed")["test_accuracy"] for side in (pruned, small)], axis=1, join="inner")
-        test = paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=alpha)
+        test = paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=LEVEL)
         no_worse = None if test.equivalent is None else test.high < margin
         names = {name: pruned[name].iloc[0] for name in (*NETWORK, "method")}
         steps = dict(zip(_STEPS, (small["steps"].iloc[0], pruned["fine_tuning_steps"].iloc[0]), strict=True))
         cases.append(names | {"kept": kept, "budget": budget, "no_worse": no_worse} | steps)
         tests.append(test)
-    yield from verdict_rows(cases, tests, alpha)
+    yield from verdict_rows(cases, tests, LEVEL)
