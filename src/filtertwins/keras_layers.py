@@ -50,13 +50,18 @@ class Layer(Section):
         """
         return shape
 
-    def weights(self, shape: Shape, filters: int) -> int:
-        """How many weights it has."""
+    def kernel_weights(self, shape: Shape, filters: int) -> int:
+        """How many weights its kernels have."""
         return 0
 
+    def weights(self, shape: Shape, filters: int) -> int:
+        """How many weights it has: those of its kernels, and a bias for each channel of its answer."""
+        biases = self.shape(shape, filters)[-1] if getattr(self, "use_bias", False) else 0
+        return self.kernel_weights(shape, filters) + biases
+
     def macs(self, shape: Shape, filters: int) -> int:
-        """How many multiplications with weights it does for one image."""
-        return 0
+        """How many multiplications with weights it does for one image: with those of its kernels, at each place."""
+        return self.kernel_weights(shape, filters) * math.prod(self.shape(shape, filters)[:-1])
 
 
 class _Windows(Layer):
@@ -127,12 +132,8 @@ class Conv2DLayer(_OfAnyWidth):
         return rows, columns, width
 
     @override
-    def weights(self, shape: Shape, filters: int) -> int:
-        return self.width(filters) * (math.prod(self.kernel_size) * shape[2] // self.groups + self.use_bias)
-
-    @override
-    def macs(self, shape: Shape, filters: int) -> int:
-        return math.prod(self.shape(shape, filters)) * math.prod(self.kernel_size) * shape[2] // self.groups
+    def kernel_weights(self, shape: Shape, filters: int) -> int:
+        return self.width(filters) * math.prod(self.kernel_size) * shape[2] // self.groups
 
 
 class DepthwiseConv2DLayer(_Convolution):
@@ -149,12 +150,8 @@ class DepthwiseConv2DLayer(_Convolution):
         return *self._places(shape), shape[2] * self.depth_multiplier
 
     @override
-    def weights(self, shape: Shape, filters: int) -> int:
-        return shape[2] * self.depth_multiplier * (math.prod(self.kernel_size) + self.use_bias)
-
-    @override
-    def macs(self, shape: Shape, filters: int) -> int:
-        return math.prod(self.shape(shape, filters)) * math.prod(self.kernel_size)
+    def kernel_weights(self, shape: Shape, filters: int) -> int:
+        return shape[2] * self.depth_multiplier * math.prod(self.kernel_size)
 
 
 class SeparableConv2DLayer(_OfAnyWidth):
@@ -171,14 +168,8 @@ class SeparableConv2DLayer(_OfAnyWidth):
         return *self._places(shape), self.width(filters)
 
     @override
-    def weights(self, shape: Shape, filters: int) -> int:
-        between = shape[2] * self.depth_multiplier
-        return between * math.prod(self.kernel_size) + self.width(filters) * (between + self.use_bias)
-
-    @override
-    def macs(self, shape: Shape, filters: int) -> int:
-        between, places = shape[2] * self.depth_multiplier, math.prod(self._places(shape))
-        return places * between * (math.prod(self.kernel_size) + self.width(filters))
+    def kernel_weights(self, shape: Shape, filters: int) -> int:
+        return shape[2] * self.depth_multiplier * (math.prod(self.kernel_size) + self.width(filters))
 
 
 class BatchNormalizationLayer(Layer):
@@ -260,9 +251,5 @@ class DenseLayer(Layer):
         return (self.units,)
 
     @override
-    def weights(self, shape: Shape, filters: int) -> int:
-        return self.units * (shape[0] + self.use_bias)
-
-    @override
-    def macs(self, shape: Shape, filters: int) -> int:
+    def kernel_weights(self, shape: Shape, filters: int) -> int:
         return self.units * shape[0]

@@ -8,22 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from filtertwins.keras_layers import (
-    ActivationLayer,
-    AveragePooling2DLayer,
-    BatchNormalizationLayer,
-    Conv2DLayer,
-    DenseLayer,
-    DepthwiseConv2DLayer,
-    DropoutLayer,
-    FlattenLayer,
-    GlobalAveragePooling2DLayer,
-    Layer,
-    MaxPooling2DLayer,
-    MisfitError,
-    SeparableConv2DLayer,
-    Shape,
-)
+from filtertwins import keras_layers
+from filtertwins.keras_layers import MisfitError, Shape
 from filtertwins.mistakes import Section, added
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
@@ -39,17 +25,17 @@ def _section(given: Any) -> Any:
 class LayerChoice(Section):
     """One layer, by its name in Keras."""
 
-    Conv2D: Conv2DLayer | None = added("kernels over all channels, or over those of a group")
-    DepthwiseConv2D: DepthwiseConv2DLayer | None = added("kernels that see one channel each")
-    SeparableConv2D: SeparableConv2DLayer | None = added("depthwise kernels, then a mixture of channels")
-    BatchNormalization: BatchNormalizationLayer | None = added("each channel is centred and scaled")
-    Activation: ActivationLayer | None = added("an activation of its own")
-    MaxPooling2D: MaxPooling2DLayer | None = added("the largest of each window")
-    AveragePooling2D: AveragePooling2DLayer | None = added("the mean of each window")
-    GlobalAveragePooling2D: GlobalAveragePooling2DLayer | None = added("the mean of each channel")
-    Dropout: DropoutLayer | None = added("some of the entries are dropped at each step")
-    Flatten: FlattenLayer | None = added("all pixels and channels in a row")
-    Dense: DenseLayer | None = added("a fully connected layer")
+    Conv2D: keras_layers.Conv2DLayer | None = added("kernels over all channels, or over those of a group")
+    DepthwiseConv2D: keras_layers.DepthwiseConv2DLayer | None = added("kernels that see one channel each")
+    SeparableConv2D: keras_layers.SeparableConv2DLayer | None = added("depthwise kernels, then a mixture of channels")
+    BatchNormalization: keras_layers.BatchNormalizationLayer | None = added("each channel is centred and scaled")
+    Activation: keras_layers.ActivationLayer | None = added("an activation of its own")
+    MaxPooling2D: keras_layers.MaxPooling2DLayer | None = added("the largest of each window")
+    AveragePooling2D: keras_layers.AveragePooling2DLayer | None = added("the mean of each window")
+    GlobalAveragePooling2D: keras_layers.GlobalAveragePooling2DLayer | None = added("the mean of each channel")
+    Dropout: keras_layers.DropoutLayer | None = added("some of the entries are dropped at each step")
+    Flatten: keras_layers.FlattenLayer | None = added("all pixels and channels in a row")
+    Dense: keras_layers.DenseLayer | None = added("a fully connected layer")
 
     @property
     def name(self) -> str:
@@ -57,7 +43,7 @@ class LayerChoice(Section):
         return next(name for name, own in self if own is not None)
 
     @property
-    def layer(self) -> Layer:
+    def layer(self) -> keras_layers.Layer:
         """Its options."""
         return getattr(self, self.name)  # type: ignore[no-any-return]
 
