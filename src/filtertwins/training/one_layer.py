@@ -73,13 +73,21 @@ def train_stack(
     Raises:
         DivergedError: a loss is not finite; the message names the seed and the step.
     """
-    image_shape = dataset.image_shape
-    stack = _stack_of(architecture, initial, seed_of_network, image_shape)
-    masks = None if trainable is None else _masks(trainable, architecture, list(seed_of_network), image_shape)
+    image_shape, seeds = dataset.image_shape, list(seed_of_network)
+    stack: OneLayerStack = (
+        build_stack(architecture, initial[0], seeds, image_shape)
+        if len(initial) == 1
+        else JointStack([CollapsedStack(part, image_shape) for part in initial], len(set(seeds)))
+    )
+    masks = None
+    if trainable is not None:  # 1 for each trained weight and 0 for the others, in the order of a stack's variables
+        ones = Parameters(*(part.astype(np.float32) for part in vars(trainable).values()))
+        masks = build_stack(architecture, ones, seeds, image_shape).variables
     snapshots: list[list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]] = []
 
     def keep_snapshot(scorers: Sequence[Scorer], step: int) -> None:
-        snapshots.append(_snapshots(stack, pairs))
+        now = [part.parameters() for part in parts_of(stack)]
+        snapshots.append([(each.kernels, each.biases, outgoing_separation(each, pairs)) for each in now])
 
     plain_descent = architecture.optimizer == "sgd" and not architecture.momentum
     run_steps = compiled_loop(
@@ -108,18 +116,6 @@ def train_stack(
         [list(of_condition) for of_condition in zip(*snapshots, strict=True)],
         recorded,
     )
-
-
-def _stack_of(
-    architecture: Architecture,
-    initial: Sequence[Parameters],
-    seed_of_network: Sequence[int],
-    image_shape: tuple[int, ...],
-) -> OneLayerStack:
-    """The stack of one condition, or of several side by side."""
-    if len(initial) == 1:
-        return build_stack(architecture, initial[0], list(seed_of_network), image_shape)
-    return JointStack([CollapsedStack(part, image_shape) for part in initial], len(set(seed_of_network)))
 
 
 class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
@@ -155,19 +151,3 @@ def _optimizer(architecture: Architecture) -> keras.Optimizer:
     adam = keras.optimizers.Adam if architecture.implementation == "keras" else _Adam
     kind = {"adam": adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     return kind[architecture.optimizer](architecture.learning_rate, **options)
-
-
-def _masks(
-    trainable: Parameters, architecture: Architecture, seeds: list[int], image_shape: tuple[int, ...]
-) -> list[tf.Variable]:
-    """1 for each trained weight and 0 for the others, in the order and shapes of a stack's variables."""
-    ones = Parameters(*(part.astype(np.float32) for part in vars(trainable).values()))
-    return build_stack(architecture, ones, seeds, image_shape).variables
-
-
-def _snapshots(
-    stack: OneLayerStack, pairs: Sequence[tuple[int, int]]
-) -> list[tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]]:
-    """Kernels, biases and outgoing separation of each condition, as they are now."""
-    now = [part.parameters() for part in parts_of(stack)]
-    return [(each.kernels, each.biases, outgoing_separation(each, pairs)) for each in now]
