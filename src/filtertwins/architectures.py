@@ -79,6 +79,11 @@ class Architecture(Trained):
     _plain = check("implementation", "has no dropout", lambda it, dropout: it == "keras" and dropout)
     _decay = check("weight_decay", "needs optimizer: adamw or sgd", lambda it, optimizer: it and optimizer == "adam")
 
+    @property
+    def collapses(self) -> bool:
+        """Whether its networks are trained through their effective weights, which takes the least time."""
+        return self.activation == "linear" and not self.dropout and self.implementation == "stacked"
+
 
 class LayeredArchitecture(Trained):
     """A network of any layers that Keras has and ``layers`` names, then a dense softmax layer with all classes."""

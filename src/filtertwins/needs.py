@@ -78,7 +78,7 @@ class Networks:
             return self.count * item.batch * (20e-6 + macs * 0.15e-9) + self.dense_weights * 20e-9
         pixels = math.prod(self.seen.shape) / math.prod(MNIST.shape)  # as many times those of a MNIST image
         images = self.count * item.batch * pixels
-        if item.activation == "linear" and not item.dropout and item.implementation == "stacked":
+        if item.collapses:
             classes = self.seen.classes / MNIST.classes
             return images * classes * (0.4e-6 + 1.4e-6 / beside) + self.dense_weights * 4e-9
         taps = math.prod(item.kernel) * self.seen.shape[2] / MOST_MEASURED_TAPS

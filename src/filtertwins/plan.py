@@ -16,7 +16,7 @@ from filtertwins.bundles import FEWEST_BUNDLES, SIDE_BY_SIDE, Bundle, Family, di
 from filtertwins.names import RANDOM, RANDOM_DRAWS, chunk_name
 from filtertwins.needs import MNIST, Need, Networks, Seen, family_s, measuring_need, pruning_need, training_need
 from filtertwins.provenance import digest
-from filtertwins.pruning_plan import Plain, PruningPlan
+from filtertwins.pruning_plan import Plain, PruningPlan, study_of
 from filtertwins.pruning_settings import PrunedNetwork
 from filtertwins.settings import Experiment, Settings
 
@@ -47,12 +47,13 @@ class Plan:
         self.dataset_digest = digest([self.dataset, dataset_code])
         found = settings.dataset_settings  # Where it does not tell how many classes there are, needs are MNIST's.
         self._seen = Seen(found.training_images, found.image_shapes[-1], found.classes or MNIST.classes)
-        self._trained = {name: Training(item, settings.chunks()) for name, item in settings.studied.items()} | {
+        self.pruning = PruningPlan(settings)
+        self._trained = {name: Training(item, settings.chunks()) for name, item in settings.studied.items()}
+        self._trained |= {
             f"{experiment}/{name}": Training(item, settings.chunks(options.seeds), options.starts)
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
-        self.pruning = PruningPlan(settings)
         self._trained |= {
             name: Training(small.architecture, settings.chunks(), also_scored=small.also_scored)
             for name, small in self.pruning.small_networks().items()
@@ -69,10 +70,7 @@ class Plan:
 
     def study(self) -> Plain:
         """The runs of the study: the filter counts of each architecture, and the chunks of seeds."""
-        return {
-            "architectures": {name: list(item.filters) for name, item in self.settings.studied.items()},
-            "chunks": self.settings.chunks(),
-        }
+        return study_of(self.settings, {name: list(item.filters) for name, item in self.settings.studied.items()})
 
     def experiment(self, name: str) -> Plain:
         """The runs of an experiment, whose architectures are named ``<experiment>/<architecture>``; none if it is off.
@@ -81,17 +79,15 @@ class Plan:
         architecture of the study to its name in the experiment.
         """
         experiment = self.experiments.get(name, Experiment())
-        chunks = self.settings.chunks(experiment.seeds)
+        chunks, studied = self.settings.chunks(experiment.seeds), experiment.studied.items()
         names: dict[str, str] = {}
         if name in BESIDE_STUDY and experiment.starts == (Start(),) and set(chunks) <= set(self.settings.chunks()):
-            for own, item in experiment.studied.items():
+            for own, item in studied:
                 if (same := self._as_studied(item)) and same not in names:
                     names[same] = own
         places = {own: same for same, own in names.items()}
-        architectures = {
-            places.get(own, f"{name}/{own}"): list(item.filters) for own, item in experiment.studied.items()
-        }
-        found: Plain = {"architectures": architectures, "chunks": chunks}
+        counts = {places.get(own, f"{name}/{own}"): list(item.filters) for own, item in studied}
+        found = study_of(self.settings, counts, experiment.seeds)
         return found | {"names": names} if name in BESIDE_STUDY else found
 
     def _as_studied(self, item: AnyArchitecture) -> str | None:
@@ -120,10 +116,7 @@ class Plan:
         """The part of the study whose filters are removed one by one: the gallery's filter counts, with all seeds."""
         shown, switched_on = self.gallery()["architectures"], "removal" in self.experiments
         several = {name: [filters for filters in shown[name] if filters > 1] for name in self.settings.one_layered}
-        return {
-            "architectures": {name: counts for name, counts in several.items() if counts and switched_on},
-            "chunks": self.settings.chunks(),
-        }
+        return study_of(self.settings, {name: counts for name, counts in several.items() if counts and switched_on})
 
     def merging(self) -> Plain:
         """The part of the study whose filters are merged: kernels so small that few filters span them."""
@@ -133,7 +126,7 @@ class Plan:
             for name, item in self.settings.one_layered.items()
             if switched_on and math.prod(item.kernel) * channels <= SMALL_KERNEL and item.filters[-1] > 1
         }
-        return {"architectures": small, "chunks": self.settings.chunks()}
+        return study_of(self.settings, small)
 
     def bundles(self) -> list[Bundle]:
         """What is trained, divided among processes."""
@@ -147,8 +140,8 @@ class Plan:
 
     def bundle_conditions(self, bundle: Bundle) -> list[list[Plain]]:
         """What each of a bundle's chunks depends on, family by family, in the order of their files."""
-        last = bundle.first + bundle.seeds - 1
-        return [[self.condition(*own, bundle.first, last) for own in family] for family in bundle.families]
+        chunk = bundle.first, bundle.seeds
+        return [[self.condition(*own, *chunk) for own in family] for family in bundle.families]
 
     def _families(self, chunk: tuple[int, int]) -> list[Family]:
         """The conditions that are trained with some seeds; those whose networks can be computed side by side together.
@@ -164,13 +157,7 @@ class Plan:
             item = training.architecture
             if chunk not in training.chunks or name in taken_from_the_study:
                 continue
-            alone = (
-                isinstance(item, LayeredArchitecture)
-                or item.activation != "linear"
-                or item.dropout
-                or item.freeze_kernels
-                or item.implementation == "keras"
-            )
+            alone = isinstance(item, LayeredArchitecture) or not item.collapses or item.freeze_kernels
             alone = alone or any(start.second_filter == "twin" or start.after for start in training.starts)
             how = item.model_dump(mode="json", exclude={"label", "kernel", "initializer", "filters"})
             most = 1 if alone else max(1, SIDE_BY_SIDE // len(training.starts))
@@ -184,18 +171,16 @@ class Plan:
 
     def conditions(self, study: Plain) -> list[Plain]:
         """The conditions of a study's chunks, in the order of their files."""
-        return [
-            self.condition(name, filters, first, first + seeds - 1) for name, filters, first, seeds in _chunks_of(study)
-        ]
+        return [self.condition(*own) for own in _chunks_of(study)]
 
     @staticmethod
     def chunk_files(folder: Path, study: Plain) -> list[Path]:
         """The files of a study's chunks."""
         return [folder / name / chunk_name(filters, first, seeds) for name, filters, first, seeds in _chunks_of(study)]
 
-    def condition(self, architecture: str, filters: int, first: int, last: int) -> Plain:
+    def condition(self, architecture: str, filters: int, first: int, seeds: int) -> Plain:
         """Everything that a chunk's result depends on, except the code. It is stored in the chunk's file too."""
-        return self.common_condition(architecture) | {"filters": filters, "seeds": list(range(first, last + 1))}
+        return self.common_condition(architecture) | {"filters": filters, "seeds": list(range(first, first + seeds))}
 
     def common_condition(self, architecture: str) -> Plain:
         """What its chunks' conditions have in common; the other filter counts and the label must not touch a run."""
@@ -241,12 +226,12 @@ class Plan:
         return measuring_need(sum(own.filters * own.count for own in networks), self._seen)
 
     def _networks(self, family: Family, seeds: int) -> list[Networks]:
-        trained = [(self._trained[name], filters) for name, filters in family]
-        before = [sum({start.after for start in own.starts}) // len(own.starts) for own, _ in trained]
-        return [
-            Networks(own.architecture, filters, seeds * len(own.starts), steps, self._seen)
-            for (own, filters), steps in zip(trained, before, strict=True)
-        ]
+        found = []
+        for name, filters in family:
+            item, _, starts, _ = self._trained[name]
+            before = sum({start.after for start in starts}) // len(starts)
+            found.append(Networks(item, filters, seeds * len(starts), before, self._seen))
+        return found
 
 
 def _chunks_of(study: Plain) -> Iterator[tuple[str, int, int, int]]:

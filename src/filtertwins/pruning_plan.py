@@ -17,6 +17,11 @@ Plain = dict[str, Any]
 """Plain data that JSON can hold."""
 
 
+def study_of(settings: Settings, architectures: dict[str, list[int]], seeds: int | None = None) -> Plain:
+    """The runs of some filter counts by architecture, with all or so many seeds: what tables are made of."""
+    return {"architectures": architectures, "chunks": settings.chunks(seeds)}
+
+
 class SmallNetwork(NamedTuple):
     """A small network to compare pruned ones with."""
 
@@ -104,10 +109,7 @@ class PruningPlan:
     def from_scratch(self) -> Plain:
         """The runs of the small networks."""
         networks = self.small_networks().items()
-        return {
-            "architectures": {name: list(small.architecture.filters) for name, small in networks},
-            "chunks": self.settings.chunks(),
-        }
+        return study_of(self.settings, {name: list(small.architecture.filters) for name, small in networks})
 
     def costed_networks(self) -> list[Plain]:
         """The networks whose size and latency are measured: pruned ones and whole ones, with what their layers are."""
@@ -121,10 +123,7 @@ class PruningPlan:
     def weight_deletion(self) -> Plain:
         """The part of the study whose weights are deleted one by one."""
         deletion = self.settings.weight_deletion
-        return {
-            "architectures": {deletion.architecture: [deletion.filters]} if deletion else {},
-            "chunks": self.settings.chunks(),
-        }
+        return study_of(self.settings, {deletion.architecture: [deletion.filters]} if deletion else {})
 
 
 def _doubled(steps: int, times: int) -> list[int]:

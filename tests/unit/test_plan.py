@@ -59,7 +59,7 @@ def plan(question=(), mnist=(), dataset_code="code", **changes):
 def conditions(of):
     """The condition of every chunk of a plan, those of experiments too, as Snakemake compares it."""
     return {
-        (architecture, filters, first, seeds): as_json(of.condition(architecture, filters, first, first + seeds - 1))
+        (architecture, filters, first, seeds): as_json(of.condition(architecture, filters, first, seeds))
         for part in [of.study(), *map(of.experiment, of.experiments)]
         for architecture, counts in part["architectures"].items()
         for filters in counts
@@ -166,7 +166,7 @@ def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_i
 
 def test_options_that_came_later_are_in_a_condition_only_where_they_are_set():
     study = plan(question={"kernel_regularizer": {"L2": {"l2": 0.1}}, "batch_seed": 0})
-    model, plain = (study.condition(name, 4, 0, 1)["model"] for name in ("question", "relu"))
+    model, plain = (study.condition(name, 4, 0, 2)["model"] for name in ("question", "relu"))
     assert model["kernel_regularizer"] == {"L2": {"l2": 0.1}}
     assert model.keys() - plain.keys() == {"kernel_regularizer", "batch_seed"}
     assert plain.keys() == {
@@ -190,13 +190,13 @@ def test_architectures_have_words_for_figures_the_studys_own_first():
 
 def test_a_condition_names_its_architecture_without_the_experiment_and_lists_its_starts():
     whole = with_experiments({"starts": [{"scale": 0.1}, {"second_filter": "twin", "epsilon": 1e-3}]})
-    condition = whole.condition("twins/linear_sgd", 4, 2, 2)
+    condition = whole.condition("twins/linear_sgd", 4, 2, 1)
     assert (condition["architecture"], condition["seeds"]) == ("linear_sgd", [2])
     assert condition["starts"] == [
         PLAIN_START | {"scale": 0.1},
         PLAIN_START | {"second_filter": "twin", "epsilon": 1e-3},
     ]
-    assert whole.condition("question", 4, 0, 1)["starts"] == [PLAIN_START]
+    assert whole.condition("question", 4, 0, 2)["starts"] == [PLAIN_START]
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_small_networks_train_for_equal_epochs_and_for_equal_multiply_accumulate
     budgets = {"equal_epochs": 600 + 50, "equal_compute": 4 * 600 + 50}
     compared = {"architecture": "question", "filters": 4, "budgets": budgets}
     assert {own: small.compared for own, small in found.pruning.small_networks().items()} == {name: compared}
-    large, one = found.condition("question", 4, 0, 1), found.condition(name, 1, 0, 1)
+    large, one = found.condition("question", 4, 0, 2), found.condition(name, 1, 0, 2)
     assert one["model"] == large["model"] | {"steps": 2450}
     assert (one["also_scored"], large["also_scored"]) == ([650], [])
     large, one = (network_cost((3, 1), filters, (28, 28, 1), 10) for filters in (4, 1))
@@ -363,7 +363,7 @@ def test_small_and_pruned_networks_are_scored_after_as_many_steps_which_are_doub
     found, name = with_pruning(doublings=2), "pruning/question_4_to_1"
     budgets = found.pruning.small_networks()[name].compared["budgets"]
     assert budgets == {"equal_epochs": 650, "equal_compute": 2450, "doubled_1": 1300, "doubled_2": 2600}
-    one = found.condition(name, 1, 0, 1)
+    one = found.condition(name, 1, 0, 2)
     assert (one["model"]["steps"], one["also_scored"]) == (2600, [650, 1300, 2450])
     network = found.settings.pruned["question"]
     assert found.pruning.longer("question", network) == {"kept": [1], "steps": [50, 700, 2000]}

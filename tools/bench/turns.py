@@ -79,7 +79,7 @@ class Turns:
         self._record(own, number, "keras_fit", tried[faster])
         chunks = []
         for first in range(0, self._cores * len(work.seeds), len(work.seeds)):  # one for each core, as Snakemake has it
-            condition = self._plan.condition(work.name, work.filters, first, first + len(work.seeds) - 1)
+            condition = self._plan.condition(work.name, work.filters, first, len(work.seeds))
             condition["model"] |= {"steps": work.architecture.steps, "epochs": None}
             chunks.append((work, condition))
         self._record(work, number, "project", side_by_side("project", chunks))

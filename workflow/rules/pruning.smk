@@ -19,7 +19,7 @@ for name, network, first, seeds, how in plan.pruning.jobs(
         {"pruned": PRUNED[-1], "importance": IMPORTANCE[-1], "longer": LONGER[-1]},
         how
         | dict(
-            condition=plan.condition(name, network.filters, first, first + seeds - 1),
+            condition=plan.condition(name, network.filters, first, seeds),
             images=settings.pruning.images,
             steps=settings.pruning.fine_tuning_steps,
         ),
