@@ -102,13 +102,10 @@ def canonical(given: Any, table: Table) -> dict[str, dict[str, Any]]:
         if option not in table[name]:
             raise ValueError(f"{name}.{option}: unknown option; {allowed_names(option, table[name]) or 'it has none'}")
         found[option] = _like(table[name][option], value, f"{name}.{option}")
-    if found.get("mean") or ("minval" in found) + ("maxval" in found) == 1 or _lopsided(found):
+    lopsided = found.get("minval", 0) + found.get("maxval", 0)
+    if found.get("mean") or ("minval" in found) + ("maxval" in found) == 1 or lopsided:
         raise ValueError(f"{name}: its weights must be as likely positive as negative, as chance is drawn")
     return {name: found}
-
-
-def _lopsided(options: Options) -> bool:
-    return bool(options.get("minval", 0) + options.get("maxval", 0))
 
 
 def _plain(name: str) -> str:

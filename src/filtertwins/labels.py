@@ -16,7 +16,7 @@ def labels(settings: Settings) -> dict[str, str]:
     another one's.
     """
     found: dict[str, str] = {}
-    named = sorted((settings.experiments or {}).items(), key=lambda own: own[0] != EXACT_READING)
+    named = sorted(settings.experiments.items(), key=lambda own: own[0] != EXACT_READING)
     experiments = [item.studied for _, item in named if item]
     for architectures in (settings.studied, *experiments):
         for name, item in architectures.items():

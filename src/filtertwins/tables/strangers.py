@@ -33,10 +33,6 @@ class _Stage:
     answers: Callable[[], list[Floats]]  # the same of the filters' answers to the training images
     corresponding: bool  # whether all networks started from the same weights
 
-    def units(self, vectors: list[Floats]) -> list[Floats]:
-        """The unit vectors of each network's live filters."""
-        return [directions(own) for own in vectors]
-
 
 class StrangerRows(NamedTuple):
     """The rows of the two tables about strangers."""
@@ -65,7 +61,7 @@ def stranger_tables(chunks: Iterable[AnyChunk], dataset: Dataset) -> StrangerRow
     rows = StrangerRows([], [])
     moment_of = cache(lambda kernel: patch_moment(dataset.train_images, kernel, bias=True))
     for stage in _stages(chunks, moment_of):
-        units = stage.units(stage.vectors)
+        units = [directions(own) for own in stage.vectors]
         pairs = neighbourhoods(units, stage.equivalence, corresponding=stage.corresponding)
         curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(units), 1]))
         found = curve.points[curve.shares.index(STRANGER_SHARE)]
@@ -74,7 +70,7 @@ def stranger_tables(chunks: Iterable[AnyChunk], dataset: Dataset) -> StrangerRow
             (np.nan, np.nan) if stage.corresponding else exchange_test(units, stage.equivalence, found.threshold, rng)
         )
         answered = stage.answers() if stage.basis == "kernels" else [np.zeros((0, 1)) for _ in units]
-        responses = stage.units(answered)
+        responses = [directions(own) for own in answered]
         near = neighbourhoods(responses, stage.equivalence, corresponding=stage.corresponding)
         answers = compare_with_strangers(near)
         rows.strangers.append(
