@@ -50,10 +50,6 @@ add_job(
         "drawn": [multiext(str(FIGURES / name), ".svg", ".png") for name in DRAWN],
     },
     {"page": answer(RESULTS / "answer.html", "0 the answer as a page")},
-    dict(
-        template=digest(PAGE.read_text(encoding="utf-8")),
-        look=LOOK,
-        facts=FACTS,
-    ),
+    {"template": digest(PAGE.read_text("utf-8")), "look": LOOK, "facts": FACTS},
     "write the answer as one page",
 )
