@@ -104,9 +104,7 @@ def test_folders_that_may_not_be_written_are_named_and_stay_as_they_are(as_anyon
     for folder in folders:
         (study.folder / folder).chmod(0o555)
     try:
-        output = study.snakemake(
-            *COMMAND, "--forcerun", "collect_networks", "plot_what_keeps_filters_apart", exit_code=1
-        )
+        output = study.snakemake(*COMMAND, "--forcerun", "collect_networks", "plot_figures_1", exit_code=1)
         (study.folder / ".snakemake").chmod(0o555)
         of_snakemake = study.snakemake(*COMMAND, exit_code=1)
     finally:

@@ -21,10 +21,10 @@ def test_changed_code_makes_the_jobs_that_run_it_stale_and_no_others(study):
     """Every change is to other jobs' code than those before it, so one study serves for all."""
     changes = {
         "src/filtertwins/claims/judging.py": AFTER_CLAIMS,
-        "src/filtertwins/figures/kernel_gallery.py": {"plot_more_than_chance"},
-        "src/filtertwins/experiments/collapse.py": {"fit_optimum", "plot_more_filters"},
-        "src/filtertwins/experiments/removal.py": {"measure_filters", "plot_what_redundant_filters_are_worth"},
-        "scripts/prune_filters.py": {"prune", "compare_tables", "plot_pruning"},
+        "src/filtertwins/figures/kernel_gallery.py": {"plot_figures_1"},
+        "src/filtertwins/experiments/collapse.py": {"fit_optimum", "plot_figures_1"},
+        "src/filtertwins/experiments/removal.py": {"measure_filters", "plot_figures_2"},
+        "scripts/prune_filters.py": {"prune", "compare_tables"},
     }
     expected = set()
     for file, rules in changes.items():
@@ -135,7 +135,7 @@ def test_times_of_files_make_nothing_stale_whatever_a_users_own_profile_says(stu
         assert study.stale(*options) == NOTHING
     study.append("results/digits/twins_means.csv", "\n")
     study.append("src/filtertwins/figures/removal.py", "\nCHANGED = True\n")
-    redrawn = {"plot_what_keeps_filters_apart", "plot_what_redundant_filters_are_worth", "check_claims", "write_page"}
+    redrawn = {"plot_figures_1", "plot_figures_2", "check_claims", "write_page"}
     assert redrawn <= set(study.stale("--profile", str(tmp_path)))
 
 

@@ -41,20 +41,18 @@ ARGUMENT = {
     },
 }
 ARGUMENT |= or_end(extensions.own_figures, TABLES)
-# By category, the figures that this study has the tables for, with these tables.
-DRAWN_TOGETHER = {
-    category: {
-        name: [*tables, *(table for table in optional if table in TABLES)]
-        for name, (tables, optional) in figures.items()
-        if set(tables) <= set(TABLES)
-    }
+# Of each figure that this study has the tables for: its category, its place in there, and these tables.
+DRAWN = {
+    name: (category, place, [*tables, *(own for own in optional if own in TABLES)])
     for category, figures in ARGUMENT.items()
+    for place, (name, (tables, optional)) in enumerate(figures.items(), start=1)
+    if set(tables) <= set(TABLES)
 }
-DRAWN = [name for figures in DRAWN_TOGETHER.values() for name in figures]
 
 
-def shown_in_report(category, name, place):
+def shown_in_report(name):
     """A figure's file for the report, with its caption. A figure does not wait for the claims; its caption does."""
+    category, place, _ = DRAWN[name]
     return report(
         FIGURES / f"{name}.png",
         caption=str(Path.cwd() / FIGURES / f"{name}.rst"),
@@ -63,30 +61,23 @@ def shown_in_report(category, name, place):
     )
 
 
-# A job draws the figures of one category.
-for category, figures in DRAWN_TOGETHER.items():
+# Two jobs draw every second figure each, since to start and to import seaborn takes as long as some three figures.
+for first in (0, 1):
+    if not (names := list(DRAWN)[first::2]):
+        continue
+    needed = {name: DRAWN[name][2] for name in names}
     add_job(
-        f"plot_{category[2:].lower().replace(' ', '_').rstrip('?')}",
+        f"plot_figures_{first + 1}",
+        {"tables": [path_of(table) for table in sorted(set().union(*needed.values()))]},
         {
-            "tables": [
-                path_of(table) for table in sorted(set().union(*figures.values()))
-            ]
+            "shown": [shown_in_report(name) for name in names],
+            "drawn": [multiext(str(FIGURES / name), ".pdf", ".svg") for name in names],
         },
-        {
-            "shown": [
-                shown_in_report(category, name, place)
-                for place, name in enumerate(figures, start=1)
-            ],
-            "drawn": [
-                multiext(str(FIGURES / name), ".pdf", ".svg") for name in figures
-            ],
-        },
-        {"figures": figures, "folder": FIGURES, "look": LOOK},
-        f"draw {', '.join(figures)}",
+        {"figures": needed, "folder": FIGURES, "look": LOOK},
+        f"draw {', '.join(names)}",
         script="plot_figures",
-        place=f"plot_figures/{category.rstrip('?')}",
         modules=[
-            *extensions.files("figure", among=figures),
-            *(f"filtertwins.figures.{name}" for name in figures),
+            *extensions.files("figure", among=names),
+            *(f"filtertwins.figures.{name}" for name in names),
         ],
     )
