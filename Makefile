@@ -41,7 +41,7 @@ $(SCHEMA): src/filtertwins/settings.py $(INSTALLED)
 	PYTHONPATH=src python -m filtertwins.settings > $@
 
 .PHONY: quickstart
-quickstart: $(INSTALLED) ## the whole study, small, on embedded digits: one to two minutes, no download
+quickstart: $(INSTALLED) ## a small study of the same kind, on embedded digits: about a minute, no download
 	$(SNAKEMAKE) --configfile config/quickstart.yaml
 
 .PHONY: figures

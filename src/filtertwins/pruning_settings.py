@@ -50,6 +50,7 @@ class Pruning(Section):
     images: PositiveInt = Field(default=10_000, description="training images, the first ones, that criteria look at")
     networks: Switched[PrunedNetwork]
     weight_deletion: WeightDeletion | None = None
+    latency: bool = Field(default=True, description="measure size and latency too; nothing else runs beside that")
 
     _once = check("methods", "each method once", lambda it: len(set(it)) < len(it))
     _choice = check("methods", "at least one method beside random, to choose from", lambda it: it == ("random",))

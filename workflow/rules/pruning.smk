@@ -31,16 +31,17 @@ for name, network, first, seeds, how in plan.pruning.jobs(
     )
 
 # It measures time on one thread, so that nothing may run beside it. The earlier it comes, the fewer wait for it.
-add_job(
-    "measure_cost",
-    {"dataset": IMAGES},
-    made("cost"),
-    {"networks": plan.pruning.costed_networks(), "dataset": DATASET},
-    "measure size and latency of the networks before and after pruning",
-    need=Need(3000, 200),
-    threads=workflow.resource_settings.cores or 1,
-    priority=10**8,
-)
+if settings.pruning.latency:
+    add_job(
+        "measure_cost",
+        {"dataset": IMAGES},
+        made("cost"),
+        {"networks": plan.pruning.costed_networks(), "dataset": DATASET},
+        "measure size and latency of the networks before and after pruning",
+        need=Need(3000, 200),
+        threads=workflow.resource_settings.cores or 1,
+        priority=10**8,
+    )
 
 if deletion := settings.weight_deletion:
     make_tables(
