@@ -1,4 +1,4 @@
-"""Model files made by hand: ONNX, safetensors, and torch's, zip and legacy, without the packages that write them."""
+"""Model files made by hand: Keras's, ONNX, safetensors, and torch's, without the packages that write them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,36 @@ import struct
 import zipfile
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
 
 ONNX_TYPES = {"float32": 1, "int8": 3, "int64": 7, "float16": 10, "float64": 11}
 STORAGES = {"float32": "FloatStorage", "float64": "DoubleStorage", "float16": "HalfStorage", "int64": "LongStorage"}
+
+
+# --- zip files and HDF5
+
+
+def zip_file(members):
+    """A zip file of some contents by name."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return content.getvalue()
+
+
+def hdf5_file(fill, **options):
+    """An HDF5 file that a function has filled."""
+    content = io.BytesIO()
+    with h5py.File(content, "w", **options) as file:
+        fill(file)
+    return content.getvalue()
+
+
+def keras_file(config, weights):
+    """A file of Keras 3."""
+    return zip_file({"config.json": json.dumps(config), "model.weights.h5": weights})
 
 
 # --- protocol buffers and ONNX

@@ -12,7 +12,6 @@ import os
 import resource
 import zipfile
 
-import h5py
 import numpy as np
 import pytest
 
@@ -20,6 +19,7 @@ from filtertwins.inspect.model import Model, ModelError
 from filtertwins.inspect.readers import read_model
 from model_files import (
     checkpoint,
+    hdf5_file,
     npy_lists,
     npz_file,
     proto,
@@ -28,6 +28,7 @@ from model_files import (
     small_onnx,
     torch_legacy,
     torch_zip,
+    zip_file,
 )
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
@@ -54,23 +55,14 @@ KERNEL = np.arange(72, dtype="f4").reshape(3, 3, 2, 4)
 
 def hdf5(arrays, texts, **options):
     """An HDF5 file of arrays by path, and of attributes by path and name."""
-    content = io.BytesIO()
-    with h5py.File(content, "w", **options) as file:
+
+    def fill(file):
         for path, array in arrays.items():
-            compression = "gzip" if array.size > 60 else None
-            file.create_dataset(path, data=array, compression=compression)
+            file.create_dataset(path, data=array, compression="gzip" if array.size > 60 else None)
         for (path, name), text in texts.items():
             file.require_group(path).attrs[name] = text
-    return content.getvalue()
 
-
-def archive(members):
-    """A zip file."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name, data)
-    return content.getvalue()
+    return hdf5_file(fill, **options)
 
 
 def whole_files():
@@ -155,7 +147,7 @@ def write(rng, members, path, folder):
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_bytes(content)
     else:
-        content = members[""] if "" in members else archive(members)
+        content = members[""] if "" in members else zip_file(members)
         path.write_bytes(content if inside else mutated(rng, content))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_networks import KERNEL, POSITIONS, by_filter, draw, draw_images, flat
+from small_networks import KERNEL, POSITIONS, draw, draw_images, flat
 
 from filtertwins.networks.forward import ACTIVATIONS, cross_entropies, logits
 from filtertwins.networks.weights import Parameters
@@ -70,11 +70,3 @@ def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(tried, netwo
     in_blocks = hessian_diagonal(network, *tried, "tanh")
     assert sizes == [IMAGES, 3, 3, 2]
     np.testing.assert_allclose(flat(in_blocks), flat(whole), rtol=1e-4, atol=1e-8)
-
-
-def test_a_filter_that_never_fires_has_no_curvature(tried, network):
-    network.biases[0, 1] = -100
-    curvature = hessian_diagonal(network, *tried, "relu")
-    assert not curvature.kernels[..., 1].any()
-    assert not curvature.biases[..., 1].any()
-    assert not by_filter(curvature)[:, 1].any()

@@ -64,29 +64,23 @@ def test_claims_that_were_judged_are_there_and_the_others_are_counted(text):
     assert "#figure-nowhere" not in text
 
 
-def test_the_page_says_whether_its_verdicts_confirm_or_explore(text):
-    assert "The verdicts are exploratory: only the default study of MNIST" in text
-    assert "The verdicts are confirmatory" in made(status="confirmatory")
-
-
-def test_a_study_without_some_experiments_has_a_page_without_their_charts():
-    text = made(without=("twins_means", "pruning_means", "kernels"))
+def test_a_study_without_claims_and_some_experiments_has_a_page_without_their_section_and_charts():
+    text = made(without=("twins_means", "pruning_means", "kernels"), judged=False)
     assert set(specs_of(text)) == {"redundancy", "accuracy"}
     assert "92 to 93" not in text  # It is not the question's dataset.
-
-
-def test_a_study_without_claims_has_no_section_of_claims():
-    text = made(judged=False)
     assert "Every claim" not in text
     assert "The verdicts" not in text
 
 
-def test_no_interval_of_accuracies_leaves_their_range_and_what_is_shown_first_tells_something():
+def test_verdicts_confirm_or_explore_no_interval_leaves_its_range_and_what_is_shown_first_tells_something(text):
     means = study_tables(3)
     wide = means["runs_means"].assign(low=-0.4, high=1.6)
     likeness = means["redundancy_means"]
     none = likeness.assign(mean=likeness["mean"].where(likeness["measure"] != "redundant_share", 0.0))
-    specs = specs_of(made(runs_means=wide, redundancy_means=none))
+    confirmatory = made(status="confirmatory", runs_means=wide, redundancy_means=none)
+    assert "The verdicts are exploratory: only the default study of MNIST" in text
+    assert "The verdicts are confirmatory" in confirmatory
+    specs = specs_of(confirmatory)
     drawn = [row for rows in specs["accuracy"]["datasets"].values() for row in rows if "mean" in row]
     assert {(row["low"], row["high"]) for row in drawn if row["architecture"] != "question_epochs"} == {(0, 1)}
     assert specs["redundancy"]["params"][0]["value"] == MEASURES["mean_nearest_cosine"]
