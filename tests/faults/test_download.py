@@ -225,18 +225,6 @@ def test_a_corrupted_file_and_what_a_kill_left_are_replaced(folder, server, cont
     assert_verified(folder)
 
 
-def test_a_folder_that_cannot_be_read_is_passed_over(folder, tmp_path, good_mirror, monkeypatch):
-    def iterdir(path, original=Path.iterdir):
-        if path == tmp_path:
-            raise PermissionError(13, "Permission denied", str(path))
-        return original(path)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert failure(folder, str(tmp_path)) == f"{tmp_path} cannot be read: Permission denied"
-    fetch(folder, str(tmp_path), good_mirror)
-    assert_verified(folder)
-
-
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.0 200 OK\r\n\r\n\x1f\x8b"])
 def test_a_silent_server_is_asked_once_for_all_files(folder, server, good_mirror, sent, capsys):
     def answer(handler, _):

@@ -1,4 +1,4 @@
-"""What the benchmark makes of its measurements, on made-up ones; and the table of a study's times."""
+"""The operations that the benchmark counts; and the table of a study's times."""
 
 from __future__ import annotations
 

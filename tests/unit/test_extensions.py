@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import types
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +20,6 @@ from filtertwins.errors import StudyError
 from filtertwins.fixed import same_study
 from filtertwins.names import RANDOM
 from filtertwins.networks.weights import Parameters
-from filtertwins.provenance import code_digest
 from filtertwins.pruning.criteria import ACTIVATIONS, CRITERIA, TrainedNetwork, importances, methods
 from filtertwins.settings import load_settings
 from filtertwins.tables.likeness import MEASURES
@@ -33,8 +30,6 @@ CRITERION = "from filtertwins.pruning.criteria import criterion\n"
 MEASURE = "from filtertwins.tables.likeness import measure\n"
 TEST = "from filtertwins.claims.evidence.registry import Table, test\n"
 FIGURE = "from filtertwins.figures.registry import figure\n"
-NONE: dict[str, list[int]] = {"kept": [], "steps": []}
-MEAN_WEIGHT = f"{MEASURE}@measure\ndef mean_weight(kernels): return kernels.mean()\n"
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +49,9 @@ def _forgotten(monkeypatch):
 def load(tmp_path):
     """A function: load a file of some text."""
 
-    def write_and_load(text, name="mine.py"):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        extensions.load(name, tmp_path / name)
+    def write_and_load(text):
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+        extensions.load("mine.py", tmp_path / "mine.py")
 
     return write_and_load
 
@@ -153,27 +148,6 @@ def test_the_selected_criterion_is_one_of_the_packages_whatever_others_there_are
     selected, without = (with_selected(own).query("method == 'selected'").reset_index(drop=True) for own in both)
     assert set(selected["validation_accuracy"]) == {0.7}
     pd.testing.assert_frame_equal(selected, without)
-
-
-def test_a_job_loads_the_files_that_it_uses_and_their_content_is_in_its_digest(load, tmp_path):
-    load(MEAN_WEIGHT, "one.py")
-    load(f"{CRITERION}@criterion\ndef mine(trained): return 0\n", "two.py")
-    load("raise SystemExit\n", "one.py")  # It is there already.
-    assert extensions.files("measure", "test") == ["one.py"]
-    assert extensions.files("measure", "criterion", among=["mine"]) == ["two.py"]
-    assert extensions.named(["filtertwins.names", "two.py"]) == {"extensions": ["two.py"]}
-    assert extensions.named(["filtertwins.names"]) == {}
-    script, source = tmp_path / "script.py", Path(extensions.__file__).parents[1]
-    script.write_text("x = 1\n", encoding="utf-8")
-    digests = {code_digest(script, source, extensions.located(own)) for own in ([], ["one.py"], ["two.py"])}
-    assert len(digests) == 3
-    config = {"extensions": {"two.py": str(tmp_path / "two.py")}}
-    del CRITERIA["mine"]
-    extensions._LOADED.clear()
-    extensions.load_for(types.SimpleNamespace(params=types.SimpleNamespace(), config=config))
-    assert "mine" not in CRITERIA
-    extensions.load_for(types.SimpleNamespace(params=types.SimpleNamespace(extensions=["two.py"]), config=config))
-    assert "mine" in CRITERIA
 
 
 CLAIM = """\

@@ -26,7 +26,6 @@ from matplotlib.text import Text
 
 from filtertwins.figures import axes as figure_axes
 from filtertwins.figures import output
-from filtertwins.figures.kernel_gallery import draw_images
 from filtertwins.figures.style import COLORS, MARKERS, Look, new_figure, style
 
 ROOT = Path(__file__).parents[2]
@@ -278,16 +277,3 @@ def test_likeness_of_responses_is_drawn_where_no_kernels_are_near() -> None:
     near_responses_alone = means[means["measure"] != "near_kernels_near_responses"]
     figure = draw_from("functional", tables_of(10) | {"functional_means": near_responses_alone})
     assert "no such pairs" in {text.get_text() for text in texts_of(figure)}
-
-
-def test_kernels_of_three_channels_are_drawn_as_colours_and_of_others_as_their_mean() -> None:
-    kernels = np.zeros((2, 1, 2, 3))
-    kernels[0, 0, 0] = (2, 0, -1)
-    axes = Figure().subplots(1, 2)
-    draw_images(axes[0], kernels, np.array([True, False]))
-    page = axes[0].images[0].get_array()
-    np.testing.assert_allclose(page[0, 0], [1, 0.5, 0.25])
-    np.testing.assert_allclose(page[0, 1], 0.5)
-    assert len(axes[0].patches) == 1
-    draw_images(axes[1], kernels[..., :2], np.array([False, False]))
-    assert axes[1].collections[0].get_array().compressed()[:2].tolist() == [1, 0]

@@ -1,4 +1,4 @@
-"""Likeness of what filters answer, against their answers; and likeness of kernels, against kernels."""
+"""Likeness of what filters answer, against their answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ import pytest
 from filtertwins.measures.functional import response_vectors
 from filtertwins.measures.patches import patch_blocks, patch_moment
 from filtertwins.measures.redundancy import filter_vectors, live_filters, similarity_matrix
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(6)
 
 
 @pytest.fixture

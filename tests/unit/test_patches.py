@@ -10,11 +10,6 @@ from filtertwins.measures.patches import never_active_on, patch_blocks, patch_mo
 from filtertwins.measures.redundancy import filter_vectors, never_active_filters
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(5)
-
-
 def strokes(rng, images=30, side=9, channels=1):
     """Images that are mostly black, as handwriting is."""
     shape = (images, side, side, channels)

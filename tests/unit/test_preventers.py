@@ -1,4 +1,4 @@
-"""What keeps filters apart: rows with known answers, and the figure."""
+"""What keeps filters apart: rows with known answers."""
 
 from __future__ import annotations
 

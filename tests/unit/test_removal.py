@@ -15,7 +15,6 @@ from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.pruning.shrinking import remove_filters
 
 FILTERS, CLASSES, IMAGES = 4, 10, 40
-COSTS = ("loss_increase", "loss_increase_merged", "accuracy_decrease", "accuracy_decrease_merged")
 
 
 @pytest.fixture
