@@ -23,75 +23,49 @@ ROOT = Path(__file__).parents[1]
 TREE = ("Snakefile", "config", "profiles", "workflow", "scripts", "src", "environment.yml")
 FOLDER = "it's 100% a study, für Zwillinge"  # braces in a path are beyond Snakemake 9 itself
 SHORT = {"batch": 64, "steps": 6}
+OF_TWO = SHORT | {"filters": [2]}
 TINY = {
+    "only": True,
+    "claims": "config/claims.yaml",
     "dataset": "digits",
     "first_seed": 0,
     "seeds": 2,
     "seeds_per_chunk": 2,
     "architectures": {
-        "question": {"learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [1, 2, 3]},
-        "question_converged": None,
-        "relu_3x1": None,
-        "relu_5x5": {"learning_rate": 1e-3, "batch": 64, "steps": 6, "filters": [2]},
+        "question": {"learning_rate": 1e-3, **SHORT, "filters": [1, 2, 3]},
+        "relu_5x5": {"learning_rate": 1e-3, **OF_TWO},
     },
     "measures": {"null_draws": 100},
     "gallery": {"filters": [2]},
     "experiments": {
+        **{name: {} for name in ("collapse", "lossless_merge", "removal")},
         "twins": {
             "seeds": 2,
             "starts": [{"second_filter": "twin"}, {"second_filter": "twin", "epsilon": 1e-3}],
-            "architectures": {"linear_sgd": SHORT | {"filters": [2]}, "relu_dropout": SHORT | {"filters": [2]}}
-            | dict.fromkeys(("linear_decay", "linear_large_decay", "linear_momentum", "linear_adam", "linear_dropout"))
-            | dict.fromkeys(("relu_sgd", "relu_momentum", "relu_adam")),
+            "architectures": {"linear_sgd": OF_TWO, "relu_dropout": OF_TWO},
         },
-        "planted": {
-            "seeds": 2,
-            "starts": [{"second_filter": "twin"}],
-            "architectures": {"linear_keras": {"steps": 6, "batch": 64, "filters": [2]}}
-            | dict.fromkeys(("linear", "relu", "relu_keras")),
-        },
+        "planted": {"seeds": 2, "starts": [{"second_filter": "twin"}], "architectures": {"linear_keras": OF_TWO}},
         "replanted": {
             "starts": [{"after": 3}, {"after": 3, "second_filter": "twin"}],
-            "architectures": {"relu_5x5": SHORT | {"filters": [2]}},
+            "architectures": {"relu_5x5": OF_TWO},
         },
         "condensation": {
-            "seeds": 2,
             "starts": [{"scale": 1}, {"scale": 0.01}],
-            "architectures": {"linear": SHORT | {"filters": [3]}, "relu": None, "tanh": None},
+            "architectures": {"linear": SHORT | {"filters": [3]}},
         },
-        "kernel_shapes": {
-            "architectures": {"linear_5x5": SHORT | {"filters": [2]}}
-            | dict.fromkeys(("linear_3x1", "linear_1x3", "linear_3x3", "linear_7x7"))
-            | dict.fromkeys(("relu_1x3", "relu_3x3", "relu_7x7")),
-        },
-        "one_fewer": {
-            # Longer than a report interval, so that a test can stop it half-way.
-            "architectures": {"relu_momentum": SHORT | {"filters": [2], "steps": 150}}
-            | dict.fromkeys(("linear_momentum", "relu_adam"))
-        },
-        "controls": {
-            "architectures": {"trained": None, "frozen": SHORT | {"filters": [2]}, "shuffled": SHORT | {"filters": [2]}}
-        },
-        "preventers": {
-            "architectures": {"nothing_5x5": SHORT | {"filters": [2]}, "orthogonality_1": SHORT | {"filters": [2]}}
-            | dict.fromkeys(("orthogonality_0_01", "orthogonality_0_1", "orthogonality_10", "orthogonality_3x1"))
-            | dict.fromkeys(("dropout", "weight_decay", "small_weights", "nothing_3x1"))
-        },
+        "kernel_shapes": {"architectures": {"linear_5x5": OF_TWO}},
+        # Longer than a report interval, so that a test can stop it half-way.
+        "one_fewer": {"architectures": {"relu_momentum": OF_TWO | {"steps": 150}}},
+        "controls": {"architectures": {"frozen": OF_TWO, "shuffled": OF_TWO}},
+        "preventers": {"architectures": {"nothing_5x5": OF_TWO, "orthogonality_1": OF_TWO}},
         "exact_reading": {
-            "seeds": 2,
             "architectures": {
                 "question_epochs": {"kernel": [3, 1], "activation": "linear", "learning_rate": 1e-3, "batch": 512}
                 | {"epochs": 1, "filters": [1, 2]}
             },
         },
-        "depth": {
-            "seeds": 2,
-            "architectures": {name: SHORT | {"filters": [2]} for name in ("two_layers", "half_siblings")},
-        },
-        "shared_seeds": {
-            "seeds": 2,
-            "architectures": {name: SHORT | {"filters": [2]} for name in ("shared_batches", "shared_draw")},
-        },
+        "depth": {"seeds": 2, "architectures": {"two_layers": OF_TWO, "half_siblings": OF_TWO}},
+        "shared_seeds": {"seeds": 2, "architectures": {"shared_batches": OF_TWO, "shared_draw": OF_TWO}},
     },
     "margins": {"loss": 9.0},  # so that networks count as converged after a few steps
     "pruning": {
@@ -99,7 +73,6 @@ TINY = {
         "images": 100,
         "networks": {
             "question": {"filters": 3, "kept": [2], "from_scratch": [2], "doublings": 1},
-            "relu_3x1": None,
             "relu_5x5": {"filters": 2, "kept": [1], "from_scratch": [], "doublings": 0},
         },
         "weight_deletion": {"filters": 2, "shares": [0.5], "retraining_steps": 2},
