@@ -76,9 +76,14 @@ def onnx_tensor(name, array, *, external=None):
     return proto(*fields, *((13, proto((1, key), (2, value))) for key, value in external.items()), (14, 1))
 
 
-def onnx_node(operation, inputs, output, *, name=None, **options):
-    """A node with one output; options are integers, lists of them, floats, or graphs and tensors as bytes."""
-    fields = [*((1, each) for each in inputs), (2, output), (3, name or f"node_{output}"), (4, operation)]
+def onnx_node(operation, inputs, output, *, name=None, outputs=(), **options):
+    """A node; options are integers, lists of them, floats, or graphs and tensors as bytes."""
+    fields = [
+        *((1, each) for each in inputs),
+        *((2, each) for each in (output, *outputs)),
+        (3, name or f"node_{output}"),
+        (4, operation),
+    ]
     for key, value in options.items():
         kind = {int: 3, float: 2, bytes: 5 if key == "value" else 6, str: 4}.get(type(value))
         values = [(kind, value)] if kind else [(8, each) for each in value]
@@ -86,15 +91,20 @@ def onnx_node(operation, inputs, output, *, name=None, **options):
     return proto(*fields)
 
 
-def onnx_graph(nodes, constants):
-    """A graph; constants are arrays or whole tensors by name."""
+def onnx_graph(nodes, constants, outputs=()):
+    """A graph, whose outputs are named; constants are arrays or whole tensors by name."""
     tensors = (each if isinstance(each, bytes) else onnx_tensor(name, each) for name, each in constants.items())
-    return proto(*((1, node) for node in nodes), (2, "graph"), *((5, tensor) for tensor in tensors))
+    return proto(
+        *((1, node) for node in nodes),
+        (2, "graph"),
+        *((5, tensor) for tensor in tensors),
+        *((12, proto((1, name))) for name in outputs),
+    )
 
 
-def onnx_file(nodes, constants):
+def onnx_file(nodes, constants, outputs=()):
     """An ONNX file of one graph."""
-    return proto((1, 8), (2, "by hand"), (7, onnx_graph(nodes, constants)), (8, proto((1, ""), (2, 17))))
+    return proto((1, 8), (2, "by hand"), (7, onnx_graph(nodes, constants, outputs)), (8, proto((1, ""), (2, 17))))
 
 
 # --- TensorFlow's checkpoints

@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from filtertwins.inspect.readers import read_model
+from filtertwins import keras_names
+from filtertwins.inspect.readers import keras_config, read_model
 from model_files import (
     checkpoint,
     hdf5_file,
@@ -217,14 +218,40 @@ def test_kernels_of_other_layers_are_no_convolutions_though_they_have_as_many_ax
 
 
 @pytest.mark.parametrize(
-    ("kind", "activation"), [("Dense", "linear"), ("AveragePooling2D", "relu"), ("AnybodysLayer", None)]
+    ("kind", "options", "activation"),
+    [
+        ("Dense", {}, "linear"),
+        ("AveragePooling2D", {}, "relu"),
+        ("AnybodysLayer", {}, None),
+        ("HardSilu", {}, "hard_silu"),
+        ("ReLU", {"max_value": 1.0}, "clip"),
+        ("TFOpLambda", {"function": "nn.leaky_relu"}, "leaky_relu"),
+    ],
 )
-def test_an_activation_is_unknown_where_something_else_comes_before_it(tmp_path, rng, kind, activation):
-    layers = [("Conv2D", "conv2d"), (kind, "next"), ("ReLU", "rectified")]
+def test_an_activation_is_what_comes_first_and_unknown_if_that_mixes_channels(tmp_path, rng, kind, options, activation):
+    layers = [("Conv2D", "conv2d", {}), (kind, "next", options), ("ReLU", "rectified", {}), ("Dense", "dense", {})]
     content, _ = keras_files_of(layers, {"layers/conv2d/vars/0": rng.normal(size=(3, 3, 2, 4))})
     _, found, _ = read(tmp_path / "model", content)
     assert found["conv2d"].activation == activation
     assert any(kind in note for note in found["conv2d"].notes) == (activation is None)
+
+
+@pytest.mark.parametrize("wrapper", ["TimeDistributed", "SpectralNormalization"])
+def test_a_convolution_within_another_layer_is_listed_with_what_follows(tmp_path, rng, wrapper):
+    inner = {"class_name": "DepthwiseConv2D", "config": {"name": "inner"}}
+    layers = [(wrapper, "outer", {"layer": inner}), ("ReLU", "rectified", {}), ("Flatten", "flat", {})]
+    kernel = rng.normal(size=(3, 3, 2, 4))
+    place = f"layers/{'time_distributed' if wrapper == 'TimeDistributed' else 'spectral_normalization'}"
+    arrays = {f"{place}/layer/vars/0": kernel, f"{place}/layer/vars/1": np.ones(8), "layers/outer/vars/0": kernel}
+    arrays |= {f"{place}/vars/0": kernel} if wrapper == "SpectralNormalization" else {}
+    _, found, _ = read(tmp_path / "model", keras_files_of(layers, arrays)[0])
+    one = found["outer/inner"]
+    assert (one.kind, one.activation, one.output, one.biases.tolist()) == ("depthwise", "relu", True, [1] * 8)
+    np.testing.assert_array_equal(one.kernels, kernel.transpose(2, 3, 0, 1).reshape(8, 1, 3, 3))
+
+
+def test_a_reader_knows_all_activations_of_keras():
+    assert {*keras_names.ACTIVATIONS} <= {*keras_config.ACTIVATIONS, "linear"}
 
 
 def test_biases_tell_transposed_and_depthwise_convolutions_in_a_saved_model_without_a_config(tmp_path, rng):
@@ -321,6 +348,24 @@ def test_a_graph_tells_what_follows(tmp_path, rng):
     np.testing.assert_array_equal(found["quantised"].kernels, constants["quantised"] / 4)
     assert left_out["node_f"] == "Its kernel is computed while the network runs."
     assert {"k2", "k3"} <= left_out.keys()
+
+
+def test_all_outputs_of_a_step_and_those_of_its_branches_are_followed(tmp_path, rng):
+    arrays = {name: rng.normal(size=(4, 4, 3, 3)).astype("f4") for name in ("split", "branched")}
+    branch = onnx_graph([onnx_node("Conv", ["c", "branched"], "d")], {}, outputs=["d"])
+    nodes = [
+        onnx_node("Conv", ["x", "split"], "a"),
+        onnx_node("Split", ["a"], "b1", outputs=["b2"]),
+        onnx_node("Sigmoid", ["b1"], "s"),
+        onnx_node("Mul", ["s", "b2"], "c"),
+        onnx_node("If", ["flag"], "e", then_branch=branch),
+        onnx_node("Relu", ["e"], "f"),
+    ]
+    _, found, _ = read(tmp_path / "model.onnx", onnx_file(nodes, arrays, outputs=["f"]))
+    assert {name: (each.activation, each.output) for name, each in found.items()} == {
+        "split": (None, False),  # A gated linear unit takes one half of the channels for the gates of the other.
+        "branched": ("relu", True),
+    }
 
 
 def test_external_data_is_read_from_the_files_own_folder(tmp_path, rng):

@@ -32,6 +32,7 @@ class Convolution:
     folded: str | None = None  # the name of the batch normalisation that was folded in
     shared_by: int = 1  # how many nodes use this very kernel
     residual: bool = False  # its output is added to something else, so that a twin can't be merged alone
+    output: bool = False  # its output is the network's, so that every channel is wanted
     notes: tuple[str, ...] = ()  # plain sentences
 
 

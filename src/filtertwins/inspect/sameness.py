@@ -81,6 +81,8 @@ def merging(convolution: Convolution, vectors: Floats, first: int, second: int) 
     biases = (0.0, 0.0) if convolution.biases is None else convolution.biases[[first, second]]
     if first // per_group != second // per_group:
         return "no: they read different channels"
+    if convolution.output:
+        return "no: they are outputs of the network"
     if convolution.residual:
         return "not alone: the layer's output is added to another's"
     if left_over**2 > 2 * (1 - NEAR):  # The distance of two unit vectors of this cosine.

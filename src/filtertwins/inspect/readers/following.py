@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,13 +41,15 @@ class Following:
     scales: tuple[Node, ...]
     activation: str | None
     residual: bool
+    output: bool
     notes: tuple[str, ...]
 
 
 class Network:
-    """The steps of a network, and which of them read which output."""
+    """The steps of a network, which of them read which output, and the names of the network's own outputs."""
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
+    def __init__(self, nodes: Iterable[Node], outputs: Collection[str] = ()) -> None:
+        self._outputs = frozenset(outputs)
         self._users: dict[str, list[Node]] = defaultdict(list)
         for node in nodes:
             for name in dict.fromkeys(node.inputs):
@@ -68,8 +70,8 @@ class Network:
         if not same:
             notes.append("What scales its output differs between its uses, so that nothing is folded in.")
         activation = first.activation if len({after.activation for after in each}) == 1 else None
-        residual = any(after.residual for after in each)
-        return Following(first.scales if same else (), activation, residual, tuple(notes))
+        residual, output = any(after.residual for after in each), any(after.output for after in each)
+        return Following(first.scales if same else (), activation, residual, output, tuple(notes))
 
     def _after(self, name: str, filters: int, own_activation: str | None) -> Following:
         scales: list[Node] = []
@@ -82,7 +84,7 @@ class Network:
             scales += [user] if user.does == "scale" else []
             at = user.name
         activation, at = (own_activation, at) if own_activation != "linear" else self._activation(at)
-        reached = self._reached(at)
+        reached, output = self._reached(at)
         if activation is None and own_activation is not None:
             names = sorted({node.label or "another step" for node in reached})
             notes.append(f"Its activation is unknown: its output goes to {', '.join(names)}.")
@@ -90,7 +92,7 @@ class Network:
             behind = "its activation" if activation not in ("linear", None) else "something else"
             notes.append(f"A batch normalisation follows {behind}, so that it is not folded in.")
         residual = any(node.does == "add" for node in reached)
-        return Following(tuple(scales), activation, residual, tuple(notes))
+        return Following(tuple(scales), activation, residual, output, tuple(notes))
 
     def _activation(self, at: str) -> tuple[str | None, str]:
         """The activation that an output goes through, and the step after which it is done."""
@@ -101,7 +103,7 @@ class Network:
                     return "silu", second.name
                 if second.does == "multiply" and any(user.label == "erf" for user in self._users[first.name]):
                     return "gelu", second.name
-        reached = self._reached(at)
+        reached, _ = self._reached(at)
         labels = {node.label for node in reached if node.does == "activate"}
         if all(node.does in ("weigh", "add") for node in reached):
             return "linear", at
@@ -109,8 +111,8 @@ class Network:
             return labels.pop(), reached[0].name
         return None, at
 
-    def _reached(self, at: str) -> Sequence[Node]:
-        """The steps that read an output, also where it has been moved or passed on before."""
+    def _reached(self, at: str) -> tuple[Sequence[Node], bool]:
+        """The steps that read an output, moved or passed on before or not; and whether it is one of the network."""
         found: dict[str, Node] = {}
         waiting, seen = [at], {at}
         while waiting and len(seen) < MOST_STEPS:
@@ -122,7 +124,7 @@ class Network:
                     waiting.append(user.name)
                 else:
                     found[user.name] = user
-        return list(found.values())
+        return list(found.values()), bool(seen & self._outputs)
 
 
 def add_followed(
@@ -153,6 +155,7 @@ def add_followed(
     kernels, shifts, norm = folded(rows, biases, after.scales)
     properties["notes"] = (*properties["notes"], *after.notes)
     told = {"activation": after.activation, "folded": norm, "shared_by": len(outputs), "residual": after.residual}
+    told["output"] = after.output
     findings.add(name, kernels, kind, shifts, **told, **properties)
     return after.scales
 

@@ -13,10 +13,18 @@ from filtertwins.inspect.readers.findings import Findings, dilated, one_row_a_fi
 from filtertwins.inspect.readers.following import Network, Node, add_followed, batch_normalisation
 
 CONVOLUTION = re.compile(r"(Depthwise|Separable)?(Conv|Convolution)([123]D)(Transpose)?")
-ACTIVATIONS = {
-    "ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax", "Relu": "relu",
-    "Sigmoid": "sigmoid", "Tanh": "tanh", "Silu": "silu", "Gelu": "gelu", "ThresholdedReLU": "thresholded_relu",
-}  # fmt: skip
+ACTIVATIONS = (
+    *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh"),
+    *("leaky_relu", "log_sigmoid", "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu"),
+    *("soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh"),
+    *("tanh_shrink", "thresholded_relu"),
+)
+VARIABLES = {  # a layer's variables in the order of their numbers, by the beginning of its class's name
+    "separable_conv": ("depthwise_kernel", "pointwise_kernel", "bias"),
+    "depthwise_conv": ("depthwise_kernel", "bias"),
+    "conv": ("kernel", "bias"),
+}
+WRAPPERS = ("TimeDistributed", "SpectralNormalization")  # layers that do what the layer within them does
 # Layers whose kernels are no convolution's, but for the recurrent ones, whose kernels are those of gates
 OTHERS = re.compile(r"(Einsum)?Dense|.*Attention|Embedding|.*(LSTM|GRU|RNN)\w*|.*Normalization|PReLU")
 PASS = re.compile(r".*Dropout.*|InputLayer|Identity|ActivityRegularization|GaussianNoise|SpatialDropout\dD")
@@ -44,6 +52,7 @@ class _Layers:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.layers: dict[str, _Layer] = {}
         self.inputs: dict[str, list[str]] = defaultdict(list)  # of a call, by the name of its output
+        self.outputs: set[str] = set()
         self._add_model(config, "", "", "")
 
     def _add_model(self, model: Mapping[str, Any], scope: str, path: str, call: str) -> tuple[list[str], str]:
@@ -75,14 +84,17 @@ class _Layers:
             for begin in begins:
                 self.inputs[begin] += [each if isinstance(each, str) else made.get(each, "") for each in references]
         outputs = config.get("output_layers") if isinstance(config, Mapping) else None
-        return first, next((made.get(each, last) for each in _references([outputs])), last)
+        given = [made.get(each, last) for each in _references([outputs])] or [last]
+        self.outputs = set(given)  # Those of the models within are replaced by those of the whole.
+        return first, given[0]
 
     def _add(self, entry: Mapping[str, Any], name: str, scope: str, path: str, call: str) -> tuple[list[str], str]:
         kind, config = str(entry["class_name"]), entry["config"]
         if not isinstance(config, Mapping | list):
             config = {}
         inner = config.get("layer") if isinstance(config, Mapping) else None
-        if isinstance(inner, Mapping) and kind == "TimeDistributed":
+        if isinstance(inner, Mapping) and kind in WRAPPERS:
+            self.layers.setdefault(f"{scope}{name}", _Layer(f"{scope}{name}", path, kind, config))
             own = str(inner["config"].get("name", ""))
             return self._add(inner, f"{name}/{own}" if own else name, scope, f"{path}/layer", call)
         if isinstance(config, list) or "layers" in config:
@@ -124,7 +136,7 @@ def from_config(config: Mapping[str, Any], tensors: Sequence[Tensor], findings: 
         taken[layer.name] = weights.of(layer)
         for output in layer.outputs:
             nodes.append(_node(layer, output, tuple(layers.inputs[output]), taken[layer.name]))
-    network = Network(nodes)
+    network = Network(nodes, layers.outputs)
     for layer in layers.layers.values():
         if found := CONVOLUTION.fullmatch(layer.kind):
             used |= {tensor.name for tensor in taken[layer.name].values()}
@@ -165,8 +177,14 @@ class _Weights:
                         leaf for leaf, key in (("gamma", "scale"), ("beta", "center")) if layer.config.get(key, True)
                     ]
                     found = dict(zip((*own, "moving_mean", "moving_variance"), found.values(), strict=False))
-                return found
+                return {named(leaf, _snake_case(layer.kind)): tensor for leaf, tensor in found.items()}
         return {}
+
+
+def named(leaf: str, kind: str) -> str:
+    """The variable that a number stands for in a file of Keras 3, given its layer's class in snake case."""
+    leaves = next((leaves for begin, leaves in VARIABLES.items() if kind.startswith(begin)), ())
+    return leaves[int(leaf)] if leaf.isdigit() and int(leaf) < len(leaves) else leaf
 
 
 def _list(
@@ -206,29 +224,41 @@ def _activation(config: Mapping[str, Any]) -> str | None:
     """A layer's own activation, which may be written as a name or as an object."""
     own = config.get("activation", "linear")
     if isinstance(own, Mapping):
-        inner = own.get("config")
-        own = inner if isinstance(inner, str) else own.get("class_name")
-        own = ACTIVATIONS.get(str(own), own)
+        inner, kind = own.get("config"), own.get("class_name")
+        own = inner if isinstance(inner, str) else _function(str(kind), inner or {}) or kind
     if own is not None and not isinstance(own, str):
         return None
     return {None: "linear", "swish": "silu"}.get(own, own)
 
 
+def _function(kind: str, options: Mapping[str, Any]) -> str | None:
+    """The activation that a class or a function of TensorFlow is; None if it is none.
+
+    >>> _function("ReLU", {"max_value": 6.0}), _function("nn.leaky_relu", {})
+    ('relu6', 'leaky_relu')
+    """
+    name = _snake_case(kind.rpartition(".")[2]).replace("re_lu", "relu").replace("p_relu", "prelu")
+    if name == "relu" and options.get("threshold"):
+        return "thresholded_relu"
+    if name == "relu" and options.get("max_value") is not None:
+        return "relu6" if options["max_value"] == 6 else "clip"
+    return name if name in ACTIVATIONS else None
+
+
 def _node(layer: _Layer, output: str, inputs: tuple[str, ...], taken: Mapping[str, Tensor]) -> Node:
     """A layer's call as what it does to a convolution's output."""
     kind, config = layer.kind, layer.config
-    if kind == "Activation" or kind in ACTIVATIONS:
-        label = _activation(config) if kind == "Activation" else ACTIVATIONS[kind]
-        label = "relu6" if kind == "ReLU" and config.get("max_value") == 6 else label
-        return Node(output, "pass" if label == "linear" else "activate", inputs, label or "unknown")
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        kind = str(config.get("function", ""))
+    label = (_activation(config) or "unknown") if kind == "Activation" else _function(kind, config)
+    if label:
+        return Node(output, "pass" if label == "linear" else "activate", inputs, label)
     if kind == "BatchNormalization" and {"moving_mean", "moving_variance"} <= taken.keys():
         gamma, beta = (taken[name].read() if name in taken else None for name in ("gamma", "beta"))
         mean, variance = taken["moving_mean"].read(), taken["moving_variance"].read()
         epsilon = float(config.get("epsilon", 1e-3))
         node = batch_normalisation(layer.name, inputs, mean, variance, gamma, beta, epsilon)
         return Node(output, "scale", inputs, layer.name, node.scale, node.shift, normalises=True)
-    if kind in ("TFOpLambda", "SlicingOpLambda"):
-        kind = str(config.get("function", ""))
     if ADD.fullmatch(kind) and len(inputs) > 1:
         return Node(output, "add", inputs)
     if PASS.fullmatch(kind) or MOVE.fullmatch(kind):

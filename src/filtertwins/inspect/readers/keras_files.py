@@ -12,14 +12,8 @@ from typing import Any
 from filtertwins.inspect.readers.bounded import Tensor, member_bytes
 from filtertwins.inspect.readers.findings import Findings
 from filtertwins.inspect.readers.hdf5 import Arrays, arrays_of
-from filtertwins.inspect.readers.keras_config import from_config
+from filtertwins.inspect.readers.keras_config import from_config, named
 from filtertwins.inspect.readers.named import from_names
-
-VARIABLES = {  # a layer's variables in the order of their numbers, by the beginning of its class's name
-    "separable_conv": ("depthwise_kernel", "pointwise_kernel", "bias"),
-    "depthwise_conv": ("depthwise_kernel", "bias"),
-    "conv": ("kernel", "bias"),
-}
 
 
 def read_archive(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], findings: Findings) -> str:
@@ -60,9 +54,7 @@ def _keras_3(arrays: Arrays) -> list[Tensor]:
         known = "/".join(name for name in names if name) if names and names[-1] else "/".join(parts)
         if parts[:1] == ["optimizer"]:
             known = "/".join(parts)
-        leaves = next((leaves for begin, leaves in VARIABLES.items() if kind.startswith(begin)), ())
-        leaf = leaves[int(number)] if number.isdigit() and int(number) < len(leaves) else number
-        tensors.append(replace(tensor, name=f"{known}/{leaf}", hint="/".join(parts)))
+        tensors.append(replace(tensor, name=f"{known}/{named(number, kind)}", hint="/".join(parts)))
     return _natural(tensors)
 
 

@@ -32,7 +32,7 @@ PASS = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 MOVE = (
     *("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Concat", "Split", "Slice", "Pad"),
     *("Gather", "Expand", "DepthToSpace", "SpaceToDepth", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"),
-    *("ReduceMean", "ReduceSum", "Resize", "Upsample"),
+    *("ReduceMean", "ReduceSum", "Resize", "Upsample", "If"),
 )
 MOST_GROWTH_OF_CONSTANTS = 16  # in all, beside those that they are computed from
 NUMBERED = r"onnx::|const_fold_opt__|\d+$"  # how exporters name a kernel that has no name
@@ -41,14 +41,14 @@ WEIGH = (*CONVOLUTIONS, "QLinearConv", "ConvInteger", "Gemm", "MatMul", "Einsum"
 
 
 class _Step:
-    """A node of a graph; its inputs are named as the outputs are that they come from, in this graph or around it."""
+    """A node of a graph; its inputs are named as the steps are that they come from, in this graph or around it."""
 
     def __init__(self, node: Message, names: ChainMap[str, str], scope: str) -> None:
         self.inputs = [names.get(name, name) for name in node.texts(1)]
-        for output in node.texts(2):
-            names[output] = f"{scope}{output}"
+        outputs = [output for output in node.texts(2) if output]
+        self.output = scope + outputs[0] if outputs else ""
+        names.update(dict.fromkeys(outputs, self.output))  # What reads any of its outputs comes after this step.
         self.operation = node.text(4)
-        self.output = next((names[output] for output in node.texts(2)), "")
         self.name = node.text(3) or self.output
         self.options = {option.text(1): option for option in node.messages(5)}
 
@@ -83,7 +83,9 @@ class _Graph:
             self.steps.append(step)
             for option in step.options.values():
                 for inner in option.messages(6) + option.messages(11):
-                    self._collect(inner, names.new_child(), f"{scope}{step.name}/{option.text(1)}/")
+                    own_names = names.new_child()
+                    self._collect(inner, own_names, f"{scope}{step.name}/{option.text(1)}/")
+                    step.inputs += [own_names.get(name, name) for name in _outputs(inner)]
 
     def constant(self, name: str) -> tuple[str, NDArray[Any]] | None:
         """The constant that an input is in the end, and the name of its array; None where it depends on the input."""
@@ -110,6 +112,10 @@ class _Graph:
         if self._bytes_left < 0:
             raise ModelError("its constants are computed from each other over and over, which is not followed")
         return first[0], array
+
+
+def _outputs(graph: Message) -> list[str]:
+    return [output.text(1) for output in graph.messages(12)]
 
 
 def _axes(step: _Step, others: Sequence[NDArray[Any]]) -> tuple[int, ...]:
@@ -152,8 +158,10 @@ def read_onnx(content: memoryview, folder: Path, findings: Findings) -> str:
         findings: where to list it.
     """
     model = Message(content)
-    graph = _Graph(model.messages(7)[0], folder)
-    network = Network(_node(graph, step) for step in graph.steps if step.operation not in ("Shape", "Size"))
+    main = model.messages(7)[0]
+    graph = _Graph(main, folder)
+    nodes = [_node(graph, step) for step in graph.steps if step.operation not in ("Shape", "Size")]
+    network = Network(nodes, _outputs(main))
     used: set[str] = set()
     uses: dict[tuple[Any, ...], list[_Step]] = defaultdict(list)
     for step in graph.steps:

@@ -56,7 +56,7 @@ def read_checkpoint(index: Path, content: memoryview, findings: Findings) -> str
         digest = hashlib.sha256(repr(tensor.shape).encode() + tensor.read().tobytes()).digest()
         first = stored.setdefault((name, digest), place)
         if first.split("/")[0] != place.split("/")[0] and not tensor.refusal:
-            findings.leave_out(place, f"It is an alias of {first}, stored twice.")
+            findings.leave_out(place, "Its content is stored twice, and was read under the other name.")
         else:
             found.append((name, place, tensor))
     times = Counter(name for name, _, _ in found)
