@@ -93,7 +93,7 @@ def _inspect(options: argparse.Namespace) -> int:
     report = inspect_models(models, before=options.before, seed=options.seed, draws=options.draws, progress=_say)
     report = replace(report, left_out=(*bad, *report.left_out))
     if len(models) > 1 and not (report.strangers or report.changes):
-        _say("no two of the files have convolutions of the same kinds and shapes, so that none are compared")
+        _say("no two files have convolutions of the same kinds, shapes and activations, so that none are compared")
     elif options.before and models and not report.changes:
         _say(f"no other file has the convolutions of {options.before}, so that nothing is said of what changed")
     try:
@@ -160,8 +160,9 @@ def _figure(report: Report, folder: Path, seed: int) -> tuple[bytes | None, str]
         _say(f"no figure, since {error.name} is not installed; for one: pip install '.[figure]'")
         return None, ""
     layer = layer_to_show(report)
-    caption = f"{layer.name}: its kernels by cluster, beside a draw of its null. Framed ones are in one cluster."
-    paths = save(draw(*beside_null(layer, seed), shortened(layer.name)), folder / "kernels")
+    null = "a draw of its null" if layer.shape.form == "full" else "random directions"
+    caption = f"{layer.name}: its kernels by cluster, beside {null}. Framed ones are in one cluster."
+    paths = save(draw(*beside_null(layer, seed), (shortened(layer.name), null)), folder / "kernels")
     return next(path for path in paths if path.suffix == ".png").read_bytes(), caption
 
 

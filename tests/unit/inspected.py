@@ -7,9 +7,9 @@ import numpy as np
 from filtertwins.inspect.model import Convolution, Model
 
 
-def convolution(kernels, biases=None, *, name="conv", kind="conv2d", groups=1, activation="relu", residual=False):
+def convolution(kernels, biases=None, *, name="conv", kind="conv2d", activation="relu", **properties):
     """A convolution of kernels (filter, channel, *taps)."""
-    return Convolution(name, kind, np.asarray(kernels), biases, groups, activation, None, 1, residual, ())
+    return Convolution(name, kind, np.asarray(kernels), biases, activation=activation, **properties)
 
 
 def network(*layers, path="model"):

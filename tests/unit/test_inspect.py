@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from inspected import convolution, random_kernels, with_twins
+from inspected import convolution, network, random_kernels, with_twins
 
 from filtertwins.errors import StudyError
-from filtertwins.inspect.report import inspect_arrays
+from filtertwins.inspect.report import inspect_arrays, inspect_models
 from filtertwins.inspect.sameness import sameness_of
 from filtertwins.inspect.verdicts import isotropic_p_value, judge_layers
 from filtertwins.measures.redundancy import directions, similarities_among
@@ -71,6 +71,7 @@ def test_what_keeps_twins_from_being_merged_is_said(rng):
     assert merges(judged(scaled, activation="gelu"))[0, 47].endswith("the activation keeps no scale")
     assert merges(judged(scaled, activation=None))[0, 47].endswith("the activation is unknown")
     assert merges(judged(scaled, residual=True))[0, 47].startswith("not alone")
+    assert merges(judged(scaled, activation="relu", output=True))[0, 47] == "no: they are outputs of the network"
     depthwise = judged(scaled, kind="depthwise", groups=48)
     assert depthwise.verdict == "twins"
     assert merges(depthwise)[0, 47] == "no: they read different channels"
@@ -101,14 +102,19 @@ def test_dead_filters_are_apart_and_no_twins(rng):
 def test_too_few_filters_are_undecidable_unless_some_are_equal(rng):
     kernels = random_kernels(rng, filters=16, channels=8)
     layer = judged(kernels)
-    assert (layer.verdict, layer.reason) == ("undecidable", "16 filters in 72 dimensions are too few")
+    assert (layer.verdict, layer.reason) == ("undecidable", "16 live filters are too few in 72 dimensions.")
     assert np.isnan([layer.p_value, layer.test.pairs_p_value]).all()
     assert layer.null_share == 0
     assert layer.isotropic_p_value > 0.05
     equal = judged(with_twins(kernels, rng, scales=(1.0, 3.0)))
     assert equal.verdict == "twins"
     assert "equal" in equal.reason
-    assert judged(kernels[:1]).reason == "fewer than two filters are live"
+    text = inspect_models([network(convolution(kernels))]).to_text()
+    assert "undecidable (n < 1.3 d)" in text
+    assert "too few" not in text
+    kernels[2:, :] = 0
+    assert "2 live filters are too few" in inspect_models([network(convolution(kernels[:, :1]))]).to_text()
+    assert judged(kernels[:1]).reason == "Fewer than two of its filters are live."
     assert judged(0 * kernels).verdict == "undecidable"
 
 

@@ -114,6 +114,7 @@ def test_the_folder_has_tables_json_a_page_and_a_figure_the_same_bytes_twice(cap
     assert "conv_&lt;1&gt;" in page
     assert "conv_<1>" not in page
     assert "data:image/png" in page
+    assert "as alike as its shape makes them: 1, undecidable: 0." in page
     assert "http" not in page
 
 

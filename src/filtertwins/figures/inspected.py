@@ -14,17 +14,16 @@ Kernels = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
 
 
 @style()
-def draw(own: Kernels, null: Kernels, name: str) -> Figure:
+def draw(own: Kernels, null: Kernels, titles: tuple[str, str]) -> Figure:
     """Draw both as images, each divided by its largest weight; kernels that share a cluster have a frame.
 
     Args:
         own: the layer's kernels.
-        null: as many from its null.
-        name: what the panel with the layer's kernels is called.
+        null: as many from its null, or of random directions.
+        titles: what the two panels are called.
     """
     figure, axes = panels(2, 3.4)
-    titles = (name.replace("$", r"\$"), "its null")  # A dollar sign would begin a formula.
     for place, (panel, kernels, title) in enumerate(zip(axes, (own, null), titles, strict=True)):
         draw_images(panel, *kernels)
-        label_panel(panel, place, title, wrap=40)
+        label_panel(panel, place, title.replace("$", r"\$"), wrap=40)  # A dollar sign would begin a formula.
     return figure

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.inspect.report import NOTE, Report
+from filtertwins.inspect.report import NOTE, WORDS, Report
 from filtertwins.inspect.sameness import NEAR, filter_rows
 from filtertwins.inspect.verdicts import Layer
 from filtertwins.measures.clusters import Labels, cluster_filters
@@ -82,11 +82,8 @@ def page(report: Report, figure: bytes | None, caption: str) -> str:
         caption: what it shows.
     """
     found = [layer.verdict for layer in report.layers]
-    count = {verdict: found.count(verdict) for verdict in ("twins", "alike", "undecidable")}
-    summary = (
-        f"{len(found)} convolutions in {len(report.files)} files: {count['twins']} have twins beyond their shape, "
-        f"{count['alike']} are as alike as their shape makes them, {count['undecidable']} are undecidable."
-    )
+    counts = ", ".join(f"{words}: {found.count(verdict)}" for verdict, words in WORDS.items())
+    summary = f"Convolutions: {len(found)} in {len(report.files)} files; {counts}."
     sections = [
         f"<h2>{escape(title)}</h2>\n<table>\n{_line('th', rows[0])}\n"
         + "\n".join(_line("td", row.values()) for row in rows)

@@ -20,13 +20,14 @@ from filtertwins.inspect.model import LeftOut, Model
 from filtertwins.inspect.readers.findings import Findings, one_row_a_filter
 from filtertwins.inspect.sameness import NEAR
 from filtertwins.inspect.several import compare_networks
-from filtertwins.inspect.verdicts import DRAWS, Layer, judge_layers
+from filtertwins.inspect.verdicts import DRAWS, Layer, Verdict, judge_layers
+from filtertwins.measures.shape import VECTORS_PER_DIMENSION
 from filtertwins.names import Row
 
-WORDS = {
+WORDS: dict[Verdict, str] = {
     "twins": "twins beyond its shape",
     "alike": "as alike as its shape makes them",
-    "undecidable": "undecidable (n < 1.3 d)",
+    "undecidable": "undecidable",
 }
 NOTE = (
     "p: corrected for the number of layers; isotropic: the same against random directions. near: pairs of cosine "
@@ -65,7 +66,7 @@ class Report:
         """The tables that people read, as rows of text, by their titles; those without a row are left out."""
         twins = [layer for layer in self.layers if layer.verdict == "twins"]
         shown: dict[str, Sequence[Row]] = {
-            "Layers": [_headed(_row(layer)) for layer in self.layers],
+            "Layers": [_headed(layer) for layer in self.layers],
             "Nearest pairs of twins": _pairs(twins, PAIRS_SHOWN),
             "Remarks": _by_text([(each.file, each.name, line) for each in self.layers for line in _remarks(each)]),
             "Networks of one architecture": self.strangers,
@@ -201,16 +202,23 @@ def _row(layer: Layer) -> Row:
 
 
 def _remarks(layer: Layer) -> list[str]:
-    """What is said of a layer besides; numbers in the table say why it is undecidable."""
+    """What is said of a layer besides what the table says."""
     own = layer.convolution
     shared = [f"Its kernel is used in {own.shared_by} places."] if own.shared_by > 1 else []
-    return [*([layer.reason] if layer.verdict == "twins" and layer.reason else []), *shared, *own.notes]
+    return [*([layer.reason] if layer.reason and not _is_small(layer) else []), *shared, *own.notes]
 
 
-def _headed(row: Row) -> Row:
+def _is_small(layer: Layer) -> bool:
+    """Whether its numbers of filters and of weights are why it is undecidable."""
+    return layer.verdict == "undecidable" and layer.filters <= VECTORS_PER_DIMENSION * layer.test.dimension
+
+
+def _headed(layer: Layer) -> Row:
     """A layer's row as people read it."""
+    row = _row(layer)
+    words = WORDS[layer.verdict] + (f" (n < {VECTORS_PER_DIMENSION} d)" if _is_small(layer) else "")
     small = {name: "<0.001" for name in ("p_value", "isotropic_p_value") if row[name] < 0.001}
-    shown = row | small | {"verdict": WORDS[row["verdict"]]}
+    shown = row | small | {"verdict": words}
     return {head: shown[name] for name, head in _HEADS.items()}
 
 

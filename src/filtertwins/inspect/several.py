@@ -89,7 +89,7 @@ def _strangers(networks: Sequence[Sequence[Layer]], first: int) -> Iterator[Row]
         if place != first:
             finding = "bases differ: a deeper layer's weights cannot be compared with a stranger's"
         elif related:
-            finding = "files are one network at several times, not strangers: give one file a seed"
+            finding = "some files are one network at several times, not strangers: name one file of each network"
         else:
             units = [directions(filter_rows(layers[place].convolution)) for layers in networks]
             found = compare_with_strangers(neighbourhoods(units, sameness_of(layer.convolution.activation).equivalence))

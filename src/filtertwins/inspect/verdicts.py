@@ -180,11 +180,11 @@ def _judged(layer: Layer) -> Layer:
     if layer.test.form == "full":
         return replace(layer, verdict="twins" if layer.p_value <= LEVEL else "alike")
     if layer.test.maximum >= _EQUAL and layer.isotropic_p_value <= LEVEL:
-        return replace(layer, verdict="twins", reason="filters are equal, which no shape explains")
+        return replace(layer, verdict="twins", reason="Some filters are equal, which no shape explains.")
     if live < 2:
-        return replace(layer, reason="fewer than two filters are live")
-    distinct = "" if live <= VECTORS_PER_DIMENSION * layer.test.dimension else " without copies"
-    return replace(layer, reason=f"{live} filters in {layer.test.dimension} dimensions are too few{distinct}")
+        return replace(layer, reason="Fewer than two of its filters are live.")
+    copies = "" if live <= VECTORS_PER_DIMENSION * layer.test.dimension else ", of which some are near copies,"
+    return replace(layer, reason=f"{live} live filters{copies} are too few in {layer.test.dimension} dimensions.")
 
 
 def isotropic_p_value(among: Floats, dimension: int, equivalence: Equivalence) -> float:
