@@ -24,7 +24,14 @@ from filtertwins.inspect.sameness import NEAR, Sameness, filter_rows, merging, s
 from filtertwins.measures.clusters import Labels, cluster_filters, count_clusters, redundant_share
 from filtertwins.measures.multiplicity import holm
 from filtertwins.measures.nulls import isotropic_cosine_cdf
-from filtertwins.measures.redundancy import Equivalence, Floats, directions, ignores_sign, similarities_among
+from filtertwins.measures.redundancy import (
+    Equivalence,
+    Floats,
+    directions,
+    ignores_sign,
+    nearest_similarities,
+    similarities_among,
+)
 from filtertwins.measures.shape import (
     VECTORS_PER_DIMENSION,
     Shape,
@@ -154,8 +161,8 @@ def _measured(file: str, convolution: Convolution, seed: int, draws: int) -> Lay
     rng = np.random.default_rng([seed, *vectors.shape])
     clusters = np.full(len(vectors), -1, dtype=np.int64)
     clusters[live] = cluster_filters(living, similarity, NEAR)
-    count = min(max(np.count_nonzero(among >= NEAR), FEWEST_PAIRS), MOST_PAIRS)
-    nearest = np.argsort(-among, kind="stable")[:count]
+    near_pairs = int(np.count_nonzero(among >= NEAR))
+    nearest = np.argsort(-among, kind="stable")[: min(max(near_pairs, FEWEST_PAIRS), MOST_PAIRS)]
     return Layer(
         file=file,
         convolution=convolution,
@@ -163,8 +170,8 @@ def _measured(file: str, convolution: Convolution, seed: int, draws: int) -> Lay
         test=shape_test(units, same.equivalence, rng, draws=draws, shape=shape),
         shape=shape,
         isotropic_p_value=isotropic_p_value(among, vectors.shape[1], same.equivalence),
-        near_pairs=int(np.count_nonzero(among >= NEAR)),
-        mean_nearest=float((similarity - 2 * np.eye(len(units))).max(axis=1).mean()) if len(units) > 1 else np.nan,
+        near_pairs=near_pairs,
+        mean_nearest=float(nearest_similarities(similarity).mean()) if len(units) else np.nan,
         share=redundant_share(similarity, NEAR),
         null_share=_share_by_chance(shape, len(units), vectors.shape[1], same.equivalence, rng),
         pairs=tuple(_pair(convolution, vectors, live[first[at]], live[second[at]]) for at in nearest),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from filtertwins.inspect.model import Model, ModelError
-from filtertwins.inspect.readers import numpy_files, safetensors, saved_model, torch_files
+from filtertwins.inspect.readers import keras_files, numpy_files, onnx, safetensors, saved_model, torch_files
 from filtertwins.inspect.readers.bounded import file_bytes, open_archive
 from filtertwins.inspect.readers.findings import Findings
 
@@ -53,8 +53,6 @@ def _read(path: Path, findings: Findings) -> str:
         with zipfile.ZipFile(path) as archive:
             return _read_zip(archive, findings)
     if start == b"\x89HDF\r\n\x1a\n":
-        from filtertwins.inspect.readers import keras_files
-
         return keras_files.read_hdf5(path, findings)
     if start.startswith(numpy_files.MAGIC):
         return numpy_files.read_npy(content, findings)
@@ -64,14 +62,8 @@ def _read(path: Path, findings: Findings) -> str:
         return safetensors.read_safetensors(content, findings)
     if torch_files.is_legacy(content):
         return torch_files.read_legacy(content, findings)
-    return _read_protobuf(path, content, findings)
-
-
-def _read_protobuf(path: Path, content: memoryview, findings: Findings) -> str:
-    from filtertwins.inspect.readers.onnx import is_onnx, read_onnx
-
-    if is_onnx(content):
-        return read_onnx(content, path.parent, findings)
+    if onnx.is_onnx(content):
+        return onnx.read_onnx(content, path.parent, findings)
     if (path.parent / "variables" / "variables.index").is_file() and path.name == "saved_model.pb":
         return saved_model.read_folder(path.parent, findings)
     raise ModelError(f"it is of none of the formats that are read: {FORMATS}")
@@ -80,8 +72,6 @@ def _read_protobuf(path: Path, content: memoryview, findings: Findings) -> str:
 def _read_zip(archive: zipfile.ZipFile, findings: Findings) -> str:
     members = open_archive(archive)
     if "config.json" in members and "model.weights.h5" in members:
-        from filtertwins.inspect.readers import keras_files
-
         return keras_files.read_archive(archive, members, findings)
     if any(name.endswith("data.pkl") for name in members):
         return torch_files.read_zip(archive, members, findings)

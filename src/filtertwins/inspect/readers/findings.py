@@ -102,13 +102,13 @@ def dilated(rates: Iterable[int]) -> tuple[str, ...]:
 
 def _no_trained_kernel(kernels: NDArray[Any], biases: NDArray[Any] | None) -> str | None:
     """Why a kernel is none that can be compared, or None."""
-    if kernels.dtype.kind not in "f":
+    if kernels.dtype.kind != "f":
         return "Its elements are integers: it is quantised, or no kernel at all."
     if not kernels.size:
         return "It has no elements."
     if not np.isfinite(kernels).all() or (biases is not None and not np.isfinite(biases).all()):
         return "Some of its weights are infinite or not numbers."
-    if _sinusoids(kernels.reshape(len(kernels), -1)) if max(kernels.shape[1:]) == kernels[0].size else False:
+    if max(kernels.shape[1:]) == kernels[0].size and _sinusoids(kernels.reshape(len(kernels), -1)):
         return "Its rows are sinusoids in the order of their frequencies: it is a fixed basis (STFT, CQT)."
     return None
 

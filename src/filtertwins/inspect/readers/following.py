@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -29,8 +29,8 @@ class Node:
     does: Literal["scale", "activate", "pass", "move", "weigh", "add", "multiply", "other"]
     inputs: tuple[str, ...] = ()
     label: str = ""
-    scale: NDArray[np.float64] | None = None  # (channel,)
-    shift: NDArray[np.float64] | None = None  # (channel,)
+    scale: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # (channel,)
+    shift: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # (channel,)
     normalises: bool = False  # whether a "scale" is a batch normalisation
 
 
@@ -78,8 +78,8 @@ class Network:
         at, notes = name, []
         while own_activation == "linear" and len(users := self._users[at]) == 1:
             (user,) = users
-            fits = user.scale is not None and user.scale.size in (1, filters)
-            if (user.does != "pass" and not (user.does == "scale" and fits)) or len(scales) > 8 or user.name == at:
+            fits = user.does == "pass" or (user.does == "scale" and user.scale.size in (1, filters))
+            if not fits or len(scales) > 8 or user.name == at:
                 break
             scales += [user] if user.does == "scale" else []
             at = user.name
@@ -170,10 +170,8 @@ def folded(
     rows = np.asarray(kernels, np.float64)
     shifts = None if biases is None else np.asarray(biases, np.float64).reshape(-1)
     for step in scales:
-        scale = np.ones(1) if step.scale is None else step.scale
-        shift = np.zeros(1) if step.shift is None else step.shift
-        rows = rows * np.broadcast_to(scale, len(rows)).reshape(-1, *[1] * (rows.ndim - 1))
-        shifts = np.broadcast_to((0 if shifts is None else shifts) * scale + shift, len(rows))
+        rows = rows * np.broadcast_to(step.scale, len(rows)).reshape(-1, *[1] * (rows.ndim - 1))
+        shifts = np.broadcast_to((0 if shifts is None else shifts) * step.scale + step.shift, len(rows))
     return rows, shifts, next((step.label or step.name for step in scales if step.normalises), None)
 
 
@@ -185,10 +183,11 @@ def batch_normalisation(
     gamma: NDArray[Any] | None,
     beta: NDArray[Any] | None,
     epsilon: float,
+    label: str = "",
 ) -> Node:
     """A trained batch normalisation, all of whose arrays are (channel,), as the scale and shift that it is in use."""
     scale = 1 / np.sqrt(np.asarray(variance, np.float64).reshape(-1) + epsilon)
     scale = scale if gamma is None else np.asarray(gamma, np.float64).reshape(-1) * scale
     shift = -np.asarray(mean, np.float64).reshape(-1) * scale
     shift = shift if beta is None else np.asarray(beta, np.float64).reshape(-1) + shift
-    return Node(name, "scale", inputs, scale=scale, shift=shift, normalises=True)
+    return Node(name, "scale", inputs, label, scale, shift, normalises=True)

@@ -257,8 +257,7 @@ def _node(layer: _Layer, output: str, inputs: tuple[str, ...], taken: Mapping[st
         gamma, beta = (taken[name].read() if name in taken else None for name in ("gamma", "beta"))
         mean, variance = taken["moving_mean"].read(), taken["moving_variance"].read()
         epsilon = float(config.get("epsilon", 1e-3))
-        node = batch_normalisation(layer.name, inputs, mean, variance, gamma, beta, epsilon)
-        return Node(output, "scale", inputs, layer.name, node.scale, node.shift, normalises=True)
+        return batch_normalisation(output, inputs, mean, variance, gamma, beta, epsilon, layer.name)
     if ADD.fullmatch(kind) and len(inputs) > 1:
         return Node(output, "add", inputs)
     if PASS.fullmatch(kind) or MOVE.fullmatch(kind):

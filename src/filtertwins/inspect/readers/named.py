@@ -222,7 +222,7 @@ def _list(
     groups = array.shape[-2] if axes == "last" or not widths else widths[-1]
     widths.append(len(rows))
     name_of_norm = None
-    if follower and follower.scale is not None and len(follower.scale) == len(rows):
+    if follower and len(follower.scale) == len(rows):
         rows, biases, name_of_norm = folded(rows, biases, [follower])
         used |= set(follower.inputs)
         notes.append("The file does not say what follows it; the batch normalisation is told by its name.")
@@ -257,22 +257,18 @@ def _normalisations(layers: Mapping[str, _Layer], kernels: Sequence[_Kernel], co
         into, out = (shape[1], shape[0]) if axes == "first" else shape[-2:]
         next_one = re.sub(r"\d+$", lambda found: str(int(found[0]) + 1), name)
         head, separator, last = re.fullmatch(r"(?s)(?:(.*)([/.]))?([^/.]*)", name).groups("")  # type: ignore[union-attr]
-        if last.isdigit() and (node := _normalisation(layers.get(next_one))) and _width(node) == out:
+        if last.isdigit() and (node := _normalisation(layers.get(next_one))) and len(node.scale) == out:
             neighbours[kernel.tensor.name] = node
             continue
         others = ("bn", "norm", "batch_norm")
         alike = {re.sub(r"(?i)conv(?!.*conv)", other, last) for other in others}
         for other in sorted(alike - {last}):
             if node := _normalisation(layers.get(f"{head}{separator}{other}")):
-                if _width(node) != out:
+                if len(node.scale) != out:
                     return neighbours
                 pairs[kernel.tensor.name] = node
                 one_way = one_way or into != out
     return neighbours | (pairs if one_way else {})
-
-
-def _width(node: Node) -> int:
-    return 0 if node.scale is None else node.scale.size
 
 
 def _normalisation(layer: _Layer | None) -> Node | None:

@@ -223,8 +223,7 @@ def _node(graph: _Graph, step: _Step) -> Node:
         gamma, beta, mean, variance = (constant and constant[1] for constant in map(graph.constant, inputs[1:5]))
         if mean is not None and variance is not None:
             epsilon = step.options["epsilon"].real(2, 1e-5) if "epsilon" in step.options else 1e-5
-            node = batch_normalisation(step.name, inputs, mean, variance, gamma, beta, epsilon)
-            return Node(step.output, "scale", inputs, step.name, node.scale, node.shift, normalises=True)
+            return batch_normalisation(step.output, inputs, mean, variance, gamma, beta, epsilon, step.name)
     elif step.operation in ("Add", "Mul", "Sum"):
         constants = [constant[1] for constant in map(graph.constant, inputs) if constant]
         does = "multiply" if step.operation == "Mul" else "add"
@@ -234,8 +233,7 @@ def _node(graph: _Graph, step: _Step) -> Node:
             if number.size == 1 or (number.ndim > 1 and number.shape[-1] == 1 and max(number.shape) == number.size):
                 flat = number.reshape(-1).astype(np.float64)
                 multiplied = does == "multiply"
-                scale, shift = (flat, None) if multiplied else (None, flat)
-                both = (np.ones_like(flat) if scale is None else scale, np.zeros_like(flat) if shift is None else shift)
+                both = (flat, np.zeros_like(flat)) if multiplied else (np.ones_like(flat), flat)
                 return Node(step.output, "scale", inputs, step.name, *both, normalises=multiplied)
             does = "other"
     elif step.operation in PASS or step.operation in MOVE:
