@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,15 @@ def filters_axis(axes: Axes, counts: Iterable[int], label: str = "Number of filt
     for tick in reversed(ticks):  # the largest count keeps its number
         named.append(str(tick) if tick <= limit else "")
         limit = tick / 1.7 if named[-1] else limit
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(ticks, named[::-1])
+    numbered_ticks(axes.xaxis, ticks, named[::-1])
     axes.set_xlabel(label)
+
+
+def numbered_ticks(axis: XAxis | YAxis, ticks: Iterable[float], words: Sequence[str] | None = None) -> None:
+    """Put these ticks on an axis and no others, each with its own number or with these words."""
+    ticks = list(ticks)
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticks(ticks, labels=words or [f"{tick:g}" for tick in ticks])
 
 
 def steps_axis(axes: Axes) -> None:
@@ -63,8 +69,7 @@ def accuracy_axis(axis: XAxis | YAxis, percents: npt.ArrayLike) -> None:
         ticks = np.sort([100 - d * 10.0**power for power in range(-4, 3) for d in _error_ticks(ratio)])
     ticks = ticks[(ticks >= limits[0]) & (ticks <= min(100.0, limits[1]))].round(6)
     axis.set_view_interval(*limits, ignore=True)
-    axis.set_minor_locator(NullLocator())
-    axis.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    numbered_ticks(axis, ticks)
 
 
 def _error_ticks(ratio: float) -> tuple[float, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
+from filtertwins.figures.axes import numbered_ticks
 from filtertwins.figures.series import draw_means
 from filtertwins.figures.style import NULL_COLOR, Look, legend_above, nothing_to_draw, panel, readable, style
 
@@ -44,9 +44,7 @@ def draw(excess: pd.DataFrame, *, look: Look) -> Figure:
         markers={activation: markers[first[activation]] for activation in activations},
     )
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_minor_locator(NullLocator())
-    ticks = sorted(set(rows["dimension"]))
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    numbered_ticks(axes.xaxis, sorted(set(rows["dimension"])))
     axes.set_xlabel("Weights in a kernel")
     axes.set_ylabel("Cosine to the most similar\nfilter, minus chance")
     handles = {

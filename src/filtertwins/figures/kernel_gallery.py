@@ -21,7 +21,8 @@ _AXES_OF_THREE = np.array([[-1, 0, 1], [1, -2, 1], [1, 1, 1]]) / np.sqrt([[2], [
 _OF_THREE = ((3, 1, 1), (1, 3, 1))
 """Rows, columns and channels of kernels that are drawn as directions."""
 
-_STAGES = {"initial": "before", "trained": "after"}
+STAGES = {"initial": "before", "trained": "after"}
+"""The stages of training in words."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,14 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
         own = own[own["filters"] == own["filters"].max()]
         shown.append(_network(own[own["seed"] == own["seed"].min()], clusters, redundancy))
     figure, axes = panels(2 * len(shown), 2.65 if len(shown) > 1 else 3.6)
-    for place, (network, stage) in enumerate((network, stage) for network in shown for stage in _STAGES):
+    for place, (network, stage) in enumerate((network, stage) for network in shown for stage in STAGES):
         panel = axes[place]
         if network.kernels[stage].shape[1:] in _OF_THREE:
             _draw_disc(panel, network, stage, look)
         else:
             draw_images(panel, network.kernels[stage], network.clustered[stage])
         count = len(network.kernels[stage])
-        label_panel(panel, place, f"{look.label(network.name)}\n{count} filters, {_STAGES[stage]}", wrap=23)
+        label_panel(panel, place, f"{look.label(network.name)}\n{count} filters, {STAGES[stage]}", wrap=23)
     images = [panel for panel in axes if panel.collections]
     if images:
         bar = figure.colorbar(images[0].collections[0], ax=images, location="bottom", panchor="N", pad=0.02, aspect=30)
@@ -88,7 +89,7 @@ def _network(weights: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataF
     own = clusters[(clusters["architecture"] == name) & (clusters["filters"] == count) & (clusters["seed"] == seed)]
     kind = redundancy.loc[redundancy["architecture"] == name, "equivalence"].iloc[0]
     values, members, axes = {}, {}, ["filter", "row", "column", "channel"]
-    for stage in _STAGES:
+    for stage in STAGES:
         rows = weights[weights["stage"] == stage].sort_values(axes)
         shape = tuple(int(rows[column].max()) + 1 for column in axes)
         values[stage] = rows["weight"].to_numpy(dtype=np.float64).reshape(shape)
@@ -99,8 +100,8 @@ def _network(weights: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataF
     order = np.lexsort((angles, members["trained"].where(sizes > 1, -1), -sizes))
     return _Network(
         name=str(name),
-        kernels={stage: values[stage][order] for stage in _STAGES},
-        clustered={stage: shared[stage][order] for stage in _STAGES},
+        kernels={stage: values[stage][order] for stage in STAGES},
+        clustered={stage: shared[stage][order] for stage in STAGES},
         ignores_sign=bool(kind != "positive_scale"),
     )
 

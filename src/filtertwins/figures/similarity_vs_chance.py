@@ -9,8 +9,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
+from filtertwins.figures.axes import numbered_ticks
 from filtertwins.figures.series import unlike
 from filtertwins.figures.style import (
     NULL_COLOR,
@@ -87,9 +87,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, color: str, threshold: float) ->
     if low < near:
         axes.axvspan(low, near, color="0.95", linewidth=0, zorder=0)
         axes.text(low * 1.1, 98, "near\nduplicates", va="top", fontsize=SMALL_TEXT_PT)
-    ticks = [tick for tick in _TICKS if low <= tick <= high]
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    numbered_ticks(axes.xaxis, [tick for tick in _TICKS if low <= tick <= high])
     axes.set(xlabel="", ylim=(-2, 102), yticks=[0, 50, 100])
 
 

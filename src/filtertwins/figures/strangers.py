@@ -6,9 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, NullLocator
 
-from filtertwins.figures.axes import filters_axis
+from filtertwins.figures.axes import filters_axis, numbered_ticks
 from filtertwins.figures.series import draw_means
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
 
@@ -68,8 +67,7 @@ def _percent_axis(axes: Axes, percents: pd.Series[float]) -> None:
     ticks = sorted(set(percents), reverse=True)
     axes.set_xscale("log")
     axes.set_xlim(ticks[0] * 1.4, ticks[-1] / 1.4)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    numbered_ticks(axes.xaxis, ticks)
     axes.set_xlabel("Stranger pairs that are close (%)")
 
 
@@ -78,7 +76,4 @@ def _ratio_axis(axes: Axes, rows: pd.DataFrame) -> None:
     low, high = min(0.7, rows["ratio_low"].min() * 0.95), max(1.4, rows["ratio_high"].max() * 1.05)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    ticks = [tick for tick in TICKS if low <= tick <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    numbered_ticks(axes.yaxis, [tick for tick in TICKS if low <= tick <= high])

@@ -8,11 +8,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from filtertwins.figures.kernel_gallery import STAGES
 from filtertwins.figures.style import Look
-from filtertwins.page.views import View, menu
+from filtertwins.page.views import View, menu, network_in_words
 
 _SIDE = 300  # pixels
-_STAGES = {"initial": "before", "trained": "after"}
 WORDS = (
     "Every tile is a kernel, before and after training: its weights for red, green and blue are a colour, each kernel"
     " divided by its own largest weight. Grey is a weight of 0."
@@ -42,13 +42,13 @@ def colours_view(kernels: pd.DataFrame, look: Look) -> View | None:
     tiles = channels.index.to_frame(index=False)
     tiles["fill"] = ["#{:02x}{:02x}{:02x}".format(*pixel) for pixel in channels.itertuples(index=False)]
     tiles["network"] = [
-        f"{look.label(name)}, {filters} filter{'s' * (filters > 1)}"
+        network_in_words(look, name, filters)
         for name, filters in zip(tiles["architecture"], tiles["filters"], strict=True)
     ]
     abreast = tiles["filters"].map(lambda filters: math.ceil(math.sqrt(filters)))
     tiles["x"] = tiles["filter"] % abreast * (tiles["column"].max() + 2) + tiles["column"]
     tiles["y"] = tiles["filter"] // abreast * (tiles["row"].max() + 2) + tiles["row"]
-    tiles["stage"] = tiles["stage"].map(_STAGES)
+    tiles["stage"] = tiles["stage"].map(STAGES)
     networks = tiles["network"].unique().tolist()
     network = menu("network", networks, networks[-1], "Network")
     chart = (
@@ -62,7 +62,7 @@ def colours_view(kernels: pd.DataFrame, look: Look) -> View | None:
             y=alt.Y("y:Q", axis=None, scale=alt.Scale(reverse=True)),
             y2="y2:Q",
             color=alt.Color("fill:N", scale=None),
-            column=alt.Column("stage:N", sort=list(_STAGES.values()), title=None),
+            column=alt.Column("stage:N", sort=list(STAGES.values()), title=None),
             tooltip=["filter:Q", "stage:N"],
         )
         .properties(width=_SIDE, height=_SIDE, description="Kernels as colours, before and after training")

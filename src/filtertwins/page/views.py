@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from filtertwins.figures.kernel_gallery import places_on_disc
+from filtertwins.figures.kernel_gallery import STAGES, places_on_disc
 from filtertwins.figures.methods import method_name
 from filtertwins.figures.style import COLORS, Look
 from filtertwins.names import SELECTED, UNPRUNED
@@ -48,6 +48,11 @@ def menu(field: str, choices: Sequence[Any], chosen: Any, text: str) -> alt.Para
     return alt.param(name=field, value=chosen, bind=alt.binding_select(options=list(choices), name=f"{text}: "))
 
 
+def network_in_words(look: Look, architecture: str, filters: int) -> str:
+    """What a menu calls a network."""
+    return f"{look.label(architecture)}, {filters} filter{'s' * (filters > 1)}"
+
+
 def kernels_view(kernels: pd.DataFrame, redundancy: pd.DataFrame, look: Look) -> View | None:
     """Kernels of three weights as points on a map of their directions, before and after training.
 
@@ -72,15 +77,15 @@ def kernels_view(kernels: pd.DataFrame, redundancy: pd.DataFrame, look: Look) ->
             part = pd.DataFrame(places / rim, columns=["x", "y"]).round(4)
             part["kernel"] = [", ".join(f"{weight:.3f}" for weight in kernel) for kernel in weights]
             part["architecture"] = name
-            part["network"] = f"{look.label(str(name))}, {filters} filter{'s' * (filters > 1)}"
-            parts.append(part.assign(stage={"initial": "before", "trained": "after"}[stage], area=np.pi * radius**2))
+            part["network"] = network_in_words(look, name, filters)
+            parts.append(part.assign(stage=STAGES[stage], area=np.pi * radius**2))
     if not parts:
         return None
     points = pd.concat(parts).dropna()
     networks = points["network"].unique().tolist()
     first = points.loc[points["architecture"] == points["architecture"].iloc[0], "network"]
     network = menu("network", networks, first.iloc[-1], "Network")
-    stages = alt.Scale(domain=["before", "after"], range=[_GREY, COLORS[0]])
+    stages = alt.Scale(domain=list(STAGES.values()), range=[_GREY, COLORS[0]])
     square = alt.Scale(domain=[-1.02, 1.02])
     place = {"x": alt.X("x:Q", scale=square, axis=None), "y": alt.Y("y:Q", scale=square, axis=None)}
     base = (

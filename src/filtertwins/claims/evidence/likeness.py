@@ -5,31 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import PositiveFloat, PositiveInt
 from scipy import stats
 
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Networks, Share, Table, test
-from filtertwins.claims.evidence.rows import (
-    by_seed,
-    chosen,
-    condition,
-    difference,
-    each,
-    each_network,
-    only,
-)
-from filtertwins.claims.judging import (
-    NotMeasured,
-    Outcome,
-    Part,
-    combine,
-    in_words,
-    range_parts,
-    seeds_part,
-    within,
-)
+from filtertwins.claims.evidence.rows import by_seed, chosen, condition, difference, each, each_network, only
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, range_parts, seeds_part, within
 from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
 
@@ -133,8 +117,9 @@ def close_pairs_beside_strangers(
 
     The table's jackknife interval of the ratio says so.
     """
+    ends = (0.0, 1 / margins.ratio) if beside == "fewer" else (1 / margins.ratio, margins.ratio)
     rows = [only(strangers, architecture=name, filters=filters, stage="trained") for name in architectures]
-    return combine([_beside_strangers(row, beside, margins) for row in rows], "ratio")
+    return combine([beside_strangers(row, *ends) for row in rows], "ratio")
 
 
 @test()
@@ -143,14 +128,11 @@ def close_pairs_in_a_layer(
 ) -> Outcome:
     """Are close pairs of one layer of a deeper network fewer than those of strangers, by as much as matters?"""
     row = only(depth_strangers, architecture=architecture, filters=filters, layer=layer, stage="trained")
-    return combine([_beside_strangers(row, "fewer", margins)], "ratio")
+    return combine([beside_strangers(row, 0.0, 1 / margins.ratio)], "ratio")
 
 
-def _beside_strangers(row: pd.Series[Any], beside: Beside, margins: Margins) -> Part:
-    """Whether a condition's close pairs are fewer than those of strangers, or the same."""
-    lowest, highest = 1 / margins.ratio, margins.ratio
-    if beside == "fewer":
-        lowest, highest = 0.0, lowest
+def beside_strangers(row: pd.Series[Any], lowest: float, highest: float = np.inf) -> Part:
+    """Whether a condition's close pairs are within a range of multiples of those of strangers."""
     if not row["estimable"]:
         raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
     effect, low, high = (row[column] for column in ("ratio", "ratio_low", "ratio_high"))

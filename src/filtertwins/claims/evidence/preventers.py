@@ -8,9 +8,10 @@ import pandas as pd
 from pydantic import PositiveInt
 
 from filtertwins.architectures import Name
+from filtertwins.claims.evidence.likeness import beside_strangers
 from filtertwins.claims.evidence.registry import Names, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, only
-from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, range_parts, same_parts, within
+from filtertwins.claims.judging import Outcome, combine, in_words, range_parts, same_parts
 from filtertwins.settings import Margins
 
 
@@ -60,11 +61,7 @@ def close_pairs_with_a_preventer(
 ) -> Outcome:
     """Are close pairs more than those of strangers, by as much as matters? By the table's jackknife interval."""
     row = only(preventers_strangers, architecture=architecture, filters=filters, stage="trained")
-    if not row["estimable"]:
-        raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
-    effect, low, high = (row[column] for column in ("ratio", "ratio_low", "ratio_high"))
-    holds = within(low, high, margins.ratio, float("inf"))
-    return combine([Part(condition(row), effect, low, high, int(row["n"]), holds, effect - margins.ratio)], "ratio")
+    return combine([beside_strangers(row, margins.ratio)], "ratio")
 
 
 def _with_and_without(
