@@ -233,6 +233,7 @@ def test_an_activation_is_what_comes_first_and_unknown_if_that_mixes_channels(tm
     content, _ = keras_files_of(layers, {"layers/conv2d/vars/0": rng.normal(size=(3, 3, 2, 4))})
     _, found, _ = read(tmp_path / "model", content)
     assert found["conv2d"].activation == activation
+    assert not found["conv2d"].output
     assert any(kind in note for note in found["conv2d"].notes) == (activation is None)
 
 
@@ -348,6 +349,18 @@ def test_a_graph_tells_what_follows(tmp_path, rng):
     np.testing.assert_array_equal(found["quantised"].kernels, constants["quantised"] / 4)
     assert left_out["node_f"] == "Its kernel is computed while the network runs."
     assert {"k2", "k3"} <= left_out.keys()
+
+
+def test_a_normalisation_is_folded_into_a_convolution_that_it_follows_at_every_use(tmp_path, rng):
+    arrays = small_network(rng)
+    names = [f"bn1.{name}" for name in ("weight", "bias", "running_mean", "running_var")]
+    nodes = [onnx_node("Conv", [f"x{use}", "conv1.weight"], f"a{use}") for use in range(2)]
+    nodes += [onnx_node("BatchNormalization", [f"a{use}", *names], f"b{use}") for use in range(2)]
+    nodes += [onnx_node("Sub", ["b0", "b1"], "c")]
+    _, found, _ = read(tmp_path / "model.onnx", onnx_file(nodes, arrays))
+    assert found["conv1.weight"].folded == "node_b0"
+    assert found["conv1.weight"].shared_by == 2
+    assert not any("differs between its uses" in note for note in found["conv1.weight"].notes)
 
 
 def test_all_outputs_of_a_step_and_those_of_its_branches_are_followed(tmp_path, rng):

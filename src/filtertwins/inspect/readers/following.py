@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from filtertwins.inspect.readers.findings import Findings
 
+Does: TypeAlias = Literal["scale", "activate", "pass", "move", "weigh", "add", "multiply", "other"]
 MOST_STEPS = 1000  # how far a network is followed from one convolution
 
 
@@ -26,7 +27,7 @@ class Node:
     """
 
     name: str
-    does: Literal["scale", "activate", "pass", "move", "weigh", "add", "multiply", "other"]
+    does: Does
     inputs: tuple[str, ...] = ()
     label: str = ""
     scale: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # (channel,)
@@ -66,7 +67,9 @@ class Network:
         each = [self._after(output, filters, own_activation) for output in outputs]
         first = each[0]
         notes = list(dict.fromkeys(note for after in each for note in after.notes))
-        same = all(after.scales == first.scales for after in each)
+        # A normalisation that is used as often as the convolution is a step of its own each time.
+        folds = [[(step.scale.tolist(), step.shift.tolist()) for step in after.scales] for after in each]
+        same = all(own == folds[0] for own in folds)
         if not same:
             notes.append("What scales its output differs between its uses, so that nothing is folded in.")
         activation = first.activation if len({after.activation for after in each}) == 1 else None
@@ -114,17 +117,14 @@ class Network:
     def _reached(self, at: str) -> tuple[Sequence[Node], bool]:
         """The steps that read an output, moved or passed on before or not; and whether it is one of the network."""
         found: dict[str, Node] = {}
-        waiting, seen = [at], {at}
-        while waiting and len(seen) < MOST_STEPS:
-            for user in self._users[waiting.pop()]:
-                if user.name in seen:
-                    continue
-                seen.add(user.name)
-                if user.does in ("move", "pass"):
-                    waiting.append(user.name)
-                else:
+        handed_on = [at]
+        for name in handed_on:
+            for user in self._users[name]:
+                if user.does not in ("move", "pass"):
                     found[user.name] = user
-        return list(found.values()), bool(seen & self._outputs)
+                elif user.name not in handed_on and len(handed_on) < MOST_STEPS:
+                    handed_on.append(user.name)
+        return list(found.values()), not self._outputs.isdisjoint(handed_on)
 
 
 def add_followed(

@@ -10,7 +10,7 @@ from typing import Any
 
 from filtertwins.inspect.readers.bounded import Tensor
 from filtertwins.inspect.readers.findings import Findings, dilated, one_row_a_filter
-from filtertwins.inspect.readers.following import Network, Node, add_followed, batch_normalisation
+from filtertwins.inspect.readers.following import Does, Network, Node, add_followed, batch_normalisation
 
 CONVOLUTION = re.compile(r"(Depthwise|Separable)?(Conv|Convolution)([123]D)(Transpose)?")
 ACTIVATIONS = (
@@ -27,11 +27,13 @@ VARIABLES = {  # a layer's variables in the order of their numbers, by the begin
 WRAPPERS = ("TimeDistributed", "SpectralNormalization")  # layers that do what the layer within them does
 # Layers whose kernels are no convolution's, but for the recurrent ones, whose kernels are those of gates
 OTHERS = re.compile(r"(Einsum)?Dense|.*Attention|Embedding|.*(LSTM|GRU|RNN)\w*|.*Normalization|PReLU")
-PASS = re.compile(r".*Dropout.*|InputLayer|Identity|ActivityRegularization|GaussianNoise|SpatialDropout\dD")
-MOVE = re.compile(
-    r"Concatenate|Reshape|Flatten|(Global)?(Max|Average)Pool.*|ZeroPadding.*|Cropping.*|Permute|UpSampling.*|Resizing"
-)
-WEIGH = re.compile(rf"{CONVOLUTION.pattern}|(Einsum)?Dense|.*Attention|.*(LSTM|GRU|RNN)\w*")
+_MOVED = r"Concatenate|Reshape|Flatten|(Global)?(Max|Average)Pool.*|ZeroPadding.*|Cropping.*|Permute|UpSampling.*"
+STEPS: dict[Does, re.Pattern[str]] = {
+    "pass": re.compile(r".*Dropout.*|InputLayer|Identity|ActivityRegularization|GaussianNoise"),
+    "move": re.compile(rf"{_MOVED}|Resizing"),
+    "weigh": re.compile(rf"{CONVOLUTION.pattern}|(Einsum)?Dense|.*Attention|.*(LSTM|GRU|RNN)\w*"),
+    "multiply": re.compile(r"Multiply"),
+}
 ADD = re.compile(r"Add|Average|Subtract|(tf\.)?(math\.add|__operators__\.add)")
 
 
@@ -259,12 +261,8 @@ def _node(layer: _Layer, output: str, inputs: tuple[str, ...], taken: Mapping[st
         epsilon = float(config.get("epsilon", 1e-3))
         return batch_normalisation(output, inputs, mean, variance, gamma, beta, epsilon, layer.name)
     if ADD.fullmatch(kind) and len(inputs) > 1:
-        return Node(output, "add", inputs)
-    if PASS.fullmatch(kind) or MOVE.fullmatch(kind):
-        return Node(output, "pass" if PASS.fullmatch(kind) else "move", inputs)
-    return Node(
-        output, "multiply" if kind == "Multiply" else "weigh" if WEIGH.fullmatch(kind) else "other", inputs, kind
-    )
+        return Node(output, "add", inputs, kind)
+    return Node(output, next((does for does, words in STEPS.items() if words.fullmatch(kind)), "other"), inputs, kind)
 
 
 def _snake_case(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import ChainMap, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from filtertwins.inspect.model import ModelError
 from filtertwins.inspect.readers.bounded import Tensor, as_array, element, file_bytes
 from filtertwins.inspect.readers.findings import KINDS, Findings, dilated, one_row_a_filter
-from filtertwins.inspect.readers.following import Network, Node, add_followed, batch_normalisation
+from filtertwins.inspect.readers.following import Does, Network, Node, add_followed, batch_normalisation
 from filtertwins.inspect.readers.protobuf import Message
 
 DTYPES = {
@@ -215,8 +215,7 @@ def _own_activation(step: _Step) -> str | None:
 def _node(graph: _Graph, step: _Step) -> Node:
     """A node as what it does to a convolution's output."""
     inputs = tuple(step.inputs)
-    does: Literal["add", "multiply", "pass", "move", "weigh", "other"]
-    does = "weigh" if step.operation in WEIGH else "other"
+    does: Does = "weigh" if step.operation in WEIGH else "other"
     if step.operation in ACTIVATIONS:
         return Node(step.output, "activate", inputs, _label(graph, step))
     if step.operation == "BatchNormalization":
