@@ -31,6 +31,17 @@ def test_independent_networks_have_g_of_one_in_the_layer_that_sees_images(rng):
     assert not report.changes
 
 
+def test_dead_filters_are_no_strangers_to_anybody(rng):
+    networks = networks_of("smooth", 4, rng)
+    with_dead = [np.concatenate([own, np.full((8, own.shape[1]), 1e-9)]) for own in networks]
+    models = [
+        [network(convolution(own.reshape(-1, 1, SIDE, SIDE)), path=str(place)) for place, own in enumerate(each)]
+        for each in (networks, with_dead)
+    ]
+    without, beside = (inspect_models(own, draws=39).strangers for own in models)
+    assert without == beside
+
+
 def test_attraction_is_found(rng):
     row = compared([attracting(rng, 8) for _ in range(8)], rng).strangers[1]
     assert row["low"] > 1

@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from filtertwins.figures.series import measured
-from filtertwins.figures.style import Look, label_panel, nothing_to_draw, panels, readable, style
+from filtertwins.figures.style import Look, activation_in_words, label_panel, nothing_to_draw, panels, style
 
 
 @style()
@@ -35,7 +35,7 @@ def draw(condensation_means: pd.DataFrame, *, look: Look) -> Figure:
         panel.set_yticks([i + 0.5 for i in range(len(table))], [f"{scale:g}" for scale in table.index], rotation=0)
         panel.set(xlabel="Training step", ylabel="Scale of initial weights" if index == 0 else "")
         title = activation[name] if activation.is_unique else look.label(name)
-        label_panel(panel, index, "no activation" if title == "linear" else readable(title))
+        label_panel(panel, index, activation_in_words(title))
     bar = figure.colorbar(axes[0].collections[0], ax=axes, pad=0.015, aspect=15)
     bar.set_ticks([1, most])
     bar.ax.invert_yaxis()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from filtertwins.figures.axes import numbered_ticks
 from filtertwins.figures.series import draw_means
-from filtertwins.figures.style import NULL_COLOR, Look, legend_above, nothing_to_draw, panel, readable, style
+from filtertwins.figures.style import NULL_COLOR, Look, activation_in_words, legend_above, nothing_to_draw, panel, style
 
 
 @style()
@@ -48,7 +48,7 @@ def draw(excess: pd.DataFrame, *, look: Look) -> Figure:
     axes.set_xlabel("Weights in a kernel")
     axes.set_ylabel("Cosine to the most similar\nfilter, minus chance")
     handles = {
-        "no activation" if activation == "linear" else readable(activation): handle
+        activation_in_words(activation): handle
         for activation in activations
         for handle in look.handles([first[activation]]).values()
     }

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from filtertwins.figures.kernel_gallery import draw_images
 from filtertwins.figures.style import label_panel, panels, style
-
-Kernels = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
-"""Images, (filter, row, column), and which of the filters share a cluster with another, (filter,)."""
+from filtertwins.inspect.page import Kernels
 
 
 @style()

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, panels, style
+from filtertwins.names import RUN
 
-_NETWORK = ["architecture", "filters", "seed"]
 _BINS = 8
 
 
@@ -57,7 +57,7 @@ def _draw_correlations(axes: Axes, singles: pd.DataFrame, means: pd.DataFrame, n
 def _draw_ranks(axes: Axes, removal: pd.DataFrame, look: Look) -> None:
     """How often each pair of ranks occurs, over the networks with the most filters; even grey means unrelated."""
     rows = removal[~removal["never_active"].astype(bool) & (removal["filters"] == removal["filters"].max())]
-    ranks = 100 * rows.groupby(_NETWORK)[["nearest_cosine", "loss_increase"]].rank(pct=True)
+    ranks = 100 * rows.groupby(list(RUN))[["nearest_cosine", "loss_increase"]].rank(pct=True)
     if ranks.dropna().empty:
         axes.set_axis_off()
         return

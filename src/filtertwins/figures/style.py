@@ -111,6 +111,11 @@ def readable(name: str) -> str:
     return " ".join(_SPELLINGS.get(word, word) for word in words)
 
 
+def activation_in_words(name: str) -> str:
+    """An activation as a reader of a paper expects it."""
+    return "no activation" if name == "linear" else readable(name)
+
+
 def new_figure(width_in: float, height_in: float) -> Figure:
     """A figure of exactly this printed size, which pyplot does not know. Call it inside ``style()``."""
     return Figure(figsize=(width_in, height_in))

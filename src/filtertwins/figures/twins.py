@@ -19,6 +19,7 @@ from filtertwins.figures.style import (
     NULL_COLOR,
     REFERENCE_COLOR,
     Look,
+    activation_in_words,
     label_panel,
     legend_above,
     nothing_to_draw,
@@ -57,7 +58,7 @@ def draw(twins_means: pd.DataFrame, *, look: Look) -> Figure:
     figure, grid = panels(2, 0.75 + 1.7 * len(activations), rows=len(activations), sharex="col", width_ratios=[1.25, 1])
     for index, activation in enumerate(activations):
         left, right = grid[2 * index : 2 * index + 2]
-        name = "no activation" if activation == "linear" else readable(activation)
+        name = activation_in_words(activation)
         _draw_equal(left, equal[equal["activation"] == activation])
         label_panel(left, 2 * index, f"{name}: are equal twins still equal?")
         _draw_near(right, near[near["activation"] == activation], look)

@@ -51,15 +51,14 @@ def beside_null(layer: Layer, seed: int) -> tuple[Kernels, Kernels]:
     A draw has the shape's own axes. They are turned to the axes of the layer's second moment, which has the same ones
     if the density is elliptical; no cosine changes by that.
     """
-    live = np.flatnonzero(layer.clusters >= 0)
-    rows = filter_rows(layer.convolution)[live]
+    rows = filter_rows(layer.convolution)[layer.live]
     shape = layer.shape if layer.shape.form == "full" else Shape("full", np.ones(layer.test.dimension))
     drawn = next(shape_draws(shape, len(rows), 1, np.random.default_rng([seed, *rows.shape, 2])))[0]
     if layer.shape.form == "full":
         units = directions(rows)
         drawn = drawn @ np.linalg.eigh(units.T @ units)[1].T  # Both have their eigenvalues in ascending order.
     labels = cluster_filters(drawn, similarity_matrix(drawn, layer.same.equivalence), NEAR)
-    return _kernels(layer, rows, layer.clusters[live]), _kernels(layer, drawn, labels)
+    return _kernels(layer, rows, layer.clusters[layer.live]), _kernels(layer, drawn, labels)
 
 
 def _kernels(layer: Layer, rows: Floats, labels: Labels) -> Kernels:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from filtertwins.inspect.sameness import filter_rows, sameness_of
+from filtertwins.inspect.sameness import filter_rows
 from filtertwins.inspect.verdicts import Layer
-from filtertwins.measures.redundancy import directions, live_filters, similarities_across
+from filtertwins.measures.redundancy import directions, similarities_across
 from filtertwins.measures.strangers import FEWEST_NETWORKS, Comparison, compare_with_strangers, neighbourhoods
 from filtertwins.names import Row
 
@@ -71,9 +71,9 @@ def _first_layer(layers: Sequence[Layer]) -> int:
 
 def _is_one_network(first: Layer, second: Layer) -> bool:
     """Whether filters are more like the other network's filter of their own index than like the others."""
-    rows, others = filter_rows(first.convolution), filter_rows(second.convolution)
-    live = live_filters(rows) & live_filters(others)
-    similarity = similarities_across(directions(rows[live]), directions(others[live]), first.same.equivalence)
+    live = first.live & second.live
+    units, others = (directions(filter_rows(layer.convolution)[live]) for layer in (first, second))
+    similarity = similarities_across(units, others, first.same.equivalence)
     across = similarity[~np.eye(len(similarity), dtype=bool)]
     if not len(across):
         return False
@@ -91,8 +91,9 @@ def _strangers(networks: Sequence[Sequence[Layer]], first: int) -> Iterator[Row]
         elif related:
             finding = "some files are one network at several times, not strangers: name one file of each network"
         else:
-            units = [directions(filter_rows(layers[place].convolution)) for layers in networks]
-            found = compare_with_strangers(neighbourhoods(units, sameness_of(layer.convolution.activation).equivalence))
+            own = [layers[place] for layers in networks]
+            units = [directions(filter_rows(each.convolution)[each.live]) for each in own]
+            found = compare_with_strangers(neighbourhoods(units, layer.same.equivalence))
             g, low, high = found.ratio, found.ratio_low, found.ratio_high
             threshold, expected, finding = found.threshold, found.expected_pairs, _finding(found)
         row: Row = {"files": len(networks), "name": layer.name, "g": g, "low": low, "high": high}
@@ -115,10 +116,9 @@ def _finding(found: Comparison) -> str:
 def _changes(before: Sequence[Layer], after: Sequence[Layer]) -> Iterator[Row]:
     """A row a layer; medians are over the filters that are live at both times."""
     for old, new in zip(before, after, strict=True):
-        former, rows = filter_rows(old.convolution), filter_rows(new.convolution)
-        live = live_filters(former) & live_filters(rows)
-        cosines = np.sum(directions(former[live]) * directions(rows[live]), axis=1)
-        norms = np.linalg.norm(rows[live], axis=1) / np.linalg.norm(former[live], axis=1)
+        former, rows = (filter_rows(layer.convolution)[old.live & new.live] for layer in (old, new))
+        cosines = np.sum(directions(former) * directions(rows), axis=1)
+        norms = np.linalg.norm(rows, axis=1) / np.linalg.norm(former, axis=1)
         row: Row = {"before": old.file, "file": new.file, "name": new.name}
         row |= {"cosine": float(np.median(cosines)) if len(cosines) else np.nan}
         row |= {"norm_ratio": float(np.median(norms)) if len(norms) else np.nan}

@@ -98,6 +98,11 @@ class Layer:
         return len(self.clusters)
 
     @property
+    def live(self) -> NDArray[np.bool_]:
+        """Which filters are not dead, (filter,)."""
+        return self.clusters >= 0
+
+    @property
     def clustered(self) -> list[list[int]]:
         """The clusters of two filters and more, the largest first."""
         members = [np.flatnonzero(self.clusters == label).tolist() for label in range(count_clusters(self.clusters))]
@@ -133,7 +138,7 @@ def judge_layers(
     for place, layer in enumerate(layers):
         if decidable[place] and needed > draws and _p_value(layer.test) <= LEVEL:
             progress(f"{file}: {layer.name} again, with {needed} draws")
-            units = directions(_live(filter_rows(layer.convolution))[0])
+            units = directions(filter_rows(layer.convolution)[layer.live])
             rng = np.random.default_rng([seed, layer.filters, layer.test.dimension, 1])
             kind, near = layer.same.equivalence, layer.test.threshold
             test = shape_test(units, kind, rng, near, draws=needed, shape=layer.shape)
@@ -150,15 +155,15 @@ def _measured(file: str, convolution: Convolution, seed: int, draws: int) -> Lay
     """All but the verdict of one layer, its p-values not yet corrected."""
     same = sameness_of(convolution.activation)
     vectors = filter_rows(convolution)
-    living, live = _live(vectors)
-    units = directions(living)
+    live = _live(vectors)
+    units = directions(vectors[live])
     similarity = similarities_among(units, same.equivalence)
     first, second = np.triu_indices(len(units), 1)
     among = similarity[first, second]  # (pair,)
     shape = fit_shape(units, same.equivalence)
     rng = np.random.default_rng([seed, *vectors.shape])
     clusters = np.full(len(vectors), -1, dtype=np.int64)
-    clusters[live] = cluster_filters(living, similarity, NEAR)
+    clusters[live] = cluster_filters(vectors[live], similarity, NEAR)
     near_pairs = int(np.count_nonzero(among >= NEAR))
     nearest = np.argsort(-among, kind="stable")[: min(max(near_pairs, FEWEST_PAIRS), MOST_PAIRS)]
     return Layer(
@@ -240,11 +245,10 @@ def _share_by_chance(
     return float(np.mean(shares))
 
 
-def _live(vectors: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """The filters that do something, (live filter, dimension), and their indices."""
+def _live(vectors: Floats) -> NDArray[np.intp]:
+    """The indices of the filters that do something, (live filter,)."""
     norms = np.linalg.norm(vectors, axis=1)
-    live = np.flatnonzero(norms > _DEAD * norms.max(initial=0))
-    return vectors[live], live
+    return np.flatnonzero(norms > _DEAD * norms.max(initial=0))
 
 
 def _pair(convolution: Convolution, vectors: Floats, first: int, second: int) -> Pair:
