@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
+    MARKERS,
     NULL_COLOR,
     Look,
     label_panel,
@@ -19,7 +20,6 @@ from filtertwins.figures.style import (
 )
 
 _MOST_PANELS = 4
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 _BATCH_COLORS = (COLORS[6], COLORS[7], COLORS[4], COLORS[2])
 
 
@@ -39,7 +39,7 @@ def draw(cost_means: pd.DataFrame, *, look: Look) -> Figure:
         return nothing_to_draw("No network's time was measured.")
     figure, grid = panels(len(shown), 2.5, sharex=True, sharey=True)
     colors = {batch: _BATCH_COLORS[place % len(_BATCH_COLORS)] for place, batch in enumerate(batches)}
-    markers = {batch: _MARKERS[place % len(_MARKERS)] for place, batch in enumerate(batches)}
+    markers = {batch: MARKERS[place % len(MARKERS)] for place, batch in enumerate(batches)}
     for index, (name, filters, own) in enumerate(shown):
         axes = grid[index]
         axes.plot([0, 100], [0, 100], color=NULL_COLOR, linewidth=1.4, zorder=1)

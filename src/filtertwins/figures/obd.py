@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,15 +25,16 @@ from filtertwins.figures.style import (
 )
 
 _INCREASES = {
-    "predicted_increase": ("predicted, diagonal of the Hessian", REFERENCE_COLOR, "s", 1.1),
-    "quadratic_increase": ("with its cross terms", "0.55", "^", 1.1),
-    "gradient_increase": ("the gradient alone", "0.75", "D", 1.1),
-    "actual_increase": ("measured", method_color("obd"), method_marker("obd"), 1.1),
+    "predicted_increase": ("predicted, diagonal of the Hessian", REFERENCE_COLOR, "s"),
+    "quadratic_increase": ("with its cross terms", "0.55", "^"),
+    "gradient_increase": ("the gradient alone", "0.75", "D"),
+    "actual_increase": ("measured", method_color("obd"), method_marker("obd")),
 }
-"""For each increase its name, colour, marker and line width."""
+"""For each increase its name, colour and marker."""
 
 _RANKINGS = {"obd": "measured, deleted by saliency", "magnitude": "measured, deleted by size"}
 _DECADES = 6
+_WIDTH = 1.1
 
 
 @style()
@@ -73,30 +76,28 @@ def _draw_increases(axes: Axes, means: pd.DataFrame) -> None:
 def _draw_retrained(axes: Axes, means: pd.DataFrame, margin: float) -> None:
     axes.axhspan(-margin, margin, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.axhline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
-    looks = {name: (method_color(name), method_marker(name), 1.1) for name in dict.fromkeys(means["ranking"])}
+    looks = {name: (method_color(name), method_marker(name)) for name in dict.fromkeys(means["ranking"])}
     _lines(axes, means, "ranking", looks)
     axes.set_ylabel("Change of the retrained\ntest accuracy (points)")
 
 
-def _lines(axes: Axes, means: pd.DataFrame, hue: str, looks: dict[str, tuple[str, str, float]]) -> None:
+def _lines(axes: Axes, means: pd.DataFrame, hue: str, looks: Mapping[str, Sequence[str]]) -> None:
     draw_lines(
         axes,
         with_ends(means),
         x="percent",
         hue=hue,
         order=list(looks),
-        palette={name: color for name, (color, _, _) in looks.items()},
-        markers={name: marker for name, (_, marker, _) in looks.items()},
-        size=hue,
-        size_order=list(looks),
-        sizes={name: width for name, (_, _, width) in looks.items()},
+        palette={name: color for name, (color, _) in looks.items()},
+        markers={name: marker for name, (_, marker) in looks.items()},
+        linewidth=_WIDTH,
     )
 
 
 def _legend(means: pd.DataFrame, look: Look) -> dict[str, Line2D | Patch]:
     handles: dict[str, Line2D | Patch] = {
-        words: Line2D([], [], color=color, marker=marker, linewidth=width)
-        for words, color, marker, width in list(_INCREASES.values())[:-1]
+        words: Line2D([], [], color=color, marker=marker, linewidth=_WIDTH)
+        for words, color, marker in list(_INCREASES.values())[:-1]
     }
     for ranking in dict.fromkeys(means["ranking"]):
         words = _RANKINGS.get(ranking, f"deleted by {ranking}")
