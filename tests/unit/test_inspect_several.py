@@ -26,6 +26,7 @@ def test_independent_networks_have_g_of_one_in_the_layer_that_sees_images(rng):
     assert first["low"] < 1 < first["high"]
     assert first["files"] == 6
     assert "no difference" in first["finding"]
+    assert "g: how many times as often" in report.to_text()
     assert np.isnan(deeper["g"])
     assert deeper["finding"].startswith("bases differ")
     assert not report.changes

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from filtertwins.inspect.report import NOTE, WORDS, Report
+from filtertwins.inspect.report import WORDS, Report
 from filtertwins.inspect.sameness import NEAR, filter_rows
 from filtertwins.inspect.verdicts import Layer
 from filtertwins.measures.clusters import Labels, cluster_filters
@@ -92,7 +92,7 @@ def page(report: Report, figure: bytes | None, caption: str) -> str:
     if figure is not None:
         image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{b64encode(figure).decode()}">'
         sections.insert(1, f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
-    return _PAGE.format(summary=summary, note=escape(NOTE), sections="\n".join(sections))
+    return _PAGE.format(summary=summary, note=escape(report.note()), sections="\n".join(sections))
 
 
 def _line(kind: str, cells: Iterable[str]) -> str:

@@ -35,6 +35,10 @@ NOTE = (
     "cannot tell: whether filters are twins because of each other, or because every network of this kind learns the "
     "same popular types of filters. Several networks that differ in the seed alone can."
 )
+NOTE_ON_STRANGERS = (
+    " g: how many times as often filters of one network are near each other as filters of different networks are, with "
+    "its 95 % interval over networks."
+)
 PAIRS_SHOWN = 5
 NAMES_SHOWN = 2
 
@@ -79,6 +83,10 @@ class Report:
             if rows
         }
 
+    def note(self) -> str:
+        """What the tables' columns mean, and what they cannot tell."""
+        return NOTE + (NOTE_ON_STRANGERS if self.strangers else "") if self.layers else "No convolution was found."
+
     def to_text(self) -> str:
         """The report for a terminal; long names lose their middle, and a single file is not named in each line."""
         parts = []
@@ -89,7 +97,7 @@ class Report:
             widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
             texts = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
             parts.append("\n".join([f"{title}:", *texts]))
-        return "\n\n".join([*parts, textwrap.fill(NOTE, 100) if self.layers else "No convolution was found."]) + "\n"
+        return "\n\n".join([*parts, textwrap.fill(self.note(), 100)]) + "\n"
 
     def to_json(self) -> str:
         """The report for scripts. What is missing is null; filters are counted from 0."""
