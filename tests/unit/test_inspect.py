@@ -9,6 +9,7 @@ import pytest
 from inspected import convolution, network, random_kernels, with_twins
 
 from filtertwins.errors import StudyError
+from filtertwins.inspect.model import LeftOut, Model
 from filtertwins.inspect.report import inspect_arrays, inspect_models
 from filtertwins.inspect.sameness import sameness_of
 from filtertwins.inspect.verdicts import isotropic_p_value, judge_layers
@@ -205,6 +206,14 @@ def test_json_has_the_promised_keys_and_repeats_to_the_byte(rng):
     assert report["left_out"] == [
         {"file": "arrays", "name": "bad", "reason": "Some of its weights are infinite or not numbers."}
     ]
+
+
+def test_long_names_lose_their_middle():
+    left_out = tuple(LeftOut(f"optimizer/{'x' * 100}/{place}", "It is a slot of an optimiser.") for place in range(3))
+    lines = inspect_models([Model("model", "arrays", (), left_out)]).to_text().splitlines()
+    assert max(map(len, lines)) < 130
+    assert "/0, optimizer/" in lines[2]
+    assert "/1 and 1 more" in lines[2]
 
 
 def test_arrays_give_the_same_report_in_either_layout(rng):

@@ -186,7 +186,7 @@ def test_keras_models_are_the_same_in_each_of_its_formats(keras_model, tmp_path)
 
 
 def keras_files_of(layers, arrays):
-    """A file of Keras 3 and its weights: a chain of layers as (class, name) and perhaps options, and arrays by paths."""
+    """A file of Keras 3 and its weights: a chain of layers as (class, name[, options]), and arrays by their paths."""
     weights = hdf5_file(lambda file: [file.create_dataset(path, data=array) for path, array in arrays.items()])
     entries = [{"class_name": kind, "config": {"name": name} | dict(*own)} for kind, name, *own in layers]
     config = {"class_name": "Sequential", "config": {"name": "chain", "layers": entries}}

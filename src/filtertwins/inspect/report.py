@@ -240,7 +240,7 @@ def _by_text(rows: Sequence[tuple[str, str, str]]) -> list[Row]:
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(shortened(name, 40) for name in names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def shortened(text: str, longest: int = 60) -> str:
