@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,17 +31,13 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
     counts = sorted(cosines["filters"].unique())
     shown = sorted({counts[0], counts[-1]})
     names, layers = look.order(cosines["architecture"]), sorted(cosines["layer"].unique())
+    middles = np.arange(len(layers))
     figure, axes = panels(len(shown) + 1, 2.5)
     for place, count in enumerate(shown):
         own = cosines[cosines["filters"] == count]
         draw_points(axes[place], with_ends(own), look, x="layer", y="mean", order=layers, apart=0.25)
         chance = own.groupby("layer")["null"].mean()
-        axes[place].hlines(
-            [chance.get(layer) for layer in layers],
-            [x - 0.35 for x in range(len(layers))],
-            [x + 0.35 for x in range(len(layers))],
-            color=NULL_COLOR,
-        )
+        axes[place].hlines(chance.reindex(layers), middles - 0.35, middles + 0.35, color=NULL_COLOR)
         _layer_axis(axes[place], layers)
         axes[place].set_ylim(0, 1)
         label_panel(axes[place], place, f"{count} filters a layer")

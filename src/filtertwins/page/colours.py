@@ -33,9 +33,7 @@ def colours_view(kernels: pd.DataFrame, look: Look) -> View | None:
         return None
     own = kernels[kernels["seed"] == kernels["seed"].min()]
     index = ["architecture", "filters", "stage", "filter", "row", "column"]
-    colours = own.pivot_table(
-        index=index, columns="channel", values="weight", sort=False
-    )  # (pixel of a kernel, channel)
+    colours = own.pivot_table("weight", index, "channel", sort=False)  # (pixel of a kernel, channel)
     largest = colours.abs().max(axis=1).groupby(level=index[:4]).transform("max")
     shares = colours.div(largest.where(largest > 0, 1), axis=0)
     channels = np.rint(127.5 * (1 + shares)).astype(int)

@@ -145,13 +145,8 @@ def layers_more_alike_than_chance(
     depth: Table, *, architecture: Name, filters: PositiveInt, layers: Names, margins: Margins
 ) -> Outcome:
     """Is the mean cosine to the nearest filter above that of re-drawn initial kernels, in each layer?"""
-    parts = [
-        (
-            layer,
-            by_seed(chosen(depth, stage="trained", architecture=architecture, filters=filters, layer=layer), "excess"),
-        )
-        for layer in layers
-    ]
+    wanted = {"stage": "trained", "architecture": architecture, "filters": filters}
+    parts = [(layer, by_seed(chosen(depth, **wanted, layer=layer), "excess")) for layer in layers]
     return combine(range_parts(parts, lowest=margins.cosine), "change of cosine")
 
 
