@@ -83,7 +83,7 @@ def smooth_root(dimension):
     return np.linalg.cholesky(covariance + 1e-9 * np.eye(dimension))
 
 
-def rejections(rng, root, filters, *, sets=100, twins=0, equivalence="positive_scale", level=0.05):
+def rejections(rng, root, filters, *, channels=1, sets=100, twins=0, equivalence="positive_scale", level=0.05):
     """How often sets of independent filters, perhaps with twins of cosine .99, are rejected: by number, by maximum."""
     p_values = []
     for _ in range(sets):
@@ -92,6 +92,6 @@ def rejections(rng, root, filters, *, sets=100, twins=0, equivalence="positive_s
             across = rng.standard_normal(len(root)) @ root.T
             across -= across @ units[twin] * units[twin]
             units[-1 - twin] = 0.991 * units[twin] + np.sqrt(1 - 0.991**2) * across / np.linalg.norm(across)
-        test = shape_test(units, equivalence, rng, draws=99)
+        test = shape_test(units, equivalence, rng, channels=channels, draws=99)
         p_values.append((test.pairs_p_value, test.maximum_p_value))
     return np.mean(np.array(p_values) <= level, axis=0)
