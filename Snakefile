@@ -73,7 +73,7 @@ onstart:
     ]
     or_end(require_writable, {path.parent for path in products})
     if CLAIMS:
-        from filtertwins.claims import read_claims  # slow to import
+        from filtertwins.claims.declared import read_claims  # slow to import
 
         or_end(read_claims, *CLAIMS)
 

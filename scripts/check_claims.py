@@ -2,7 +2,8 @@
 
 from textwrap import fill
 
-from filtertwins.claims import Claims, check_claims, read_claims, tables_needed
+from filtertwins.claims.check import check_claims, tables_needed
+from filtertwins.claims.declared import Claims, read_claims
 from filtertwins.errors import Job, run_job
 from filtertwins.extensions import entries, load_for
 from filtertwins.files import read_csv, write_csv, write_text

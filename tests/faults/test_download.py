@@ -25,7 +25,7 @@ FILE = IdxFile(name="train-images-idx3-ubyte.gz", sha256=hashlib.sha256(PAYLOAD)
 OTHER = IdxFile(
     name="train-labels-idx1-ubyte.gz", sha256=hashlib.sha256(OTHER_CONTENT).hexdigest(), size=len(OTHER_CONTENT)
 )
-PACKED = gzip.compress(PAYLOAD)
+PACKED = gzip.compress(PAYLOAD, mtime=0)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -215,7 +215,7 @@ def test_a_file_of_such_a_name_that_does_not_verify_is_named_with_the_reason(fol
     assert [path.name for path in folder.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("content", [b"", PACKED[:-9], gzip.compress(OTHER_CONTENT)])
+@pytest.mark.parametrize("content", [b"", PACKED[:-9], gzip.compress(OTHER_CONTENT, mtime=0)])
 def test_a_corrupted_file_and_what_a_kill_left_are_replaced(folder, server, content):
     server.answer = sending(PACKED)
     (folder / ".download").mkdir(parents=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from filtertwins.claims import check_claims, load_claims
+from filtertwins.claims.check import check_claims
+from filtertwins.claims.declared import load_claims
 from filtertwins.labels import labels
 from filtertwins.settings import load_settings
 

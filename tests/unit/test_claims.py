@@ -25,10 +25,12 @@ from claims_checks import (
     with_parameters,
 )
 
-from filtertwins import claims
-from filtertwins.claims import VERDICTS, ClaimsError, check_claims, judged, judging, load_claims, read_claims
+from filtertwins.claims import judging
+from filtertwins.claims.check import check_claims, tables_needed
+from filtertwins.claims.declared import ClaimsError, load_claims, read_claims
 from filtertwins.claims.evidence import TESTS
 from filtertwins.claims.judging import Part
+from filtertwins.claims.words import VERDICTS, judged
 from filtertwins.files import read_csv, write_csv
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.tables.means import MEANS, means_of
@@ -83,7 +85,7 @@ def test_every_test_gives_the_numbers_that_it_declares(name):
 
 def test_every_test_is_used_and_reads_the_tables_that_are_asked_for():
     assert set(TESTS) == {claim.test for claim in CLAIMS.claims.values()} <= set(BUILDERS)
-    assert claims.tables_needed(CLAIMS) == sorted({key for name in CLAIMS.claims for key in evidence_for(name)})
+    assert tables_needed(CLAIMS) == sorted({key for name in CLAIMS.claims for key in evidence_for(name)})
 
 
 def test_what_the_claims_ask_for_is_in_the_default_study():

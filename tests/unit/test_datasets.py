@@ -59,7 +59,8 @@ def test_decode_idx_names_the_file_and_what_is_wrong(payload, message):
 
 
 @pytest.mark.parametrize(
-    "content", [b"content", gzip.compress(b"content"), gzip.compress(b"con") + gzip.compress(b"tent")]
+    "content",
+    [b"content", gzip.compress(b"content", mtime=0), gzip.compress(b"con", mtime=0) + gzip.compress(b"tent", mtime=0)],
 )
 def test_a_payload_is_read_from_bare_files_and_gzip_files_of_any_number_of_members(content):
     assert sized_payload(io.BytesIO(content), 7) == b"content"

@@ -89,7 +89,7 @@ def test_what_is_in_no_form_yet_is_converted(tmp_path, capsys):
             "own: nothing that is known here; allowed: IDX, npz and npy files, and what Keras fetches",
         ),
         (b"PK\3\4", (), "own: not a whole npz file"),
-        (gzip.compress(b"123456789")[:-4], (), "own: a damaged gzip file"),
+        (gzip.compress(b"123456789", mtime=0)[:-4], (), "own: a damaged gzip file"),
         (b"\0\0\x08\1\0\0\0\2\0\1", (), "it is not clear what each array is for: own (2,); name them so"),
         (b"\0\0\x08\1\0\0\0\2\0\1", ("--convert", "o.csv"), "o.csv: the name of what is written must end in .npz"),
     ],

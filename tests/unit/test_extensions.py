@@ -13,8 +13,7 @@ from test_settings import message_of, with_pruning
 
 import filtertwins.figures.registry as figures
 from filtertwins import extensions
-from filtertwins.claims import ClaimsError, read_claims
-from filtertwins.claims.declared import LATER
+from filtertwins.claims.declared import LATER, ClaimsError, read_claims
 from filtertwins.claims.evidence.registry import TESTS
 from filtertwins.errors import StudyError
 from filtertwins.fixed import same_study

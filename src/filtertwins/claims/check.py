@@ -9,10 +9,10 @@ import pandas as pd
 
 from filtertwins.claims.declared import Claim, Claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import NotMeasured, Outcome, margin_in_words
+from filtertwins.claims.judging import NotMeasured, Outcome
+from filtertwins.claims.words import NOT_MEASURED, TOO_FEW_SEEDS, margin_in_words
 from filtertwins.settings import Margins
 
-_NOT_MEASURED, _TOO_FEW_SEEDS = "Not measured: ", "Too few seeds "
 _DECLARED = {"said_by", "statement", "headline", "rung", "by_construction", "exploratory", "figure"}
 _COLUMNS = ["dataset", "status", "claim", "said_by", "statement", "headline", "verdict"]
 _COLUMNS += ["by_construction", "exploratory", "rung", "effect", "low", "high", "median", "pooled", "unit", "n"]
@@ -65,15 +65,6 @@ def check_claims(
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def judged(checked: pd.DataFrame) -> pd.DataFrame:
-    """The claims that could be judged: those that were measured, with seeds enough.
-
-    Args:
-        checked: ``claims.csv``.
-    """
-    return checked[~checked["finding"].str.startswith((_NOT_MEASURED, _TOO_FEW_SEEDS))]
-
-
 def _with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     return table.assign(label=[labels.get(name, name) for name in table["architecture"]])
 
@@ -85,14 +76,14 @@ def _found(
     try:
         outcome = _outcome(claim, tables, dataset, margins)
     except NotMeasured as reason:
-        return {"verdict": "inconclusive", "n": 0, "finding": f"{_NOT_MEASURED}{reason}."}
+        return {"verdict": "inconclusive", "n": 0, "finding": f"{NOT_MEASURED}{reason}."}
     numbers = {name: getattr(outcome.part, name) for name in ("effect", "low", "high", "median")}
     numbers |= {"pooled": outcome.pooled, "unit": outcome.unit, "n": outcome.n, "verdict": "inconclusive"}
     if outcome.n < fewest_seeds:
-        finding = f"{_TOO_FEW_SEEDS}for a verdict: {outcome.n}, where {fewest_seeds} are needed."
+        finding = f"{TOO_FEW_SEEDS}for a verdict: {outcome.n}, where {fewest_seeds} are needed."
         return numbers | {"finding": finding}
     if not outcome.decidable:
-        finding = f"{_TOO_FEW_SEEDS}by design: whatever {outcome.n} of them show, it would not reach the level."
+        finding = f"{TOO_FEW_SEEDS}by design: whatever {outcome.n} of them show, it would not reach the level."
         return numbers | {"finding": finding}
     margin = margin_in_words(outcome.unit, margins)
     finding = getattr(claim.answers, outcome.verdict).format(**outcome.numbers, margin=margin)

@@ -17,47 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from filtertwins.claims.words import Verdict, in_words
 from filtertwins.measures.statistics import seed_interval
-from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
 
-Verdict = Literal["supported", "refuted", "inconclusive"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 Samples = Sequence[tuple[str, "pd.Series[float]"]]
 """The name of each part and its values, one per seed, with the seeds as index where they are paired."""
 
 _VERDICT_OF: dict[bool | None, Verdict] = {False: "refuted", None: "inconclusive", True: "supported"}  # worst first
-
-_FORMATS = {
-    "accuracy": ".1%",
-    "points of accuracy": "z.2%",
-    "nats": ".4f",
-    "cosine": ".3f",
-    "change of cosine": "+.3f",
-    "logits": ".2g",
-    "distance": ".2g",
-    "correlation": ".2f",
-    "seeds": ".1%",
-    "pairs": ".2%",
-    "share": ".1%",
-    "points of filters": "+z.1%",
-    "ratio": ".2f",
-    "log ratio": "+.2f",
-    "share of length": ".2g",
-    "directions": ".1f",
-}
-"""How an effect is shown, by its unit. Accuracies and shares, such as those of seeds and of pairs, are in [0, 1]."""
-
-_MARGINS = {"points of accuracy": "accuracy", "nats": "loss", "ratio": "ratio", "pairs": "ratio"}
-_MARGINS |= {"cosine": "cosine", "change of cosine": "cosine", "correlation": "correlation"}
-_MARGINS |= {"share": "share", "points of filters": "share", "log ratio": "ratio"}
-"""The smallest effect of interest of a unit, by its name among the margins."""
 
 MOST = 0.5
 """What networks are said to do, more than this share of the seeds must do."""
@@ -116,33 +88,6 @@ def combine(parts: Sequence[Part], unit: str, **numbers: str) -> Outcome:
     numbers["held"] = str(sum(bool(part.holds) for part in parts))
     pooled, decidable = float(np.mean([part.effect for part in parts])), all(part.decidable for part in parts)
     return Outcome(_VERDICT_OF[worst.holds], worst, unit, n, pooled, decidable, numbers)
-
-
-def in_words(value: float, unit: str) -> str:
-    """A number as a sentence or a table shows it.
-
-    >>> in_words(0.9243, "accuracy")
-    '92.4 %'
-    >>> in_words(-1e-5, "points of accuracy")
-    '0.00 points'
-    """
-    shown = format(value, _FORMATS[unit]).replace("%", " points" if unit.startswith("points") else " %")
-    return shown if np.isfinite(value) else "unknown"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words as in running text.
-
-    >>> listed(["1", "2", "4"])
-    '1, 2 and 4'
-    """
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]])) or "none"
-
-
-def margin_in_words(unit: str, margins: Margins) -> str:
-    """The smallest effect of interest of a unit; a unit that has none gives "unknown"."""
-    name = _MARGINS.get(unit)
-    return in_words(getattr(margins, name, np.nan) if name else np.nan, "ratio" if name == "ratio" else unit)
 
 
 def within(low: float, high: float, lowest: float, highest: float) -> bool | None:

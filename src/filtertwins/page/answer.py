@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from filtertwins.claims import VERDICTS, in_words, judged
+from filtertwins.claims.words import VERDICTS, in_words, judged
 from filtertwins.errors import StudyError
 
 BEGIN, END = "<!-- answer: begin (generated) -->", "<!-- answer: end -->"

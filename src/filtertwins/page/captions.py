@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from filtertwins.claims import judged
+from filtertwins.claims.words import judged
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _NEEDED = re.compile(r"\[(\w+)\] ")

@@ -14,7 +14,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from filtertwins.claims import VERDICTS, judged
+from filtertwins.claims.words import VERDICTS, judged
 from filtertwins.figures.style import Look
 from filtertwins.page.answer import SPEAKERS, status_in_words, typeset
 from filtertwins.page.colours import WORDS, colours_view

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from filtertwins.figures.kernel_gallery import STAGES, places_on_disc
+from filtertwins.figures.disc import STAGES, places_on_disc
 from filtertwins.figures.methods import method_name
 from filtertwins.figures.style import COLORS, Look
 from filtertwins.names import SELECTED, UNPRUNED

@@ -11,17 +11,8 @@ from pydantic import PositiveFloat, PositiveInt
 from filtertwins.architectures import Name, SecondFilter
 from filtertwins.claims.evidence.registry import Counts, MaybeTable, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each_network
-from filtertwins.claims.judging import (
-    NotMeasured,
-    Outcome,
-    Samples,
-    combine,
-    in_words,
-    listed,
-    network_parts,
-    range_parts,
-    same_parts,
-)
+from filtertwins.claims.judging import NotMeasured, Outcome, Samples, combine, network_parts, range_parts, same_parts
+from filtertwins.claims.words import in_words, listed
 from filtertwins.settings import Margins
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]  # "momentum" is SGD with momentum

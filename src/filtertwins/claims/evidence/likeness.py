@@ -13,7 +13,8 @@ from scipy import stats
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, difference, each, each_network, only
-from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, range_parts, seeds_part, within
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts, seeds_part, within
+from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
 

@@ -11,7 +11,8 @@ from pydantic import Field
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, difference
-from filtertwins.claims.judging import Outcome, combine, in_words, range_parts, same_parts
+from filtertwins.claims.judging import Outcome, combine, range_parts, same_parts
+from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 
 Factor = Annotated[float, Field(gt=1)]

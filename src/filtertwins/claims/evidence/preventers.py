@@ -11,7 +11,8 @@ from filtertwins.architectures import Name
 from filtertwins.claims.evidence.likeness import beside_strangers
 from filtertwins.claims.evidence.registry import Names, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, only
-from filtertwins.claims.judging import Outcome, combine, in_words, range_parts, same_parts
+from filtertwins.claims.judging import Outcome, combine, range_parts, same_parts
+from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 
 

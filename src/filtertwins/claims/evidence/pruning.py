@@ -14,7 +14,8 @@ from scipy import stats
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Counts, Names, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each, each_network, only
-from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, in_words, listed, range_parts
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts
+from filtertwins.claims.words import in_words, listed
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 from filtertwins.settings import Margins

@@ -10,7 +10,8 @@ from pydantic import PositiveFloat
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, condition, each
-from filtertwins.claims.judging import Outcome, combine, in_words, range_parts
+from filtertwins.claims.judging import Outcome, combine, range_parts
+from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 
 
