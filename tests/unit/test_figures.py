@@ -31,7 +31,7 @@ from filtertwins.figures.style import COLORS, MARKERS, Look, new_figure, style
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report/captions"
 LOOK = Look(labels=LABELS)
-NOT_FIGURES = {"__init__", "axes", "inspected", "methods", "output", "registry", "series", "style"}
+NOT_FIGURES = {"__init__", "axes", "disc", "inspected", "methods", "output", "registry", "series", "style"}
 FIGURES = sorted({path.stem for path in Path(figure_axes.__file__).parent.glob("*.py")} - NOT_FIGURES)
 every_figure = pytest.mark.parametrize("name", FIGURES)
 one_and_ten_seeds = pytest.mark.parametrize("seeds", [1, 10])

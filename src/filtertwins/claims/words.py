@@ -48,7 +48,11 @@ def in_words(value: float, unit: str) -> str:
     '92.4 %'
     >>> in_words(-1e-5, "points of accuracy")
     '0.00 points'
+    >>> in_words(4e-5, "pairs")
+    '0.004 %'
     """
+    if unit == "pairs" and 0 < value < 1e-4:
+        return f"{100 * value:.1g} %"  # Otherwise few pairs would look like none.
     shown = format(value, _FORMATS[unit]).replace("%", " points" if unit.startswith("points") else " %")
     return shown if np.isfinite(value) else "unknown"
 
