@@ -122,7 +122,7 @@ def test_times_of_files_make_nothing_stale_whatever_a_users_own_profile_says(stu
     for profile in ("default", "slurm"):
         options = ("--profile", str(tmp_path), "--workflow-profile", f"profiles/{profile}")
         assert study.stale(*options) == NOTHING
-    study.append("results/digits/twins_means.csv", "\n")
+    study.append("results/digits/runs_means.csv", "\n")
     study.append("src/filtertwins/figures/removal.py", "\nCHANGED = True\n")
     redrawn = {"plot_figures_1", "plot_figures_2", "check_claims", "write_page"}
     assert redrawn <= set(study.stale("--profile", str(tmp_path)))

@@ -40,11 +40,11 @@ ARGUMENT = {
         "obd": (["obd_means"], []),
     },
 }
-ARGUMENT |= or_end(extensions.own_figures, TABLES)
+OWN = or_end(extensions.own_figures, TABLES)
 # Of each figure that this study has the tables for: its category, its place in there, and these tables.
 DRAWN = {
     name: (category, place, [*tables, *(own for own in optional if own in TABLES)])
-    for category, figures in ARGUMENT.items()
+    for category, figures in (ARGUMENT | OWN).items()
     for place, (name, (tables, optional)) in enumerate(figures.items(), start=1)
     if set(tables) <= set(TABLES)
 }
@@ -61,13 +61,17 @@ def shown_in_report(name):
     )
 
 
-# Two jobs draw every second figure each, since to start and to import seaborn takes as long as some three figures.
-for first in (0, 1):
-    if not (names := list(DRAWN)[first::2]):
+# Two jobs draw every second figure each, since to start and to import seaborn takes as long as some three figures. A
+# figure of one's own has a job of its own, so that it leaves the others as they are.
+ours = [name for name, (category, _, _) in DRAWN.items() if category not in OWN]
+JOB_DRAWS = {"plot_figures_1": ours[::2], "plot_figures_2": ours[1::2]}
+JOB_DRAWS |= {f"plot_own_{name}": [name] for name in DRAWN if name not in ours}
+for job, names in JOB_DRAWS.items():
+    if not names:
         continue
     needed = {name: DRAWN[name][2] for name in names}
     add_job(
-        f"plot_figures_{first + 1}",
+        job,
         {"tables": [path_of(table) for table in sorted(set().union(*needed.values()))]},
         {
             "shown": [shown_in_report(name) for name in names],

@@ -52,7 +52,8 @@ def in_words(value: float, unit: str) -> str:
     '0.004 %'
     """
     if unit == "pairs" and 0 < value < 1e-4:
-        return f"{100 * value:.1g} %"  # Otherwise few pairs would look like none.
+        # Otherwise few pairs would look like none.
+        return f"{100 * value:.1g} %" if value >= 1e-6 else "under 0.0001 %"
     shown = format(value, _FORMATS[unit]).replace("%", " points" if unit.startswith("points") else " %")
     return shown if np.isfinite(value) else "unknown"
 

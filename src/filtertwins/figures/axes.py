@@ -48,10 +48,11 @@ def accuracy_axis(axis: XAxis | YAxis, percents: npt.ArrayLike) -> None:
 
     Args:
         axis: the axis to change, ``axes.yaxis`` or ``axes.xaxis``.
-        percents: all accuracies that must be in view; missing ones are ignored.
+        percents: all accuracies that must be in view. Missing ones are ignored, and so are those above 100 %, where an
+            interval can end.
     """
     shown = np.asarray(percents, dtype=np.float64)
-    errors = 100 - shown[np.isfinite(shown)]
+    errors = 100 - shown[shown <= 100]
     finest = min(0.05, errors[errors > 0].min(initial=100) / 2)  # where a perfect accuracy stands on the logarithm
     low, high = errors.min(initial=100), errors.max(initial=0)
     ratio = max(high, finest) / max(low, finest)
