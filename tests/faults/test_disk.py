@@ -78,7 +78,7 @@ def test_a_full_disk_is_told_before_anything_is_made(study, with_own_mounts):
     [
         # Larger than the log, and than what TensorFlow writes to the system's folder for temporary files.
         pytest.param([WEIGHTS, "results/digits/one_fewer.csv"], WEIGHTS, 65536, id="weights"),
-        pytest.param(["figures/digits/twins.pdf"], "figures/digits/functional.png", 30000, id="figure"),
+        pytest.param(["figures/digits/twins.pdf"], "figures/digits/redundancy_vs_accuracy.svg", 30000, id="figure"),
     ],
 )
 def test_a_full_disk_fails_the_job_by_its_file_and_leaves_nothing_partial(
