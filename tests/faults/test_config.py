@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
+
+from filtertwins.mistakes import duplicate_keys
 
 MISTAKES = {
     "dataset": "minst",
@@ -32,6 +35,13 @@ def test_a_config_with_many_mistakes_ends_with_all_of_them_and_no_traceback(new_
     assert not (new_tree.folder / "data").exists()
 
 
+def test_a_file_that_is_no_config_is_refused_in_words(new_tree):
+    (new_tree.folder / "config" / "broken.yaml").write_text("seeds: [", encoding="utf-8")
+    output = new_tree.snakemake("--cores", "1", "--configfile", "config/broken.yaml", exit_code=1)
+    assert "Traceback" not in output
+    assert "Config file" in output  # Snakemake's words
+
+
 def test_a_key_that_stands_twice_is_refused_in_every_config_file_and_among_the_claims(new_tree):
     config = new_tree.folder / "config"
     for name in ("one.yaml", "two.yaml"):
@@ -48,10 +58,20 @@ def test_a_key_that_stands_twice_is_refused_in_every_config_file_and_among_the_c
     assert "Traceback" not in output
 
 
-def test_the_command_line_switches_off_by_null(new_tree):
-    jobs = new_tree.stale("--config", "dataset=digits", "pruning=null", "experiments={removal: null, twins: null}")
-    assert "fetch_dataset" in jobs
-    assert not [job for job in jobs if re.search("prune|twins", job)]
+def test_no_file_of_the_project_has_a_key_twice(root):
+    paths = sorted((root / "config").glob("*.yaml"))
+    assert len(paths) > 3
+    assert not [mistake for path in paths for mistake in duplicate_keys(path)]
+
+
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [("pruning=null", "prune_filters"), ("experiments=null", "twins"), ("experiments={removal: null}", "removal")],
+)
+def test_the_command_line_switches_off_by_null(new_tree, option, rule):
+    jobs = new_tree.stale("--config", "dataset=digits", option)
+    assert jobs
+    assert not [job for job in jobs if rule in job]
 
 
 OF_ONES_OWN = """\

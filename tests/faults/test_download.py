@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+import socket
 import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -174,7 +175,10 @@ def test_a_folder_of_files_compressed_or_not_is_a_mirror(folder, good_mirror, mo
 
 
 @pytest.mark.parametrize("content", [PACKED, PAYLOAD])
-@pytest.mark.parametrize("name", [FILE.name, FILE.name[:-3], "anything", OTHER.name])
+@pytest.mark.parametrize(
+    "name",
+    [FILE.name, FILE.name[:-3], "train-images.idx3-ubyte", "train-images-idx3-ubyte (1).gz", "anything", OTHER.name],
+)
 def test_a_verified_file_is_not_fetched_again_whatever_it_is_called(folder, server, capsys, name, content):
     folder.mkdir(parents=True)
     (folder / name).write_bytes(content)
@@ -184,6 +188,21 @@ def test_a_verified_file_is_not_fetched_again_whatever_it_is_called(folder, serv
     assert server.paths == []
     assert (f"found as {folder / name}" in capsys.readouterr().err) == (name != FILE.name)
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_file_that_had_the_name_of_a_fetched_one_is_fetched_too(folder, good_mirror):
+    folder.mkdir(parents=True)
+    (folder / OTHER.name).write_bytes(PACKED)
+    fetch(folder, good_mirror, files=(FILE, OTHER))
+    assert_verified(folder, FILE.name, OTHER.name)
+
+
+def test_the_usual_name_comes_first(folder, server, capsys):
+    folder.mkdir(parents=True)
+    for name in ("a copy", FILE.name, "z copy"):
+        (folder / name).write_bytes(PACKED)
+    fetch(folder, server.address)
+    assert capsys.readouterr().err == ""
 
 
 def test_files_that_have_changed_their_names_are_told_apart(folder, tmp_path, good_mirror):
@@ -199,7 +218,9 @@ def test_files_that_have_changed_their_names_are_told_apart(folder, tmp_path, go
     ("name", "told"),
     [
         ("train-images.idx3-ubyte", True),
+        ("TRAIN-IMAGES-IDX3-UBYTE.GZ", True),
         ("train-images-idx3-ubyte.gz.1", True),
+        ("train_images.gz", True),
         ("another", False),  # It is no one's, so nothing is wrong with it.
         (OTHER.name, False),
         (f".{FILE.name}.part", False),
@@ -225,6 +246,31 @@ def test_a_corrupted_file_and_what_a_kill_left_are_replaced(folder, server, cont
     assert_verified(folder)
 
 
+def test_a_folder_that_cannot_be_read_is_passed_over(folder, tmp_path, good_mirror, monkeypatch):
+    def iterdir(path, original=Path.iterdir):
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert failure(folder, str(tmp_path)) == f"{tmp_path} cannot be read: Permission denied"
+    fetch(folder, str(tmp_path), good_mirror)
+    assert_verified(folder)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "no connection: Connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "no connection: Name or service not known"),
+        (TimeoutError("timed out"), "no connection within 5 s"),
+    ],
+)
+def test_a_host_that_gives_no_connection(folder, monkeypatch, fault, reason):
+    monkeypatch.setattr("urllib3.util.connection.create_connection", Mock(side_effect=fault))
+    assert failure(folder, "http://127.0.0.1:9/mnist") == reason
+
+
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.0 200 OK\r\n\r\n\x1f\x8b"])
 def test_a_silent_server_is_asked_once_for_all_files(folder, server, good_mirror, sent, capsys):
     def answer(handler, _):
@@ -246,6 +292,7 @@ def test_a_silent_server_is_asked_once_for_all_files(folder, server, good_mirror
         (hanging_up, "no connection: .+", 3),
         (TRUNCATED, r"truncated: IncompleteRead\(100 bytes read, .*", 3),
         (sending(b"", status=503), "503 Service Unavailable", 3),
+        (sending(PACKED, status=403), "403 Forbidden", 1),
         (sending(PACKED, status=404), "404 Not Found", 1),
         (sending(PACKED[:100], Content_Length=""), "sent a truncated gzip file", 1),
         (sending(b"<!DOCTYPE html><title>Sign in</title>" * 500), "sent an HTML page, not a gzip file", 1),
@@ -254,6 +301,7 @@ def test_a_silent_server_is_asked_once_for_all_files(folder, server, good_mirror
         (sending(b"", Content_Length="many"), r"unusable address or answer \(ValueError\)", 3),
         (sending(b"", status=302, Location="http://[::1"), r"unusable address or answer \(ValueError\)", 3),
         (sending(b"", status=302, Location="/again"), r"unusable address or answer \(TooManyRedirects\)", 31),
+        (sending(b"", status=302, Location="file:///etc/passwd"), "redirects to file:///etc/passwd, refused.*", 1),
         (sending(b"", status=302, Location="ftp://u:p@a/b"), "redirects to ftp://a/b, refused; .* http or https", 1),
     ],
 )
@@ -303,9 +351,11 @@ def test_a_redirect_from_https_to_http_is_never_followed(folder, monkeypatch):
     ("mirror", "reason"),
     [
         ("{}/absent", "neither a folder nor an http(s) address"),
+        ("file://{}/absent", "neither a folder nor an http(s) address"),
         ("{}", f"no {FILE.name} in this folder, compressed or not"),
         ("file://elsewhere{}", "neither a folder nor an http(s) address"),
         ("ftp://host{}", "neither a folder nor an http(s) address"),
+        ("http://", "unusable address or answer (InvalidURL)"),
         ("http://a b/", "unusable address or answer (InvalidURL)"),
         ("{}/damaged", f"{FILE.name} is a truncated gzip file"),
     ],

@@ -7,8 +7,10 @@ with ``FUZZ_EXAMPLES=20000``, are other ones each time.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
@@ -176,6 +178,46 @@ def test_a_mutated_chunk_reads_or_is_refused_by_name(chunk_bytes, tmp_path, data
         np.testing.assert_array_equal(chunk.parameters.kernels, np.ones((2, 3, 1, 1, 4)))
 
 
+SHAPES = st.lists(st.integers(-2, 6) | NUMBERS | st.just(10**30), max_size=4).map(tuple)
+DTYPES = st.sampled_from(["<f4", "|u1", "|O", "<U3", "<U0", "|V0", "|V7", "<M8[ns]", "f", "", "<f99", "|S1000000"])
+HEADERS = (
+    st.builds(
+        lambda dtype, order, shape: repr({"descr": dtype, "fortran_order": order, "shape": shape}),
+        DTYPES | st.just([("a", "<f4"), ("b", "|O")]),
+        st.booleans() | st.none(),
+        SHAPES | st.none(),
+    )
+    | st.sampled_from(["{" * 200, "(" * 5000, "[]", "{}", "__import__('os')", "{'descr': '<f4'}", "9" * 9000, "\0"])
+    | st.text(max_size=60)
+)
+
+
+@st.composite
+def archives(draw):
+    """Zip files with right checksums, whose members are nearly arrays."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for number in range(draw(st.integers(0, 3))):
+            header = draw(HEADERS).encode("utf-8", "surrogatepass") + b"\n"
+            version = draw(st.sampled_from([b"\1\0", b"\1\0", b"\2\0", b"\3\0", b"\7\7"]))
+            length = len(header).to_bytes(2 if version == b"\1\0" else 4, "little")
+            body = bytes(draw(st.sampled_from([0, 1, 4, 24, 96, 100])))
+            name = draw(st.sampled_from([f"array{number}.npy", "array0.npy", "../up.npy", "folder/", ""]))
+            member = zipfile.ZipInfo(name)
+            member.compress_type = draw(st.sampled_from([zipfile.ZIP_STORED] * 7 + [zipfile.ZIP_DEFLATED]))
+            large = member.compress_type == zipfile.ZIP_DEFLATED
+            archive.writestr(member, b"\x93NUMPY" + version + length + header + (bytes(12_000_000) if large else body))
+    return content.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@fuzz
+@given(content=archives() | st.binary(max_size=200))
+def test_a_made_up_archive_reads_or_is_refused_by_name(tmp_path, content):
+    arrays = read_or_refuse(read_npz, tmp_path / "fuzzed.npz", content)
+    assert arrays is None or not any(array.dtype.hasobject for array in arrays.values())
+
+
 # --- the config
 
 ATOMS = (
@@ -255,3 +297,13 @@ def test_a_mutated_config_or_any_plain_data_loads_or_its_mistakes_are_listed(con
 
 
 # --- the condition inside a chunk's file: JSON, which could be any
+
+
+@fuzz
+@given(condition=VALUES, expected=st.none() | st.just({"filters": 4, "model": {"kernel": [3, 1]}}))
+def test_any_condition_reads_or_is_refused_by_name(make_chunk, tmp_path, condition, expected):
+    chunk = make_chunk(np.ones((1, 3, 1, 2)))
+    plain = json.loads(json.dumps(condition, default=str))
+    path = tmp_path / "fuzzed.npz"
+    save_chunk(dataclasses.replace(chunk, condition=plain), path)
+    read_or_refuse(lambda file: load_chunk(file, expected), path, path.read_bytes())

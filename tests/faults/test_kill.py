@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import ast
 import signal
 
 import pytest
 
+from studies import PRUNED
+
 WEIGHTS = "results/digits/weights/one_fewer/relu_momentum/filters-002_seeds-000-001.npz"
 TRAINING = [WEIGHTS, "results/digits/one_fewer.csv"]
+PRUNING = [PRUNED, "results/digits/pruning.csv"]
 TABLE = ["results/digits/runs.csv", "results/digits/runs_means.csv"]
 COMMAND = ("--cores", "2")
 
@@ -17,6 +20,8 @@ COMMAND = ("--cores", "2")
     ("deleted", "moment"),
     [
         pytest.param(TRAINING, "step 100/150", id="during training"),
+        pytest.param(PRUNING, "kept=2 seeds 0-1 step 3/3", id="while pruned networks train on"),
+        pytest.param(TABLE, "results/digits/runs.csv", id="during a table write"),
         pytest.param(["figures/digits/twins.pdf"], "figures/digits/twins.svg", id="during a figure write"),
     ],
 )
@@ -56,7 +61,16 @@ def test_ctrl_c_stops_everything_tidily_and_the_same_command_resumes(study, runn
 
 
 def test_every_script_that_trains_can_be_interrupted_in_compiled_code(root):
-    scripts = [path.read_text(encoding="utf-8") for path in (root / "scripts").glob("*.py")]
-    training = [text for text in scripts if re.search(r"training\.(train_chunks|fine_tune)\(", text)]
-    assert len(training) >= 3
-    assert all("with interrupts_end_at_once():" in text for text in training)
+    scripts = [ast.parse(path.read_text(encoding="utf-8")) for path in (root / "scripts").glob("*.py")]
+    blocks = [node for tree in scripts for node in ast.walk(tree) if isinstance(node, ast.With)]
+    guarded = [block for block in blocks if ast.unparse(block.items[0]) == "interrupts_end_at_once()"]
+    training, safe = (
+        [
+            node
+            for tree in trees
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("training.train_chunks", "training.fine_tune")
+        ]
+        for trees in (scripts, guarded)
+    )
+    assert len(training) == len(safe) >= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import tracemalloc
 import zipfile
 
@@ -13,6 +14,7 @@ import pytest
 
 from filtertwins.inspect.model import ModelError
 from filtertwins.inspect.readers import read_model
+from filtertwins.inspect.readers.hdf5 import _workers as workers
 from model_files import (
     Call,
     Named,
@@ -181,6 +183,16 @@ def test_a_filter_of_a_plugin_is_refused(refused):
     refused(content, "anybody's code")
 
 
+def test_a_process_that_reads_and_was_ended_is_started_again(tmp_path):
+    (tmp_path / "model").write_bytes(hdf5_file(layer))
+    first = read_model(tmp_path / "model")
+    (worker,) = workers
+    worker.kill()
+    worker.wait()
+    assert read_model(tmp_path / "model").convolutions[0].name == first.convolutions[0].name
+    assert workers[0] is not worker
+
+
 def test_a_group_within_itself_ends(tmp_path):
     def within(file):
         layer(file)
@@ -206,6 +218,17 @@ def test_pickles_that_ask_for_anything_else_are_refused_by_its_name(refused, rng
     refused(torch_zip(arrays, around=lambda tensors: Call("torch.hub.load", ("a", "b"))), "'torch.hub.load'")
     refused(npy_object(instructions(touch)), "'posix.system'")
     refused(npy_object(b"N").replace(b"(), }", b"(3,)}"), "Python objects")
+
+
+def test_torchs_old_tar_files_are_not_read(refused, touch):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name in ("pickle", "storages", "tensors", "sys_info"):
+            payload = pickled(touch)
+            member = tarfile.TarInfo(name)
+            member.size = len(payload)
+            archive.addfile(member, io.BytesIO(payload))
+    refused(content.getvalue(), "none of the formats")
 
 
 def test_what_would_take_for_ever_is_refused(refused):

@@ -57,6 +57,7 @@ def test_an_npz_file_tells_the_config_its_shape(tmp_path):
     [
         ({"x_test": None}, "own.npz: no array 'x_test' for x_test; it holds x_train, y_train, y_test; name it under"),
         ({"x_train": IMAGES / 255}, "x_train: floats; allowed are bytes from 0 to 255; filtertwins dataset FILE..."),
+        ({"x_train": IMAGES.reshape(40, -1)}, "x_train: shape (40, 90); allowed is (image, row, column) or"),
         ({"x_train": IMAGES.transpose(0, 3, 1, 2)}, "5 channels, the last axis; allowed: 1 to 4; with channels first,"),
         ({"y_train": LABELS[:39]}, "y_train: 39 labels for 40 images; allowed is one each"),
         ({"x_test": IMAGES[:8, :4]}, "x_test: images of shape (4, 5, 3); allowed is that of x_train, (6, 5, 3)"),
@@ -86,12 +87,14 @@ def test_what_does_not_fit_and_a_file_that_is_not_there_are_refused_before_any_j
             {"y_train": LABELS + 2, "y_test": LABELS[:8] + 2},
             "labels go from 2 to 8; allowed: classes counted from 0 or 1",
         ),
+        ({"y_train": LABELS - 1}, "labels go from -1 to 6; allowed"),
         ({"y_train": LABELS * 10**6}, "allowed: classes counted from 0 or 1, at most 10,000 of them"),
         ({"y_train": LABELS / 1.0}, "y_train: float64 of shape (40,); allowed: whole numbers, one an image"),
         (
             {"y_train": np.ones((40, 7)), "y_test": np.eye(7)[LABELS[:8]]},
             "rows of 7 numbers; allowed: a class, or rows",
         ),
+        ({"y_train": np.eye(7)[LABELS]}, "one has rows of numbers; allowed: both or none"),
         ({"x_train": IMAGES.astype(int) * 2}, "x_train: numbers from 0 to 510; allowed: bytes from 0 to 255"),
     ],
 )

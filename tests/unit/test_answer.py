@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-import write_answer
 
 from filtertwins.errors import StudyError
 from filtertwins.files import read_csv, write_csv
@@ -84,22 +85,26 @@ def test_only_what_is_between_the_markers_is_replaced():
             replace_section(broken, "new")
 
 
-def test_the_readme_is_written_and_checked(claims, tmp_path, monkeypatch):
+def test_the_readme_is_written_and_checked(root, claims, tmp_path):
     def run(*more):
-        options = ["--claims", tmp_path / "claims.csv", "--readme", readme, "--page", tmp_path / "claims.md", *more]
-        monkeypatch.setattr("sys.argv", ["write_answer.py", *map(str, options)])
-        write_answer.main()
+        command = [sys.executable, root / "tools" / "write_answer.py", "--claims", tmp_path / "claims.csv"]
+        command += ["--readme", readme, "--page", tmp_path / "claims.md", *more]
+        done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(root / "src")})
+        return done.returncode, done.stdout + done.stderr
 
     write_csv(claims, tmp_path / "claims.csv")
     readme = tmp_path / "README.md"
     readme.write_text(empty := f"# Title\n{BEGIN}\n{END}\n", encoding="utf-8")
-    with pytest.raises(StudyError, match=r"\n  PYTHONPATH=src python tools/write_answer.py --claims"):
-        run("--check")
+    code, printed = run("--check")
+    assert code == 1
+    assert "  PYTHONPATH=src python tools/write_answer.py --claims" in printed
     assert readme.read_text(encoding="utf-8") == empty  # --check writes nothing.
     assert not (tmp_path / "claims.md").exists()
-    run()
-    run("--check")
+    assert run() == run("--check") == (0, "")
     assert "**Does anything?**" in readme.read_text(encoding="utf-8")
+    readme.write_text("# Title\n", encoding="utf-8")
+    code, printed = run()
+    assert (code, "Traceback" in printed) == (1, False)
 
 
 def test_the_readme_says_what_the_committed_verdicts_say(root):

@@ -16,6 +16,7 @@ PIP_AUDIT = "import sys; print('asked about', *sys.argv); sys.exit(3)"
     [
         ("pass", 3, "--ignore-vuln PYSEC-2026-1"),
         ("raise ConnectionError('no route')", 0, "the dependency audit is left out: "),
+        ("raise Timeout('no answer')", 0, "the dependency audit is left out: "),
         ("raise ValueError('a bug')", 1, "ValueError"),
     ],
 )
@@ -31,3 +32,8 @@ def test_the_lock_is_audited_unless_nobody_answers(root, tmp_path, request_fails
     assert done.returncode == code
     assert told in done.stdout
     assert (f"--requirement {root / 'requirements.lock'} " in done.stdout) == (code == 3)
+
+
+def test_lint_runs_it(root):
+    commands = (root / "Makefile").read_text(encoding="utf-8").split("\nlint: ")[1].split("\n\n")[0]
+    assert "\tpython tools/audit.py\n" in commands + "\n"

@@ -29,10 +29,10 @@ from filtertwins.claims import judging
 from filtertwins.claims.check import check_claims, tables_needed
 from filtertwins.claims.declared import ClaimsError, load_claims, read_claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import Part
-from filtertwins.claims.words import VERDICTS, judged
+from filtertwins.claims.judging import Part, within
+from filtertwins.claims.words import VERDICTS, in_words, judged, listed
 from filtertwins.files import read_csv, write_csv
-from filtertwins.measures.statistics import paired_equivalence
+from filtertwins.measures.statistics import paired_equivalence, seed_interval
 from filtertwins.tables.means import MEANS, means_of
 
 BUILDERS = vars(claims_tables) | vars(claims_tables_pruning)  # by the name of the test
@@ -126,12 +126,13 @@ def test_a_difference_too_small_to_matter_is_nowhere_better_and_nowhere_a_cost()
     assert row["finding"].startswith("Not in every kind of network by as much as matters (0.0050 nats).")
 
 
+@pytest.mark.parametrize("seeds", [5, SEEDS])
 @pytest.mark.parametrize("name", CLAIMS.claims)
-def test_each_claim_can_be_decided_with_five_seeds_or_says_that_it_cannot(name):
+def test_each_claim_can_be_decided_with_so_few_seeds_or_says_that_it_cannot(name, seeds):
     """The best evidence that there can be, for and against it."""
     for verdict in ("supported", "refuted"):
         tables = {
-            key: rows[rows["seed"] < 5] if "seed" in rows else rows.assign(n=5) if "n" in rows else rows
+            key: rows[rows["seed"] < seeds] if "seed" in rows else rows.assign(n=seeds) if "n" in rows else rows
             for key, rows in evidence_for(name, verdict).items()
         }
         row = verdict_of(name, tables)
@@ -159,7 +160,14 @@ def test_verdicts_confirm_only_on_seeds_that_no_trial_run_has_seen_and_in_the_st
 
 
 def test_a_claim_of_after_the_confirmatory_run_is_exploratory_on_any_seeds():
-    assert CLAIMS.claims["small_is_as_good_at_matched_convergence"].exploratory
+    later = [name for name, claim in CLAIMS.claims.items() if claim.exploratory]
+    assert later == [
+        "accuracy_if_episodes_are_epochs",
+        "more_of_100_large_than_chance",
+        "small_is_as_good_at_matched_convergence",
+        "each_layer_more_alike_than_chance",
+        "second_layer_keeps_apart",
+    ]
     tables = {key: rows.assign(seed=100) for key, rows in evidence_for("exact_duplicates").items()}
     claims = [CLAIMS.claims["exact_duplicates"], CLAIMS.claims["exact_duplicates"]]
     claims[1] = claims[1].model_copy(update={"exploratory": "It came later."})
@@ -233,11 +241,17 @@ def test_the_exact_reading_is_judged_where_it_was_trained_and_its_proxy_elsewher
     assert "after 1,000 steps (question, trained longer)" in row["finding"]
 
 
-def test_one_missing_part_leaves_a_claim_open():
+def test_an_exact_reading_without_one_of_its_numbers_of_filters_leaves_the_claim_open():
     tables = evidence_for("accuracy_if_episodes_are_epochs")
     rows = tables["exact_reading"]
     row = verdict_of("accuracy_if_episodes_are_epochs", tables | {"exact_reading": rows[rows["filters"] != 16]})
     assert row["finding"] == "Not measured: nothing with filters 16 in runs.csv, exact_reading.csv."
+
+
+def test_one_missing_part_leaves_a_claim_open():
+    rows = evidence_for("training_makes_them_alike")["redundancy"]
+    row = verdict_of("training_makes_them_alike", {"redundancy": rows[rows["architecture"] != "relu_5x5"]})
+    assert row["finding"] == "Not measured: nothing with architecture relu_5x5, filters 16 in redundancy.csv."
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH_TEST)
@@ -259,6 +273,7 @@ def test_claims_depend_neither_on_the_run_nor_on_the_order_of_rows_and_change_no
 @pytest.mark.parametrize(
     ("name", "shown", "measure"),
     [
+        ("accuracy_if_episodes_are_steps", "runs", "test_accuracy"),
         ("two_equal_have_a_larger_loss", "one_fewer", "train_loss_difference"),
         ("nearest_cosine_order_predicts_cost", "criteria", "rank_correlation"),
         ("pruning_makes_it_faster", "cost", "time_ratio"),
@@ -272,7 +287,7 @@ def test_a_claim_has_the_numbers_of_the_means_that_its_figure_shows(name, shown,
     means = means_of(shown, tables[shown].assign(activation="linear", **others))
     means = means[means["measure"] == measure]
     columns = {"effect": "mean", "low": "low", "high": "high", "median": "median"}
-    if name == "retraining_restores_accuracy":  # A range has an interval of 90 %.
+    if name in ("retraining_restores_accuracy", "accuracy_if_episodes_are_steps"):  # A range has an interval of 90 %.
         columns = {"effect": "mean", "median": "median"}
     found = row[list(columns)].to_numpy(float)
     assert np.isclose(means[list(columns.values())], found, rtol=1e-12, atol=1e-15).all(axis=1).any()
@@ -380,6 +395,20 @@ def test_alignment_must_come_from_the_small_weights():
 # The rules that all claims share
 
 
+def test_an_interval_is_within_a_range_or_outside_or_neither():
+    assert [within(1, 2, 1, 2), within(1, 2, 3, 4), within(1, 2, 1.5, 4)] == [True, False, None]
+    assert within(np.nan, np.nan, 0, 1) is None
+
+
+@pytest.mark.parametrize(("lowest", "highest", "level"), [(0.0, np.inf, 0.95), (-np.inf, 0.0, 0.95), (-1.0, 1.0, 0.9)])
+def test_a_part_has_the_interval_of_its_test(lowest, highest, level):
+    """Sameness takes two one-sided tests at 5 %, a direction the interval that figures show."""
+    sample = pd.Series(0.3 + NOISE)
+    (part,) = judging.range_parts([("", sample)], lowest, highest)
+    found = seed_interval(sample, level=level)
+    assert (part.effect, part.low, part.high, part.median) == (found.estimate, found.low, found.high, found.median)
+
+
 def test_sameness_is_what_two_one_sided_tests_say():
     for shift in (0.0, 0.001, 0.002, 0.0024, 0.0026, 0.003):
         sample = pd.Series(shift + 0.001 * NOISE)
@@ -398,6 +427,13 @@ def test_that_one_of_many_means_is_outside_is_said_at_a_stricter_level():
     assert judging.range_parts([("", 0 * near)], 1e-9)[0].holds is False
 
 
+def test_shares_of_seeds_have_exact_bounds():
+    part = judging.seeds_part(pd.Series([True] * 5))
+    assert (part.low, part.holds, part.n, part.decidable) == (pytest.approx(0.05 ** (1 / 5)), True, 5, True)
+    four = judging.seeds_part(pd.Series([True] * 4))
+    assert (four.holds, four.decidable) == (None, False)
+
+
 def test_the_worst_part_decides_and_gives_the_effect():
     unclear = Part("unclear", -5.0, -9.0, 1.0, 10, None, -5.0)
     failing = Part("failing", -1.0, -1.5, -0.5, 8, False, -1.0)
@@ -409,15 +445,23 @@ def test_the_worst_part_decides_and_gives_the_effect():
     assert judging.combine([unclear, Part("", 1.0, 0.5, 1.5, 10, True, 1.0)], "nats").verdict == "inconclusive"
 
 
+def test_numbers_come_in_words():
+    assert in_words(0.9243, "accuracy") == "92.4 %"
+    assert [in_words(x, "points of accuracy") for x in (-0.003, -1e-5)] == ["-0.30 points", "0.00 points"]
+    assert in_words(np.nan, "cosine") == "unknown"
+    assert [listed([]), listed(["1"]), listed(["1", "2"]), listed("123")] == ["none", "1", "1 and 2", "1, 2 and 3"]
+
+
 # Mistakes in the YAML
 
 
 def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
-    plain = copy.deepcopy(PLAIN) | {"fewest_seeds": 0}
+    plain = copy.deepcopy(PLAIN) | {"fewest_seeds": 0, "fewest_sedes": 5}
     first, second, third = "accuracy_if_episodes_are_steps", "accuracy_if_episodes_are_epochs", "one_model"
-    plain["claims"][first] |= {"test": "accuracy_in_rage", "said_by": "qestion"}
+    plain["claims"][first] |= {"test": "accuracy_in_rage", "said_by": "qestion", "figure": "../figure"}
     plain["claims"][second]["parameters"] = {"architecture": "question", "filter": [1], "lowest": 2.0, "highest": 0.93}
     plain["claims"][second]["answers"] = {"supported": "{efect}", "refuted": "{low:.2f}", "inconclusive": ""}
+    plain["claims"]["nothing_prevents_it"]["answers"]["supported"] = "{"
     del plain["claims"][third]["statement"]
     plain["claims"]["3rd"] = 5
     with pytest.raises(ClaimsError) as caught:
@@ -425,13 +469,16 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
     lines = str(caught.value).splitlines()
     expected = [
         ("fewest_seeds = 0", "greater than 0"),
+        ("fewest_sedes: unknown key", "did you mean 'fewest_seeds'?"),
         (f"claims.{first}.test = 'accuracy_in_rage'", "did you mean 'accuracy_in_range'?"),
         (f"claims.{first}.said_by = 'qestion'", "'others' or 'ours'", "did you mean 'question'?"),
+        (f"claims.{first}.figure = '../figure'", "a name begins with a letter"),
         (f"claims.{second}.parameters.filters: missing",),
         (f"claims.{second}.parameters.filter: unknown key", "did you mean 'filters'?"),
         (f"claims.{second}.parameters.lowest = 2.0", "less than or equal to 1"),
         (f"claims.{second}.answers.supported: unknown number {{efect}}", "allowed: effect,", "did you mean 'effect'?"),
         (f"claims.{second}.answers.refuted: braces that can't be filled", "words"),
+        ("claims.nothing_prevents_it.answers.supported: braces that can't be filled",),
         (f"claims.{second}.answers.inconclusive = ''", "at least 1"),
         (f"claims.{third}.statement: missing",),
         ("claims.3rd = '3rd'; a name begins with a letter",),
@@ -445,7 +492,7 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
     assert len(lines) == 1 + len(expected)
 
 
-@pytest.mark.parametrize("value", [5, "text", None, [1], {1: 2}])
+@pytest.mark.parametrize("value", [5, "text", None, True, [], [1], {}, {"a": 1}, {1: 2}])
 def test_whatever_stands_anywhere_is_accepted_or_answered_by_a_claims_error(value):
     name = "nothing_prevents_it"
     one = PLAIN | {"claims": {name: PLAIN["claims"][name]}}

@@ -6,9 +6,10 @@ import claims_tables_pruning
 import numpy as np
 import pandas as pd
 import pytest
-from claims_checks import CLAIMS, LABELS, NOISE, SEEDS, verdict_of, with_parameters
+from claims_checks import CLAIMS, LABELS, MARGINS, NOISE, SEEDS, verdict_of, with_parameters
 from claims_tables_pruning import METHODS
 
+from filtertwins.claims.evidence.pruning import networks, smallest_good
 from filtertwins.tables.pruning import compare_with_small
 
 QUESTION, RELU_3X1, RELU_5X5 = (LABELS[name] for name in ("question", "relu_3x1", "relu_5x5"))
@@ -99,6 +100,21 @@ def test_an_improvement_is_that_of_the_network_that_gains_most_on_validation_ima
     assert f"choose, 10 of 10 times, {RELU_5X5}, 8 of 32 filters left, by obd." in row["finding"]
 
 
+def test_the_smallest_network_is_chosen_without_the_seed_that_it_is_tested_on():
+    """With two filters a single seed is bad: the other seeds call that good enough for it, and eight for the rest."""
+    rows = evidence_for("pruning_makes_it_smaller")["pruning"]
+    rows = rows[(rows["architecture"] == "question") & (rows["fine_tuning_steps"] > 0)].set_index("seed")
+    accuracies = {(kept, method): own for (kept, method), own in rows.groupby(["kept", "method"])}
+    whole, two, eight = (accuracies[way] for way in ((32, "none"), (2, "obd"), (8, "obd")))
+    two = two.assign(validation_accuracy=whole["validation_accuracy"] - (whole.index == 4), test_accuracy=0.5)
+    changed = pd.concat([whole, two, eight]).reset_index().assign(label=QUESTION)
+    ((name, own),) = networks(changed, ("question",))
+    found = smallest_good(name, own, ("obd",), MARGINS.accuracy)
+    expected = eight["test_accuracy"].where(eight.index != 4, two["test_accuracy"]) - whole["test_accuracy"]
+    np.testing.assert_allclose(found.gain, expected)
+    assert found.name == f"{QUESTION}, 8 of 32 filters left, by obd"
+
+
 def test_no_seed_has_a_say_in_the_choice_that_it_is_tested_on():
     rows = evidence_for("pruning_improves_accuracy")["pruning"]
     tuned = rows[rows["fine_tuning_steps"] > 0]
@@ -129,6 +145,14 @@ def test_extra_training_alone_is_no_improvement():
 # Time
 
 
+@pytest.mark.parametrize("verdict", ["supported", "refuted", "inconclusive"])
+def test_one_run_on_one_machine_has_an_interval_of_its_rounds(verdict):
+    row = verdict_of("pruning_makes_it_faster", evidence_for("pruning_makes_it_faster", verdict))
+    assert row["low"] < row["effect"] < row["high"]
+    assert "on one thread of one machine" in row["finding"]
+    assert (row["unit"], row["n"]) == ("ratio", SEEDS)
+
+
 def test_times_are_compared_round_by_round():
     tables = evidence_for("pruning_makes_it_faster")
     rows = tables["cost"]
@@ -157,6 +181,17 @@ def test_merging_is_held_against_the_best_criterion_at_each_number_of_filters():
     assert f"-4.50 points for {RELU_3X1}, ahead at 1 of 2" in row["finding"]
     row = verdict_of("merging_beats_deleting", {"pruning": rows[~rows["method"].isin(["taylor", "obd"])]})
     assert row["finding"] == f"Not measured: {QUESTION} was not pruned by obd and taylor in pruning.csv."
+
+
+def test_methods_are_chosen_without_the_seed_that_they_are_tested_on():
+    rows = evidence_for("some_criterion_beats_random")["pruning"]
+    before = verdict_of("some_criterion_beats_random", {"pruning": rows})
+    lucky = (rows["method"] == "fpgm") & (rows["seed"] == 3) & (rows["fine_tuning_steps"] > 0)
+    rows.loc[lucky, ["validation_accuracy", "test_accuracy"]] = 9.0  # On average it is the best one, if it has a say.
+    after = verdict_of("some_criterion_beats_random", {"pruning": rows})
+    assert after["effect"] < before["effect"]  # Only this one is not tested with fpgm, which is bad.
+    alone = verdict_of("some_criterion_beats_random", {"pruning": rows[rows["seed"] < 1]})
+    assert alone["finding"] == "Not measured: no second seed to choose a method on in pruning.csv."
 
 
 def test_the_best_and_the_worst_way_to_prune_are_chosen_on_validation_images():

@@ -95,6 +95,12 @@ def test_a_given_number_of_clusters_is_met_among_exact_twins_or_refused():
             cluster_filters_into(np.array([[1, 0], [0, 1], [0, 0]]), "sign", wanted)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1.0, 1.5])
+def test_a_threshold_outside_0_to_1_is_refused(rng, threshold):
+    with pytest.raises(ValueError, match="threshold"):
+        cluster_filters(rng.standard_normal((4, 3)), "nonzero_scale", threshold)
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(EQUIVALENCES), st.sampled_from([0.5, 0.9]))
 @settings(max_examples=40, deadline=None)
 def test_clusters_do_not_depend_on_the_order_or_the_scale_of_filters(seed, equivalence, threshold):

@@ -8,7 +8,8 @@ import struct
 import numpy as np
 import pytest
 
-from filtertwins.data.datasets import Dataset
+from filtertwins import files
+from filtertwins.data.datasets import DATASET_SHAPES, Dataset, load_dataset
 from filtertwins.data.downloads import mirrors_with_site_mirror
 from filtertwins.data.fetching import decode_idx_dataset
 from filtertwins.data.idx import IdxError, PayloadError, decode_idx, sized_payload
@@ -46,7 +47,9 @@ def test_decode_idx_reads_whole_numbers_of_any_width(element, kind):
         (b"\x1f\x8b\x08\x01", "it begins with 0x1f8b0801; allowed is 0x0000, one of 08, 09, 0b, 0c, and"),
         (b"\0\1\x08\x01\0\0\0\1\7", "it begins with 0x00010801"),
         (b"\0\0\x0d\x01\0\0\0\1\7\7\7\7", "it begins with 0x00000d01"),
+        (b"\0\0\x08\x03\0\0\0\1\0\0\0\1", "requires a buffer of at least 16 bytes"),
         (b"\0\0\x08\x01\0\0\0\3\7\7", r"array of size 2 into shape \(3,\)"),
+        (b"\0\0\x08\x01\0\0\0\1\7\7", r"array of size 2 into shape \(1,\)"),
         (b"\0\0\x08\x04" + b"\xff" * 16 + b"\7", "array of size 1 into shape"),  # the product overflows, to 1
     ],
 )
@@ -70,12 +73,15 @@ def test_a_payload_is_read_from_bare_files_and_gzip_files_of_any_number_of_membe
     ("content", "message"),
     [
         (gzip.compress(b"contents", mtime=0), "decompresses to more than the expected 7 bytes"),
+        (gzip.compress(b"conten", mtime=0), "decompresses to 6 bytes, expected 7"),
         (gzip.compress(b"content", mtime=0)[:-4], "truncated gzip"),
         (gzip.compress(b"content", mtime=0)[:-8] + bytes(8), "damaged gzip file .*CRC"),
         (gzip.compress(b"content", mtime=0) + b"more", "damaged gzip"),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\0\7\7\7", "damaged gzip"),
         (b"contents", "neither a gzip file nor the bare payload: more than the expected 7 bytes"),
+        (b"", "neither a gzip file nor the bare payload: 0 bytes, expected 7"),
         (b"\n <!DOCTYPE html><p>Sign in", "HTML page"),
+        (b"<html>", "HTML page"),
     ],
 )
 def test_anything_else_is_no_payload(content, message):
@@ -153,7 +159,10 @@ def test_decoding_refuses_a_file_that_changed_since_it_was_fetched_or_is_gone(tm
     ("arrays", "message"),
     [
         ({"test_labels": TRAIN_LABELS}, r"t10k-labels.gz: 5 labels for 2 images; allowed is one each"),
+        ({"train_images": TRAIN_LABELS}, r"train-images.gz: shape \(5,\); allowed is \(image, row, column\) or"),
         ({"train_images": TRAIN_IMAGES}, r"t10k-images.gz: images of shape \(2, 3\); .*train-images.gz, \(2, 3, 1\)"),
+        ({"test_labels": TEST_IMAGES[..., 0]}, r"t10k-labels.gz: .*shape \(2, 2, 3\); allowed: whole numbers, one an"),
+        ({"train_labels": TRAIN_LABELS + np.uint8(2)}, r"go from 2 to 11; allowed: classes counted from 0 or 1"),
     ],
 )
 def test_decoding_refuses_files_that_do_not_agree(tmp_path, arrays, message):
@@ -180,6 +189,14 @@ def grey_arrays():
     return {name: array[..., 0] if array.ndim == 4 else array for name, array in small_arrays().items()}
 
 
+def test_a_dataset_survives_the_npz_file(tmp_path):
+    files.write_npz(tmp_path / "data.npz", Dataset(**small_arrays()).to_arrays())
+    back = load_dataset(tmp_path / "data.npz").to_arrays()
+    assert list(back) == list(small_arrays()) == list(DATASET_SHAPES)
+    for name, array in small_arrays().items():
+        np.testing.assert_array_equal(back[name], array, strict=True)
+
+
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
@@ -187,6 +204,7 @@ def grey_arrays():
         ("train_labels", TRAIN_LABELS.astype(np.int64), "dtype int64; allowed is uint8 or int32"),
         ("test_images", TEST_IMAGES[..., 0], r"shape \(2, 2, 3\); allowed is \(image, row, column, channel\)"),
         ("validation_images", TRAIN_IMAGES[:0], "none of them 0"),
+        ("test_labels", TEST_LABELS[:1], "2 images but 1 labels"),
         ("train_labels", TRAIN_LABELS.astype(np.int32) - 1, "a label is -1; allowed: classes, counted from 0"),
         ("validation_images", TRAIN_IMAGES[:1, :, :2], "images of 2x2 pixels"),
         ("test_images", TEST_IMAGES.repeat(3, axis=3), "images of 2x3 pixels with 3 channels; .* 2x3 pixels"),

@@ -90,6 +90,7 @@ def test_what_is_in_no_form_yet_is_converted(tmp_path, capsys):
         ),
         (b"PK\3\4", (), "own: not a whole npz file"),
         (gzip.compress(b"123456789", mtime=0)[:-4], (), "own: a damaged gzip file"),
+        (b"\x93NUMPY\1\0", (), "own: no array as NumPy saves it"),
         (b"\0\0\x08\1\0\0\0\2\0\1", (), "it is not clear what each array is for: own (2,); name them so"),
         (b"\0\0\x08\1\0\0\0\2\0\1", ("--convert", "o.csv"), "o.csv: the name of what is written must end in .npz"),
     ],
@@ -106,7 +107,7 @@ def test_a_file_that_is_not_there_costs_a_line(tmp_path, capsys):
     assert "can't be read: No such file" in run(capsys, tmp_path / "gone", code=FAILED)
 
 
-@pytest.mark.parametrize("value", [300.0, np.nan])
+@pytest.mark.parametrize("value", [-1.0, 300.0, np.nan])
 def test_floats_that_are_no_pixels_are_not_converted(tmp_path, capsys, value):
     images = np.full((4, 3, 3), value)
     np.savez(tmp_path / "own.npz", x_train=images, y_train=[0, 1, 0, 1], x_test=images[:2], y_test=[0, 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,16 @@ def test_a_network_of_dead_filters_is_left_out_of_every_mean():
     for name in NULLS:
         assert row[f"{name}_excess"] == pytest.approx(row["mean_nearest_cosine"] - row[f"{name}_null"])
         assert row[f"{name}_p_value"] == pytest.approx(2.0 ** -(SEEDS - 1))
+
+
+def test_a_condition_of_nothing_but_dead_filters_is_there_and_missing():
+    dead = redundancy(np.full(SEEDS, math.nan), 0.7, math.nan, math.nan, filters=8)
+    with warnings.catch_warnings(action="error"):
+        table = excess_table(pd.concat([dead, redundancy(0.9 + EVEN)]))
+    row = table.iloc[0]
+    assert (row["filters"], row["n"], row["dimension"], row["activation"]) == (8, 0, 3, "linear")
+    assert row.drop(["dataset", "architecture", "filters", "layer", "n", "equivalence", "activation"])[3:].isna().all()
+    assert table["redrawn_p_fdr"][1] == pytest.approx(2**-SEEDS)  # what is missing is no test
 
 
 def test_two_architectures_of_one_name_are_not_pooled():

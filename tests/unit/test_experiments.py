@@ -185,6 +185,13 @@ def test_directions_are_counted_under_each_activations_own_equivalence(
     assert found == pytest.approx([similarity, of_kernels, chance])
 
 
+@pytest.mark.parametrize(("shape", "chance"), [((3, 1), 1 / 2), ((1, 1), 1), ((1, 2), 2 / math.pi)])
+def test_chance_is_that_of_the_kernels_own_dimension(make_chunk, shape, chance):
+    (first, *_) = condensation_rows(make_chunk(np.random.default_rng(1).normal(size=(1, *shape, 400))), 0.95)
+    assert first["isotropic_similarity"] == pytest.approx(chance, rel=1e-9)
+    assert first["kernel_similarity"] == pytest.approx(chance, rel=0.1)
+
+
 @pytest.mark.parametrize(("kernels", "live"), [([[1, 0, 0]], 1), ([[1, 0, 0], [0, 0, 0]], 1), ([[0, 0, 0]] * 2, 0)])
 def test_less_than_two_live_filters_are_not_alike(make_chunk, kernels, live):
     with warnings.catch_warnings(action="error"):
@@ -253,3 +260,10 @@ def test_merging_rows_tell_what_each_network_lost_by_each_merge(make_chunk, acti
         before = logits(chunk.parameters, images, activation)[row["seed"]].argmax(axis=1)
         assert row["changed_predictions"] == np.sum(after != before)
         assert row["accuracy_after"] == np.mean(after == labels)
+
+
+def test_a_network_is_not_merged_into_more_filters_than_it_has(make_chunk):
+    chunk = make_chunk(np.random.default_rng(9).standard_normal((1, 3, 1, 2)))
+    dark = np.zeros((3, 4, 1, 1), np.uint8)
+    dark = SimpleNamespace(test_images=dark, test_labels=np.zeros(3, np.uint8), image_shape=dark.shape[1:])
+    assert [row["filters_kept"] for row in merging_rows(chunk, dark)] == [1, 2]

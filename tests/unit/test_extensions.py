@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import types
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from snakemake.utils import update_config
+from test_plan import QUESTION, plan
 from test_settings import message_of, with_pruning
 
 import filtertwins.figures.registry as figures
@@ -17,11 +20,15 @@ from filtertwins.claims.declared import LATER, ClaimsError, read_claims
 from filtertwins.claims.evidence.registry import TESTS
 from filtertwins.errors import StudyError
 from filtertwins.fixed import same_study
-from filtertwins.names import RANDOM
+from filtertwins.names import COSINE_MERGE, RANDOM
 from filtertwins.networks.weights import Parameters
+from filtertwins.provenance import code_digest
 from filtertwins.pruning.criteria import ACTIVATIONS, CRITERIA, TrainedNetwork, importances, methods
-from filtertwins.settings import load_settings
-from filtertwins.tables.likeness import MEASURES
+from filtertwins.settings import Measures, load_settings
+from filtertwins.tables.likeness import MEASURES, TAKEN
+from filtertwins.tables.means import means_of
+from filtertwins.tables.nulls import Nulls
+from filtertwins.tables.redundancy import redundancy_rows
 from filtertwins.tables.selection import SELECTABLE, with_selected
 
 REGISTRIES = (CRITERIA, MEASURES, TESTS, figures.FIGURES)
@@ -29,6 +36,8 @@ CRITERION = "from filtertwins.pruning.criteria import criterion\n"
 MEASURE = "from filtertwins.tables.likeness import measure\n"
 TEST = "from filtertwins.claims.evidence.registry import Table, test\n"
 FIGURE = "from filtertwins.figures.registry import figure\n"
+NONE: dict[str, list[int]] = {"kept": [], "steps": []}
+MEAN_WEIGHT = f"{MEASURE}@measure\ndef mean_weight(kernels): return kernels.mean()\n"
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +57,9 @@ def _forgotten(monkeypatch):
 def load(tmp_path):
     """A function: load a file of some text."""
 
-    def write_and_load(text):
-        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
-        extensions.load("mine.py", tmp_path / "mine.py")
+    def write_and_load(text, name="mine.py"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        extensions.load(name, tmp_path / name)
 
     return write_and_load
 
@@ -63,12 +72,21 @@ def load(tmp_path):
     [
         pytest.param("x = 1\ndef f(:\n", "line 2: SyntaxError: invalid syntax", id="no Python"),
         pytest.param("x = 1\n\ny = x / 0\n", "line 3: ZeroDivisionError: division by zero", id="raises"),
+        pytest.param("import no_such_package\n", "line 1: ModuleNotFoundError: No module named 'no_such_", id="import"),
+        pytest.param("raise ValueError('one\\n  two')\n", "line 1: ValueError: one two", id="several lines"),
         pytest.param("import sys\nsys.exit('enough')\n", "line 2: SystemExit: enough", id="exits"),
         pytest.param(f"{CRITERION}@criterion\ndef l1(trained): pass\n", "criterion l1: the name is taken", id="taken"),
+        pytest.param(
+            f"{CRITERION}@criterion\ndef none(trained): pass\n", "criterion none: the name is", id="no method"
+        ),
         pytest.param(f"{MEASURE}@measure\ndef excess(kernels): pass\n", "measure excess: the name is", id="a column"),
+        pytest.param(f"{TEST}@test()\ndef small_is_as_good(runs): pass\n", "test small_is_as_good: the", id="a test"),
+        pytest.param(f"{FIGURE}@figure('')\ndef twins(runs, *, look): pass\n", "figure twins: the name is", id="drawn"),
         pytest.param(f"{CRITERION}criterion(lambda trained: 0)\n", "'<lambda>' is none", id="no name"),
         pytest.param(f"{CRITERION}@criterion\ndef f(a, b): pass\n", "criterion f(a, b): its parameters", id="two"),
+        pytest.param(f"{CRITERION}@criterion\ndef f(*a): pass\n", "criterion f(*a): its parameters", id="any"),
         pytest.param(f"{MEASURE}@measure\ndef f(kernel): pass\n", "some of kernels, responses,", id="looks at"),
+        pytest.param(f"{TEST}@test()\ndef f(): pass\n", "test f: its parameters must be as in", id="no table"),
         pytest.param(f"{TEST}@test()\ndef f(runs: Table, *, k): pass\n", "test f: its parameters", id="no type"),
         pytest.param(f"{FIGURE}@figure('')\ndef f(runs): pass\n", "must be as in f(table, *, look)", id="no look"),
     ],
@@ -121,7 +139,7 @@ def test_a_figure_of_a_table_that_the_study_does_not_make_is_refused(load):
     assert extensions.own_figures(["run_means"]) == {"8 Own mine": {"mine": (["run_means"], ["cost"])}}
 
 
-@pytest.mark.parametrize("values", ["[1, 2]", "'abc'"])
+@pytest.mark.parametrize("values", ["[1, 2]", "[1, 2, float('nan')]", "'abc'"])
 def test_a_criterion_that_gives_no_number_for_a_filter_ends_in_a_line(load, values):
     load(f"{CRITERION}@criterion\ndef mine(trained): return {values}\n")
     network = Parameters(np.ones((1, 2, 1, 1, 3)), np.ones((1, 3)), np.ones((1, 3, 2)), np.ones((1, 2)))
@@ -131,6 +149,24 @@ def test_a_criterion_that_gives_no_number_for_a_filter_ends_in_a_line(load, valu
 
 
 # What they add, and what stays
+
+
+def test_criteria_of_ones_own_prune_in_jobs_of_their_own_and_leave_the_others_as_they_are():
+    def jobs(names, own=(), **network):
+        networks = {"question": {"filters": 4, "kept": [1, 2]} | network}
+        pruning = {"methods": names, "fine_tuning_steps": 5, "networks": networks}
+        found = plan(question=QUESTION, pruning=pruning)
+        return [(name, first, seeds, how) for name, _, first, seeds, how in found.pruning.jobs(own)]
+
+    before = jobs([RANDOM, "l1", COSINE_MERGE])
+    together = {"methods": [RANDOM, "l1", COSINE_MERGE], "criteria": [RANDOM, "l1"], "kept": [1, 2, 4], "longer": NONE}
+    assert before == [("question", 0, 2, together), ("question", 2, 2, together)]
+    alone = {"methods": ["mine"], "criteria": ["mine"], "kept": [1, 2], "longer": NONE}
+    added = [("question", 0, 2, alone), ("question", 2, 2, alone)]
+    assert jobs([RANDOM, "mine", "l1", COSINE_MERGE], own={"mine"}) == before + added
+    assert jobs([RANDOM, "l1", COSINE_MERGE], methods=["mine", "l1"]) == before + added
+    whole = {"methods": [], "criteria": [], "kept": [4], "longer": NONE}  # the network that keeps all its filters
+    assert jobs(["mine"], own={"mine"})[0][3] == whole
 
 
 def test_the_selected_criterion_is_one_of_the_packages_whatever_others_there_are():
@@ -147,6 +183,45 @@ def test_the_selected_criterion_is_one_of_the_packages_whatever_others_there_are
     selected, without = (with_selected(own).query("method == 'selected'").reset_index(drop=True) for own in both)
     assert set(selected["validation_accuracy"]) == {0.7}
     pd.testing.assert_frame_equal(selected, without)
+
+
+def test_a_measure_is_a_column_beside_its_null_and_strangers_and_changes_no_other(load, make_chunk, rng):
+    chunk = make_chunk(rng.normal(size=(3, 3, 1, 4)))
+    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), np.full((1, 9, 9, 1), 255, np.uint8))
+    before = pd.DataFrame(redundancy_rows(chunk, nulls).redundancy)
+    assert {name for name in before if not name.startswith(("null_", "strangers_", "isotropic_"))} <= set(TAKEN)
+    load(MEAN_WEIGHT)
+    nulls.of.cache_clear()
+    after = pd.DataFrame(redundancy_rows(chunk, nulls).redundancy)
+    pd.testing.assert_frame_equal(after[before.columns], before)
+    beside = ["null_mean_weight", "null_mean_weight_low", "null_mean_weight_high", "strangers_mean_weight"]
+    assert [name for name in after if name not in before] == ["mean_weight", *beside]
+    expected = [kernels.mean() for kernels in chunk.parameters.kernels]
+    np.testing.assert_allclose(after.query("stage == 'trained'")["mean_weight"], expected, rtol=1e-6)
+    means, without = (means_of("redundancy", table) for table in (after, before))
+    pd.testing.assert_frame_equal(means[means["measure"] != "mean_weight"].reset_index(drop=True), without)
+    assert means.query("measure == 'mean_weight'")["null_low"].notna().all()
+
+
+def test_a_job_loads_the_files_that_it_uses_and_their_content_is_in_its_digest(load, tmp_path):
+    load(MEAN_WEIGHT, "one.py")
+    load(f"{CRITERION}@criterion\ndef mine(trained): return 0\n", "two.py")
+    load("raise SystemExit\n", "one.py")  # It is there already.
+    assert extensions.files("measure", "test") == ["one.py"]
+    assert extensions.files("measure", "criterion", among=["mine"]) == ["two.py"]
+    assert extensions.named(["filtertwins.names", "two.py"]) == {"extensions": ["two.py"]}
+    assert extensions.named(["filtertwins.names"]) == {}
+    script, source = tmp_path / "script.py", Path(extensions.__file__).parents[1]
+    script.write_text("x = 1\n", encoding="utf-8")
+    digests = {code_digest(script, source, extensions.located(own)) for own in ([], ["one.py"], ["two.py"])}
+    assert len(digests) == 3
+    config = {"extensions": {"two.py": str(tmp_path / "two.py")}}
+    del CRITERIA["mine"]
+    extensions._LOADED.clear()
+    extensions.load_for(types.SimpleNamespace(params=types.SimpleNamespace(), config=config))
+    assert "mine" not in CRITERIA
+    extensions.load_for(types.SimpleNamespace(params=types.SimpleNamespace(extensions=["two.py"]), config=config))
+    assert "mine" in CRITERIA
 
 
 CLAIM = """\

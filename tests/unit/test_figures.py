@@ -25,7 +25,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from filtertwins.figures import axes as figure_axes
-from filtertwins.figures import output
+from filtertwins.figures import output, series
+from filtertwins.figures.kernel_gallery import draw_images
 from filtertwins.figures.style import COLORS, MARKERS, Look, new_figure, style
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ tables_of = cache(study_tables)
 
 @cache
 def drawn(name: str, seeds: int) -> Figure:
-    figure = draw_from(name, tables_of(seeds), LOOK if seeds > 1 else Look())  # The one has no labels either.
+    figure = draw_from(name, tables_of(seeds))
     with style():
         figure.draw_without_rendering()
     return figure
@@ -128,7 +129,8 @@ def test_networks_of_one_filter_have_no_near_duplicates_to_draw(name: str) -> No
 
 @every_figure
 def test_a_figure_needs_no_labels(name: str) -> None:
-    assert not any("_" in text.get_text() for text in texts_of(drawn(name, 1))), "names are words"
+    figure = draw_from(name, tables_of(1), Look())
+    assert not any("_" in text.get_text() for text in texts_of(figure)), "names are words"
 
 
 def test_the_redundant_share_is_drawn_beside_strangers_and_redrawn_kernels() -> None:
@@ -143,19 +145,24 @@ def test_the_redundant_share_is_drawn_beside_strangers_and_redrawn_kernels() -> 
 # Files
 
 
-SAVED = ("kernel_gallery", "strangers", "twins")
-_SAVE = """
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    for name in FIGURES:
+        output.save(draw_from(name, tables_of(1)), folder / name)
+    return folder
+
+
+_SAVE_ALL = """
 import sys
 import filtertwins.figures
 import test_figures as t
-for name in t.SAVED:
+for name in t.FIGURES:
     t.output.save(t.draw_from(name, t.tables_of(1)), t.Path(sys.argv[1]) / name)
 """
 
 
-def test_files_have_the_same_bytes_under_a_users_settings_and_text_that_stays_text(tmp_path: Path) -> None:
-    for name in SAVED:
-        output.save(draw_from(name, tables_of(1)), tmp_path / "first" / name)
+def test_the_same_bytes_each_time_and_under_a_users_settings(folder: Path, tmp_path: Path) -> None:
     settings = tmp_path / "matplotlibrc"
     settings.write_text("font.family: serif\nsavefig.bbox: tight\nfigure.figsize: 1, 1\nlines.linewidth: 9\n")
     environment = os.environ | {
@@ -163,13 +170,17 @@ def test_files_have_the_same_bytes_under_a_users_settings_and_text_that_stays_te
         "MATPLOTLIBRC": str(settings),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)]),
     }
-    subprocess.run([sys.executable, "-c", _SAVE, str(tmp_path / "again")], check=True, env=environment)
-    files = sorted((tmp_path / "first").iterdir())
-    assert len(files) == 3 * len(SAVED)
+    subprocess.run([sys.executable, "-c", _SAVE_ALL, str(tmp_path / "again")], check=True, env=environment)
+    files = sorted(folder.iterdir())
+    assert len(files) == 3 * len(FIGURES)
     for file in files:
         assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes(), f"{file.name} differs"
-        assert file.suffix != ".pdf" or b"/Type3" not in file.read_bytes()
-        assert file.suffix != ".svg" or b"<text" in file.read_bytes()
+
+
+@every_figure
+def test_fonts_are_truetype_and_text_stays_text(name: str, folder: Path) -> None:
+    assert b"/Type3" not in (folder / f"{name}.pdf").read_bytes()
+    assert b"<text" in (folder / f"{name}.svg").read_bytes()
 
 
 # Captions
@@ -221,7 +232,7 @@ def test_colours_are_told_apart_by_all_eyes_and_in_grey() -> None:
 
 @pytest.mark.parametrize(
     "accuracies",
-    [(17, 44), (92, 93), (99.85, 100), (100, 100), (0, 0), (10, 100)],
+    [(17, 44), (92, 93), (99.9, 99.9), (99.85, 100), (10, 99.2), (88, 97.5), (100, 100), (0, 0), (10, 100)],
 )
 @pytest.mark.parametrize("along", ["x", "y"])
 def test_an_accuracy_axis_has_three_numbers_at_any_accuracy(accuracies: tuple[float, float], along: str) -> None:
@@ -249,11 +260,27 @@ def test_a_mean_is_drawn_with_the_interval_of_its_table() -> None:
     assert any(np.any(np.isclose(line.get_ydata(), 100 * row["mean"])) for line in axes.lines)
 
 
+def test_a_mean_without_an_interval_is_one_row() -> None:
+    means = pd.DataFrame({"mean": [0.5, 0.6], "low": [0.4, np.nan], "high": [0.7, np.nan]})
+    assert series.with_ends(means)["mean"].tolist() == [0.4, 0.5, 0.6, 0.7]
+
+
 def test_an_architecture_without_a_label_is_named_in_words_and_has_the_next_colour() -> None:
     look = Look(labels={"question": "the question"})
     assert look.label("relu_5x5") == "ReLU 5\N{MULTIPLICATION SIGN}5"
     assert look.palette(["mine", "question"]) == {"mine": COLORS[1], "question": COLORS[0]}
     assert look.order(["mine", "question"]) == ["question", "mine"]
+
+
+def test_near_twins_stay_below_their_bound_where_one_is_known() -> None:
+    panels = drawn("twins_bound", 10).axes
+    titles = [axes.get_title(loc="left").split("  ")[1] for axes in panels]
+    assert titles == [LABELS["linear_sgd"], LABELS["linear_decay"]]
+    for axes in panels:
+        steps, growth = axes.lines[0].get_data()
+        edge = axes.collections[0].get_paths()[0].vertices  # (corner, step and growth)
+        lowest = [edge[np.isclose(edge[:, 0], step), 1].min() for step in steps]
+        assert np.all(growth <= np.multiply(lowest, 1 + 1e-9))
 
 
 def test_a_bound_can_be_infinite_or_unknown() -> None:
@@ -264,12 +291,9 @@ def test_a_bound_can_be_infinite_or_unknown() -> None:
         assert texts_of(draw_from("twins_bound", {"twins": without}))[0].get_text().startswith("No near twins")
 
 
-def test_softmax_regression_and_the_exact_reading_are_drawn_only_where_they_were_made() -> None:
-    without = draw_from("accuracy_vs_filters", tables_of(10) | {"optimum": None, "exact_reading_means": None})
-    for figure, there in ((drawn("accuracy_vs_filters", 10), True), (without, False)):
-        texts = [text.get_text() for text in texts_of(figure)]
-        assert any("softmax" in text for text in texts) == there
-        assert (LABELS["question_epochs"] in texts) == there
+def test_softmax_regression_is_drawn_only_where_it_was_fitted() -> None:
+    without = texts_of(draw_from("accuracy_vs_filters", tables_of(1) | {"optimum": None}))
+    assert not any("softmax" in text.get_text() for text in without)
 
 
 def test_likeness_of_responses_is_drawn_where_no_kernels_are_near() -> None:
@@ -278,3 +302,33 @@ def test_likeness_of_responses_is_drawn_where_no_kernels_are_near() -> None:
     near_responses_alone = means[means["measure"] != "near_kernels_near_responses"]
     figure = draw_from("functional", tables_of(10) | {"functional_means": near_responses_alone})
     assert "no such pairs" in {text.get_text() for text in texts_of(figure)}
+
+
+def test_the_exact_reading_is_a_series_of_its_own_where_it_was_trained() -> None:
+    words, means = LABELS["question_epochs"], tables_of(10)["exact_reading_means"]
+    figure = drawn("accuracy_vs_filters", 10)
+    legend = {text.get_text(): own for own, text in zip(*_legend_of(figure), strict=True)}
+    others = {own.get_color() for name, own in legend.items() if name != words}
+    assert legend[words].get_color() not in others
+    drawn_lines = [line.get_ydata() for line in figure.axes[0].lines]
+    assert any(np.array_equal(line, 100 * means["mean"]) for line in drawn_lines)
+    without = draw_from("accuracy_vs_filters", tables_of(10) | {"exact_reading_means": None})
+    assert words not in {text.get_text() for text in texts_of(without)}
+
+
+def _legend_of(figure: Figure) -> tuple[list[Line2D], list[Text]]:
+    (legend,) = figure.legends
+    return list(legend.legend_handles), list(legend.get_texts())
+
+
+def test_kernels_of_three_channels_are_drawn_as_colours_and_of_others_as_their_mean() -> None:
+    kernels = np.zeros((2, 1, 2, 3))
+    kernels[0, 0, 0] = (2, 0, -1)
+    axes = Figure().subplots(1, 2)
+    draw_images(axes[0], kernels, np.array([True, False]))
+    page = axes[0].images[0].get_array()
+    np.testing.assert_allclose(page[0, 0], [1, 0.5, 0.25])
+    np.testing.assert_allclose(page[0, 1], 0.5)
+    assert len(axes[0].patches) == 1
+    draw_images(axes[1], kernels[..., :2], np.array([False, False]))
+    assert axes[1].collections[0].get_array().compressed()[:2].tolist() == [1, 0]

@@ -48,7 +48,7 @@ def test_atomic_write_shows_nothing_under_the_name_before_the_content_is_whole_a
     assert names_in(path.parent) == ["table.csv"]
 
 
-@pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_atomic_write_keeps_the_old_file_on_any_exception(tmp_path, interruption):
     path = tmp_path / "table.csv"
     path.write_text("old")
@@ -107,6 +107,11 @@ def test_atomic_write_takes_a_name_as_long_as_the_file_system_allows(tmp_path):
     assert names_in(tmp_path) == [path.name]
 
 
+def test_write_text_is_utf8_with_line_ends_as_given(tmp_path):
+    write_text(tmp_path / "text", "ä\n\u2013\r\n")
+    assert (tmp_path / "text").read_bytes() == b"\xc3\xa4\n\xe2\x80\x93\r\n"
+
+
 # --- CSV
 
 
@@ -120,6 +125,12 @@ def test_every_float_reads_back_exactly(tmp_path, values, dtype):
     np.testing.assert_array_equal(back, values)
     there = ~np.isnan(back)  # A missing value has no sign, but -0.0 has one.
     np.testing.assert_array_equal(np.signbit(back[there]), np.signbit(values[there]))
+
+
+def test_csv_text_is_tidy(tmp_path):
+    table = pd.DataFrame({"dataset": ["mnist", None], "filters": [1, 16], "cosine": [np.nan, 0.1]}, index=[7, 3])
+    write_csv(table, tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_bytes() == b"dataset,filters,cosine\nmnist,1,\n,16,0.1\n"
 
 
 def test_csv_keeps_missing_values_and_words_that_pandas_takes_for_missing(tmp_path):
@@ -158,8 +169,10 @@ def test_csv_without_rows_keeps_its_columns(tmp_path):
         (b"", "empty"),
         (b"seed,loss\n1,0.5\n2,0.", "cut off"),
         (b"seed,loss\n1,0.5\n2\n", "row 3 has 1 fields, expected 2"),
+        (b"seed,loss\n1,0.5,9\n", "row 2 has 3 fields, expected 2"),
         (b"seed,loss\n\n1,0.5\n", "row 2 has 0 fields"),
         (b"seed,\n1,0.5\n", "column without a name"),
+        (b"\n", "header"),
         (b"seed,loss\n1,0.\0\0\n", "zero bytes"),
         (b"seed,loss\n1,\xff\n", "not a CSV table.*utf-8"),
         (b'seed,loss\n1,"0.5\n', "not a CSV table"),
@@ -232,6 +245,7 @@ def test_write_npz_refuses_what_could_only_be_pickled(tmp_path):
     [
         (SHAPES | {"head": ("seed", None)}, "'head': found only biases, kernels, steps"),
         ({"kernels": ("seed", 5, 1, "filter")}, r"'kernels': found shape \(2, 3, 1, 4\), expected \(2, 5, 1, 4\)"),
+        ({"kernels": ("seed", 3, 1)}, r"'kernels': found shape \(2, 3, 1, 4\), expected \(2, 3, 1\)"),
         ({"kernels": (None, 3, 1, "filter"), "biases": ("filter", None)}, r"'biases': .* \(4, any\)"),
     ],
 )

@@ -11,6 +11,8 @@ from small_networks import ELEMENTS, IMAGE, POSITIONS, draw, draw_images
 from filtertwins.networks import forward
 from filtertwins.networks.forward import (
     ACTIVATIONS,
+    FIRST_DERIVATIVES,
+    SECOND_DERIVATIVES,
     constant_filters,
     cross_entropies,
     effective_weights,
@@ -43,6 +45,15 @@ def test_logits_are_those_of_a_network_written_out_by_hand(rng, images):
         np.testing.assert_allclose(logits(network, images, "relu")[index, 7], expected, rtol=1e-12)
 
 
+def test_logits_do_not_depend_on_the_blocks_of_images(rng, images, monkeypatch):
+    network = draw(rng, 3, CLASSES, networks=2)
+    whole = logits(network, images, "tanh")
+    assert whole.shape == (2, 30, CLASSES)
+    assert whole.dtype == np.float64
+    monkeypatch.setattr(forward, "_BLOCK_IMAGES", 7)
+    np.testing.assert_allclose(logits(network, images, "tanh"), whole, rtol=1e-12)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_filters_shares_and_the_output_biases_add_up_to_the_logits(rng, images, activation, monkeypatch):
     of_an_image = math.prod(IMAGE) if activation == "linear" else POSITIONS * ELEMENTS
@@ -66,6 +77,27 @@ def test_without_an_activation_effective_weights_give_the_shares_of_feature_maps
     expected = maps @ head_by_filter(network)
     shares = np.einsum("np,pfc->fnc", images.reshape(len(images), -1) / 255, weights) + constants[:, np.newaxis]
     np.testing.assert_allclose(shares, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_feature_maps_are_computed_as_precisely_as_asked(rng, images, activation):
+    network = draw(rng, 3, CLASSES)
+    ((_, exact),) = feature_maps(network, images, activation)
+    ((_, rounded),) = feature_maps(network, images, activation, np.float32)
+    assert (exact.dtype, rounded.dtype) == (np.float64, np.float32)
+    np.testing.assert_allclose(rounded, exact, rtol=0, atol=1e-6)
+
+
+def test_every_activation_has_its_derivatives_of_the_same_type():
+    at = np.array([-2.0, -0.3, 0.4, 1.5])
+    step = 1e-4
+    for name, activate in ACTIVATIONS.items():
+        above, here, below = (activate(at + shift) for shift in (step, 0.0, -step))
+        np.testing.assert_allclose(FIRST_DERIVATIVES[name](at), (above - below) / (2 * step), atol=1e-7)
+        np.testing.assert_allclose(SECOND_DERIVATIVES[name](at), (above - 2 * here + below) / step**2, atol=1e-6)
+        for functions in (ACTIVATIONS, FIRST_DERIVATIVES, SECOND_DERIVATIVES):
+            assert functions[name](np.ones(2, np.float32)).dtype == np.float32
+    assert FIRST_DERIVATIVES["relu"](np.zeros(1)) == 0  # at its kink
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

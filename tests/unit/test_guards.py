@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import nullcontext
 
 import pytest
@@ -35,4 +36,14 @@ def test_every_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     require_writable([tmp_path, tmp_path / "a" / "absent"])
     monkeypatch.setattr(os, "access", lambda path, _mode: path.name == "b")
     with pytest.raises(StudyError, match=r"not writable: \S+/a, \S+/c; allow"):
+        require_writable([tmp_path / "a" / "absent", tmp_path / "b", tmp_path / "c"])
+
+
+@pytest.mark.parametrize(("free", "refused"), [(0, True), (2**20 - 1, True), (2**20, False)])
+def test_folders_without_space_are_named(tmp_path, monkeypatch, free, refused):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    usage = {"a": (2**30, 2**30 - free, free), "b": (2**30, 0, 2**30), "c": (0, 0, 0)}  # The last doesn't tell.
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(*usage[path.name]))
+    with pytest.raises(StudyError, match=r"no space left: \S+/a; make") if refused else nullcontext():
         require_writable([tmp_path / "a" / "absent", tmp_path / "b", tmp_path / "c"])

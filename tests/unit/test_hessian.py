@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_networks import KERNEL, draw, draw_images, flat
+from small_networks import KERNEL, POSITIONS, by_filter, draw, draw_images, flat
 
 from filtertwins.networks.forward import ACTIVATIONS, cross_entropies, logits
 from filtertwins.networks.weights import Parameters
+from filtertwins.pruning import hessian
 from filtertwins.pruning.hessian import hessian_diagonal
 
-FILTERS, CLASSES, IMAGES = 3, 4, 8
+ROWS, COLUMNS, FILTERS, CLASSES, IMAGES = 4, 4, 3, 4, 8
 STEP = 1e-4
 
 
@@ -54,3 +55,26 @@ def test_the_diagonal_is_that_of_finite_differences_for_every_weight(tried, netw
     np.testing.assert_allclose(flat(curvature), expected, rtol=1e-5, atol=2e-7)
     assert np.abs(expected).max() > 0.1
     assert activation == "tanh" or flat(curvature).min() >= 0
+
+
+def test_memory_is_bounded_by_blocks_of_images_which_change_nothing(tried, network, monkeypatch):
+    sizes = []
+
+    def watched(maps):
+        sizes.append(len(maps))
+        return np.tanh(maps)
+
+    monkeypatch.setitem(ACTIVATIONS, "tanh", watched)
+    whole = hessian_diagonal(network, *tried, "tanh")
+    monkeypatch.setattr(hessian, "_BLOCK_ENTRIES", 3 * POSITIONS * FILTERS)
+    in_blocks = hessian_diagonal(network, *tried, "tanh")
+    assert sizes == [IMAGES, 3, 3, 2]
+    np.testing.assert_allclose(flat(in_blocks), flat(whole), rtol=1e-4, atol=1e-8)
+
+
+def test_a_filter_that_never_fires_has_no_curvature(tried, network):
+    network.biases[0, 1] = -100
+    curvature = hessian_diagonal(network, *tried, "relu")
+    assert not curvature.kernels[..., 1].any()
+    assert not curvature.biases[..., 1].any()
+    assert not by_filter(curvature)[:, 1].any()

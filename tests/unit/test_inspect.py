@@ -10,9 +10,11 @@ from inspected import convolution, network, random_kernels, with_twins
 
 from filtertwins.errors import StudyError
 from filtertwins.inspect.model import LeftOut, Model
+from filtertwins.inspect.page import beside_null
 from filtertwins.inspect.report import inspect_arrays, inspect_models
 from filtertwins.inspect.sameness import sameness_of
 from filtertwins.inspect.verdicts import isotropic_p_value, judge_layers
+from filtertwins.measures.multiplicity import holm
 from filtertwins.measures.redundancy import directions, similarities_among
 
 
@@ -53,6 +55,17 @@ def test_near_twins_are_found_and_merge_at_a_loss(rng):
     assert layer.verdict == "twins"
     assert set(merges(layer)) == set(PLANTED)
     assert all(answer.startswith("at a loss") for answer in merges(layer).values())
+
+
+def test_a_permuted_copy_has_its_twins_elsewhere_and_all_else_is_the_same(rng):
+    kernels = with_twins(random_kernels(rng), rng)
+    order = rng.permutation(48)
+    layer, permuted = judged(kernels), judged(kernels[order])
+    assert permuted.verdict == "twins"
+    found = {tuple(sorted(order[[pair.first, pair.second]].tolist())) for pair in permuted.pairs[:3]}
+    assert found == set(PLANTED)
+    assert permuted.share == layer.share
+    assert permuted.test.pairs == layer.test.pairs
 
 
 def test_half_twins_have_equal_kernels_and_their_biases_keep_them_apart(rng):
@@ -173,6 +186,12 @@ def test_isotropic_chance_has_answers_at_its_ends():
     assert isotropic_p_value(np.ones(10), 9, "positive_scale") == 0
 
 
+def test_holms_correction():
+    assert holm([0.01, np.nan, 0.04, 0.03]) == pytest.approx([0.03, np.nan, 0.06, 0.06], nan_ok=True)
+    assert holm([0.6, 0.7]).tolist() == [1, 1]
+    assert holm([]).tolist() == []
+
+
 def test_with_many_layers_a_twin_is_found_by_more_draws(rng):
     layers = [convolution(random_kernels(rng, 20), name=f"conv{place}") for place in range(9)]
     layers.append(convolution(with_twins(random_kernels(rng), rng), name="twins"))
@@ -228,6 +247,14 @@ def test_arrays_give_the_same_report_in_either_layout(rng):
             inspect_arrays({"c": wrong}, **options)
     with pytest.raises(StudyError, match="biases of shape"):
         inspect_arrays({"c": kernels}, {"c": biases[:3]}, layout="torch")
+
+
+def test_the_picture_shows_the_strongest_channel_and_as_many_kernels_of_the_null(rng):
+    kernels = random_kernels(rng, channels=2) * np.array([1, 3])[:, np.newaxis, np.newaxis]
+    own, null = beside_null(judged(kernels), seed=0)
+    np.testing.assert_array_equal(own[0], kernels[:, 1])
+    assert null[0].shape == (48, 3, 3)
+    assert not own[1].any()
 
 
 def test_activations_are_known_by_the_names_of_several_frameworks():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -53,3 +54,11 @@ def test_every_example_of_the_page_runs(root, names):
     assert [report.layers[0].verdict for report in reports] == ["twins", "twins", "twins", "alike"]
     assert reports[0].layers[0].test == reports[1].layers[0].test == reports[2].layers[0].test
     assert names["last"][0]["files"] == 6
+
+
+def test_the_library_needs_no_pandas(monkeypatch, names):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    from filtertwins.inspect.report import inspect_arrays
+
+    report = inspect_arrays({"conv1": names["kernels"]})
+    assert report.tables()["layers"][0]["verdict"] == "twins"

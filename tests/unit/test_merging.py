@@ -44,3 +44,9 @@ def test_merging_needs_no_more_filters_than_the_kernels_rank(rng):
     merged = merge_filters(network, ELEMENTS, IMAGE)
     assert merged.kernels.shape[-1] == 2
     assert largest_change(network, merged, draw_images(rng, 20, CLASSES)[0]) < 1e-10
+
+
+@pytest.mark.parametrize("filters", [0, 7])
+def test_asking_for_more_filters_than_a_kernel_has_elements_is_refused(rng, filters):
+    with pytest.raises(ValueError, match=f"filters = {filters}; allowed: 1 to the kernel's length, 6"):
+        merge_filters(draw(rng, 8, CLASSES, kernel=(3, 1)), filters, IMAGE)

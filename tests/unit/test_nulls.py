@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from filtertwins.measures import nulls
 from filtertwins.measures.clusters import redundant_share
 from filtertwins.measures.nulls import (
     draw_weights,
@@ -17,7 +18,7 @@ from filtertwins.measures.nulls import (
     pooled_p_value,
     redrawn,
 )
-from filtertwins.measures.redundancy import count_pairs, nearest_similarities, similarity_matrix
+from filtertwins.measures.redundancy import count_pairs, nearest_filters, nearest_similarities, similarity_matrix
 
 EQUIVALENCES = ["nonzero_scale", "positive_scale", "sign"]
 
@@ -56,9 +57,11 @@ def test_the_mean_absolute_cosine_is_the_closed_form(dimension, expected):
 
 @pytest.mark.parametrize("equivalence", EQUIVALENCES)
 @pytest.mark.parametrize("dimension", [2, 3, 9, 25])
-def test_kernels_of_a_normal_initialiser_follow_the_closed_forms_of_isotropy(rng, dimension, equivalence):
+def test_isotropic_kernels_follow_the_closed_forms(rng, dimension, equivalence):
     filters, networks = 8, 4000
-    networks_nearest = redrawn(nearest_similarities, filters, dimension, equivalence, "random_normal", networks, rng)
+    networks_nearest = np.array(
+        [nearest_filters(rng.standard_normal((filters, dimension)), equivalence)[1] for _ in range(networks)]
+    )
     first_filter = networks_nearest[:, 0]  # of one network, the filters depend on each other
     law = stats.kstest(first_filter, lambda c: isotropic_nearest_cdf(c, filters, dimension, equivalence))
     assert law.pvalue > 0.01
@@ -122,6 +125,21 @@ def test_names_of_keras_in_either_spelling_are_one_initialiser():
 def test_weights_follow_the_law_of_their_initialiser(rng, initializer, law):
     weights = draw_weights((20_000,), initializer, rng)
     assert stats.kstest(weights, law.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("equivalence", EQUIVALENCES)
+def test_the_redrawn_null_of_a_normal_initialiser_is_isotropic(rng, equivalence):
+    null = redrawn_means(16, 9, equivalence, "random_normal", 3000, rng)
+    error = null.std(ddof=1) / np.sqrt(len(null))
+    assert null.mean() == pytest.approx(isotropic_nearest_mean(16, 9, equivalence), abs=4 * error)
+
+
+@pytest.mark.parametrize("initializer", ["glorot_uniform", "glorot_normal", "random_normal"])
+def test_the_redrawn_null_does_not_depend_on_batches(monkeypatch, initializer):
+    arguments = (6, 4, "nonzero_scale", initializer, 20)
+    whole = redrawn_means(*arguments, np.random.default_rng(1))
+    monkeypatch.setattr(nulls, "_BATCH_ENTRIES", 3 * 36)
+    np.testing.assert_allclose(redrawn_means(*arguments, np.random.default_rng(1)), whole, atol=1e-14)
 
 
 def test_a_statistic_of_redrawn_networks_sees_the_similarities_of_their_filters():

@@ -10,6 +10,11 @@ from filtertwins.measures.patches import never_active_on, patch_blocks, patch_mo
 from filtertwins.measures.redundancy import filter_vectors, never_active_filters
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
 def strokes(rng, images=30, side=9, channels=1):
     """Images that are mostly black, as handwriting is."""
     shape = (images, side, side, channels)
@@ -53,6 +58,19 @@ def test_the_second_moment_is_exact(rng, channels, bias):
     np.testing.assert_array_equal(patch_moment(images[::-1], (3, 3), bias=bias), expected)
 
 
+def test_a_filters_mean_square_answer_follows_from_the_moment(rng):
+    images = strokes(rng)
+    vector = rng.standard_normal(7)
+    answers = patches_by_loops(images, 2, 3) / 255 @ vector[:-1] + vector[-1]
+    assert vector @ patch_moment(images, (2, 3), bias=True) @ vector == pytest.approx(np.mean(answers**2))
+
+
+@pytest.mark.parametrize("images", [np.zeros((3, 4, 4, 1)), np.zeros((3, 4, 4), "u1"), np.zeros((3, 4, 2, 1), "u1")])
+def test_images_that_a_kernel_cannot_be_laid_on_are_refused(images):
+    with pytest.raises(ValueError, match="images"):
+        patch_moment(images, (3, 3))
+
+
 @pytest.mark.parametrize(("shape", "channels"), [((3, 1), 1), ((3, 3), 1), ((2, 3), 3)])
 def test_never_active_is_what_all_patches_say(rng, shape, channels):
     images = strokes(rng, channels=channels)
@@ -75,3 +93,19 @@ def test_filters_that_wait_for_more_light_than_there_is_are_never_active(rng):
     assert never_active_on(kernels, biases, dark).tolist() == [[True, True]]
     vectors = filter_vectors(kernels[0], biases[0], "positive_scale")
     assert never_active_filters(vectors).tolist() == [False, True]  # Pixels of 1 would do.
+
+
+def test_black_images_leave_the_bias(rng):
+    kernels = rng.standard_normal((1, 3, 3, 1, 3)).astype(np.float32)
+    black = np.zeros((2, 5, 5, 1), np.uint8)
+    assert never_active_on(kernels, np.array([[-0.1, 0.0, 1e-30]]), black).tolist() == [[True, True, False]]
+    negative = -np.abs(kernels)
+    assert never_active_on(negative, np.zeros((1, 3)), strokes(rng)).all()
+    assert never_active_on(np.zeros((1, 3, 3, 1, 2)), np.array([[0.0, 0.1]]), black).tolist() == [[True, False]]
+
+
+def test_kernels_and_images_must_fit(rng):
+    with pytest.raises(ValueError, match="do not fit"):
+        never_active_on(np.zeros((2, 3, 3, 1, 4)), np.zeros((2, 5)), strokes(rng))
+    with pytest.raises(ValueError, match="do not fit"):
+        never_active_on(np.zeros((2, 3, 3, 1, 4)), np.zeros((2, 4)), strokes(rng, channels=3))

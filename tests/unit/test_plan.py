@@ -93,9 +93,11 @@ def test_the_study_has_a_file_for_every_architecture_filter_count_and_chunk():
 @pytest.mark.parametrize(
     ("wider", "new"),
     [
+        ({"question": {"label": "as asked"}}, 0),
         ({"question": {"filters": [1, 2, 3, 4, 8]}}, 2 * 2),
         ({"seeds": 8}, (2 * 3 + 1) * 2),  # those of the controls too
         ({"measures": {"null_draws": 500}}, 0),
+        ({"mnist": {"mirrors": ["https://three.example/"]}}, 0),
         ({"linear": {"filters": [2, 3, 4, 8]}}, 2 * 2),
         ({"twins": {"seeds": 6}}, 2 * 2 * 2),  # one chunk of a single seed becomes whole: another one, and a third
         ({"experiments": {"one_fewer": {"architectures": {"linear": QUESTION}}}}, 3 * 2),
@@ -114,6 +116,7 @@ def test_a_wider_study_or_experiment_leaves_the_conditions_of_the_others_as_they
         {"dataset_code": "other"},
         {"mnist": {"validation_images": 6000}},
         {"mnist": {"files": MNIST["files"] | {"test_images": {"name": "x.gz", "sha256": "cd" * 32, "size": 100}}}},
+        {"dataset": "digits"},
     ],
 )
 def test_the_dataset_digest_depends_on_all_that_the_arrays_depend_on(change):
@@ -145,8 +148,10 @@ def test_an_experiment_trains_its_architectures_under_its_own_name_with_its_own_
     ("changes", "place"),
     [
         ({"architectures": {"again": QUESTION | {"filters": [4], "label": "other words"}}}, "question"),
+        ({"architectures": {"again": QUESTION | {"filters": [4, 5]}}}, "controls/again"),
         ({"architectures": {"again": QUESTION | {"filters": [1, 4], "steps": 601}}}, "controls/again"),
         ({"starts": [{"scale": 0.1}]}, "controls/again"),
+        ({"seeds": 2}, "question"),  # the study's first chunk
         ({"seeds": 3}, "controls/again"),  # in a chunk of one; the study has it with another
     ],
 )
@@ -199,6 +204,7 @@ def test_a_condition_names_its_architecture_without_the_experiment_and_lists_its
     [
         ({"twins": {"starts": [{"second_filter": "twin", "epsilon": 1e-7}]}}, ("twins/linear_sgd", "twins/relu")),
         ({"question": {"batch": 50}}, ("question",)),
+        ({"snapshots": 5}, ("question", "relu", "twins/linear_sgd", "twins/relu", "controls/linear_sgd")),
     ],
 )
 def test_a_change_touches_its_own_conditions_only(change, changed):
@@ -235,6 +241,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64, 100, 128)
 MEASURED = [  # on MNIST: how networks are trained, their filters, how many of each; the benchmark's seconds and MB
     ({"batch": 512, "steps": 2000}, COUNTS, 10, 243, 1710),
     ({"batch": 512, "steps": 10_000}, COUNTS[:5], 10, 342, 1031),
+    (RELU, (100,), 10, 182, 1033),
     (RELU | {"kernel": [5, 5]}, (100,), 10, 253, 1028),
     (RELU | {"steps": 2000}, (4,), 30, 55, 850),
 ]
@@ -293,6 +300,16 @@ def test_every_chunk_is_trained_in_one_bundle_and_linear_conditions_that_differ_
 def test_networks_that_no_joint_stack_computes_are_trained_alone(alone):
     families = [family for bundle in with_experiments(**alone).bundles() for family in bundle.families]
     assert [family for family in families if ("twins/linear_sgd", 2) in family] == [[("twins/linear_sgd", 2)]] * 2
+
+
+def test_training_before_the_starts_takes_time():
+    family, long = [("twins/linear_sgd", 4)], {"steps": 1000}
+    starts = [{}, {"second_filter": "twin"}]
+    two, later = (
+        with_experiments({"starts": [start | {"after": after} for start in starts]}, linear=long) for after in (0, 1000)
+    )
+    bundle = Bundle(0, 2, [family])
+    assert later.training_need(bundle).seconds == pytest.approx(1.5 * two.training_need(bundle).seconds)
 
 
 def test_json_keeps_the_order_of_the_config_and_a_condition_does_not_depend_on_it():

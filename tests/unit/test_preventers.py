@@ -1,14 +1,19 @@
-"""What keeps filters apart: rows with known answers."""
+"""What keeps filters apart: rows with known answers, and the figure."""
 
 from __future__ import annotations
 
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
+from figure_tables import study_tables
 from small_networks import stack
 
+from filtertwins.figures.preventers import WORDS, draw
+from filtertwins.figures.style import Look
 from filtertwins.settings import Measures
+from filtertwins.tables.means import means_of
 from filtertwins.tables.nulls import Nulls
 from filtertwins.tables.preventers import preventer_of, preventer_rows
 
@@ -42,3 +47,23 @@ def test_a_row_holds_how_well_a_network_does_and_how_alike_its_filters_are(make_
     assert first["mean_nearest_cosine"] == pytest.approx((1 + 1 - 1) / 3)  # ReLU tells opposite filters apart,
     assert first["mean_absolute_cosine"] == pytest.approx(1)  # and the penalty does not.
     assert second["mean_absolute_cosine"] == pytest.approx(1 / sqrt(2) / 3)
+
+
+def test_the_figures_line_follows_the_penalty_from_nothing_to_its_strongest():
+    means = study_tables(3)["preventers_means"]
+    figure = draw(means, look=Look())
+    own = means[(means["kernel_width"] == 5) & (means["measure"] == "mean_nearest_cosine")]
+    path = own[own["preventer"].isin(["none", "orthogonality"])].sort_values("strength")["mean"]
+    lines = [line.get_xdata() for line in figure.axes[1].lines if line.get_linestyle() == "-"]
+    assert any(len(line) == len(path) and np.allclose(line, path) for line in lines)
+    shown = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert shown == {WORDS[name] for name in set(own["preventer"])} | {"re-drawn kernels"}
+
+
+def test_means_are_by_kernel_and_by_what_there_is():
+    table = study_tables(3)["preventers"]
+    found = means_of("preventers", table)
+    row = found[(found["preventer"] == "dropout") & (found["measure"] == "test_accuracy")].iloc[0]
+    same = {name: row[name] for name in ("architecture", "preventer", "strength")}
+    own = table[(table[list(same)] == pd.Series(same)).all(axis=1)]
+    assert row["mean"] == pytest.approx(own["test_accuracy"].mean())

@@ -89,6 +89,16 @@ def test_a_number_of_filters_that_cannot_be_is_refused(chunk, importances, kept)
         prune_chunk(chunk, importances, METHODS, kept)
 
 
+def test_rows_tell_steps_and_scores_of_each_network(chunk, importances):
+    names = [name for name, _ in prune_chunk(chunk, importances, METHODS, 2)]
+    rows = pruning_rows(names, 7, scores(6)).to_dict("records")
+    assert rows[1]["method"] == "oracle"
+    assert rows[1]["fine_tuning_steps"] == 7
+    assert (rows[1]["validation_loss"], rows[1]["test_loss"]) == (1, 7)
+    assert (rows[1]["validation_accuracy"], rows[1]["test_accuracy"]) == (1 / 40, 7 / 20)
+    assert (rows[1]["test_correct"], rows[1]["test_images"]) == (7, 20)
+
+
 def test_rows_of_small_networks_name_the_large_one_and_the_budget(make_chunk):
     chunk = make_chunk(np.ones((2, 3, 1, 4)), seeds=[5, 7], scored_steps=(20, 50))
     budgets = {"equal_epochs": 20, "equal_compute": 50}

@@ -17,6 +17,13 @@ from filtertwins.tables.selection import best_for_others, with_selected
 RUN = {"dataset": "mnist", "architecture": "question", "filters": 4, "seed": 3}
 
 
+def test_importances_become_a_row_for_each_criterion_and_filter():
+    rows = importance_rows(RUN, {"obd": np.array([0.5, 0.25]), "l1": np.array([1.0, 2.0])})
+    found = [(row["criterion"], row["filter"], row["importance"]) for row in rows]
+    assert found == [("obd", 0, 0.5), ("obd", 1, 0.25), ("l1", 0, 1.0), ("l1", 1, 2.0)]
+    assert all(row.items() >= RUN.items() for row in rows)
+
+
 def test_criteria_are_correlated_within_a_run_in_the_order_of_the_config():
     first = {"random": [1, 2, 3, 4], "taylor": [8, 6, 4, 3], "fpgm": [1, 3, 2, 9], "l1": [5, 5, 5, 5]}
     second = first | {"taylor": [1, 2, 3, 10]}

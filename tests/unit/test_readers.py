@@ -222,6 +222,7 @@ def test_kernels_of_other_layers_are_no_convolutions_though_they_have_as_many_ax
     [
         ("Dense", {}, "linear"),
         ("AveragePooling2D", {}, "relu"),
+        ("GroupNormalization", {}, None),
         ("AnybodysLayer", {}, None),
         ("HardSilu", {}, "hard_silu"),
         ("ReLU", {"max_value": 1.0}, "clip"),

@@ -52,6 +52,17 @@ def test_each_activation_has_its_equivalence():
     assert {activation: equivalence_of(activation) for activation in expected} == expected
 
 
+def test_kernels_of_many_channels_are_flattened_too(rng):
+    kernels = rng.standard_normal((3, 3, 5, 7))  # (row, column, channel, filter)
+    vectors = filter_vectors(kernels, np.zeros(7), "nonzero_scale")
+    np.testing.assert_array_equal(vectors[6], kernels[..., 6].ravel())
+
+
+def test_biases_must_match_the_filters(rng):
+    with pytest.raises(ValueError, match=r"shape \(3,\).*4 filters"):
+        filter_vectors(rng.standard_normal((3, 1, 4)), np.zeros(3), "positive_scale")
+
+
 @pytest.mark.parametrize(
     ("vectors", "equivalence", "threshold", "message"),
     [

@@ -15,6 +15,7 @@ from filtertwins.networks.forward import cross_entropies, logits
 from filtertwins.pruning.shrinking import remove_filters
 
 FILTERS, CLASSES, IMAGES = 4, 10, 40
+COSTS = ("loss_increase", "loss_increase_merged", "accuracy_decrease", "accuracy_decrease_merged")
 
 
 @pytest.fixture
@@ -128,6 +129,15 @@ def test_a_filter_that_does_nothing_costs_exactly_nothing(rng, tried):
     assert not costs.accuracy_decrease[2:].any()
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_float32_changes_costs_by_no_more_than_its_rounding(rng, tried, activation):
+    network = draw(rng, FILTERS, CLASSES)
+    exact, rounded = (removal_costs(network, *tried, activation, to) for to in (np.float64, np.float32))
+    for name in COSTS:
+        np.testing.assert_allclose(getattr(rounded, name), getattr(exact, name), rtol=0, atol=1e-6)
+    assert (rounded.loss_increase != exact.loss_increase).all()
+
+
 # removal.csv: five 3x1 filters, two of one direction, one that is opposite, one across, and a zero.
 FILTER_ROWS = [[2, 0, 0], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, 0, 0]]
 
@@ -167,6 +177,14 @@ def test_nearest_cosines_are_those_of_the_activations_equivalence(rows_of, activ
     table, *_ = rows_of(activation)
     np.testing.assert_array_equal(table["nearest_cosine"], cosines)
     assert table["near_duplicate"].tolist() == [cosine == 1 for cosine in cosines]
+
+
+def test_the_threshold_itself_is_near(rows_of):
+    pair = {"activation": "linear", "rows": [[3, 4, 0], [1, 0, 0]], "biases": (0, 0)}
+    cosine = rows_of(**pair)[0]["nearest_cosine"][0]
+    assert cosine == pytest.approx(0.6)
+    for threshold, near in ((cosine, True), (np.nextafter(cosine, 1), False)):
+        assert rows_of(**pair, threshold=threshold)[0]["near_duplicate"].tolist() == [near, near]
 
 
 def test_filters_that_never_fire_are_named_under_relu_only(rows_of):

@@ -10,6 +10,7 @@ import re
 import jsonschema
 import pytest
 import yaml
+from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from filtertwins.architectures import Start
@@ -144,8 +145,11 @@ def test_all_mistakes_are_reported_at_once_with_key_value_and_what_is_allowed():
         ),
         ({"filters": 0}, "filters.0 = 0", "greater than 0"),
         ({"filters": [1, True]}, "filters = [1, True]", "to YAML, yes, no, on, off,"),
+        ({"learning_rate": True}, "learning_rate = True", "write a number, or put a text in quotes"),
         ({"label": False}, "label = False", "write a number, or put a text in quotes"),
+        ({"steps": "1e3x"}, "steps = '1e3x'", "valid integer"),
         ({"steps": "1e-3"}, "steps = 0.001", "valid integer, got a number with a fractional part"),
+        ({"kernel": 3}, "kernel = 3", "give height and width, such as [3, 1]"),
         ({"kernel": "3x1"}, "kernel = '3x1'", "give height and width, such as [3, 1]"),
         ({"kernel_regularizer": {"L3": {}}}, "kernel_regularizer.L3: unknown key", "allowed: L1, L2, OrthogonalRegu"),
         ({"kernel_regularizer": {"L2": L2["L2"] | {"l1": 1}}}, "kernel_regularizer.L2.l1: unknown key", "allowed: l2"),
@@ -188,6 +192,7 @@ def test_what_is_clear_is_understood_however_yaml_reads_it(text, meant):
     [
         ("on", "architectures: True is no name; to YAML, yes, no, on, off,"),
         ("my-net", "architectures.my-net = 'my-net'; a name begins with a letter, and has letters, digits and"),
+        ("2", "architectures.2 = 2; a name begins with a letter"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused_in_yamls_words(name, mistake):
@@ -212,6 +217,7 @@ def with_files(validation_images=10, architecture=(), **sizes):
             with_files(architecture={"kernel": [20, 20]}),
             "question.kernel = [20, 20] is larger than the images, which have",
         ),
+        (with_files(architecture={"kernel": [17, 16]}), "question.kernel = [17, 16] is larger"),
         (
             with_files(architecture={"batch": 51}),
             "architectures.question.batch = 51 is more than the 50 training images",
@@ -221,6 +227,7 @@ def with_files(validation_images=10, architecture=(), **sizes):
             with_files(train_images=25 + 60 * 3 * 256),
             "train_images: the size is not that of 60 images, as many as labels",
         ),
+        (with_files(test_labels=8 + 11), "test_images: the size is not that of 11 images, as many as labels"),
         (with_files(test_labels=8), "files.test_labels.size = 8; input should be greater than 8"),
         (with_architecture(batch=1258), "question.batch = 1258 is more than the 1,257 training images"),
         (with_architecture(kernel=[29, 1]), "kernel = [29, 1] is larger than the images, which have 784 pixels"),
@@ -246,12 +253,14 @@ def test_what_may_fit_the_images_is_accepted():
         ({"architectures": {}}, "architectures: at least one must be on"),
         ({"architectures": {"one": ARCHITECTURE | {"filters": [1]}}}, "with more than 1 in its filters"),
         ({"measures": 5}, "measures = 5; must be a section"),
+        ({"gallery": {"seed": 4}}, "gallery.seed must be one of the 4 trained seeds from 0 on"),
         ({"gallery": {"seed": 3}, "first_seed": 4}, "gallery.seed must be one of the 4 trained seeds from 4 on"),
         ({"seeds": "x"}, "has one mistake:"),  # and none about the gallery's seed
         ({"experiments": {"controls": {"architectures": {"frozen": None}}}}, "controls.architectures: all null"),
         ({"experiments": {"twins": {"starts": [{"second_filter": "twinn"}]}}}, "= 'twinn'; allowed: 'own', 'twin',"),
         ({"experiments": {"twins": {"starts": [{}, {"second_filtr": "twin"}]}}}, "starts.1.second_filtr: unknown key"),
         ({"experiments": {"twins": {"starts": [{}, {"epsilon": 1e-3}]}}}, "epsilon = 0.001; needs second_filter: twin"),
+        ({"experiments": {"twins": {"starts": [{"bias_gap": 0.1}]}}}, "bias_gap = 0.1; needs second_filter: twin"),
         ({"architectures": {"one": ARCHITECTURE | {"dropout": 0.5, "implementation": "keras"}}}, "has no dropout"),
         ({"datasets": {"digits": {"kind": "embeded"}}}, "must be 'idx', 'npz', 'keras' or 'embedded'"),
         ({"datasets": {"digits": {"kind": "idx", "mirrors": []}}}, "datasets.digits.files: missing"),
@@ -298,10 +307,11 @@ def test_an_unknown_experiment_is_answered_with_those_there_are_also_where_it_is
     assert_mistakes(message_of(config, {"twins", "removal"}), expected)
 
 
-def test_a_second_filter_needs_architectures_of_two_or_more():
-    starts = [{}, {"second_filter": "silent"}]
+@pytest.mark.parametrize("second", ["twin", "half_twin", "silent"])
+def test_a_second_filter_needs_architectures_of_two_or_more(second):
+    starts = [{}, {"second_filter": second}]
     message = message_of(with_experiment(architecture={"filters": [1, 4]}, starts=starts))
-    assert_mistakes(message, [("experiments.twins.starts = [{}, {", "'silent'", "2 or more filters")])
+    assert_mistakes(message, [("experiments.twins.starts = [{}, {", f"'{second}'", "2 or more filters")])
     assert load_settings(with_experiment(architecture={"filters": [1, 4]}, starts=[{"scale": 0.1}]))
     assert load_settings(with_experiment(starts=starts))
 
@@ -315,10 +325,25 @@ def test_a_pair_is_of_two_different_filters_of_each_architecture(pair, allowed):
         assert "a pair of two different filters" in message_of(config)
 
 
-@pytest.mark.parametrize(("seeds", "own", "expected"), [(5, None, [(0, 2), (2, 2), (4, 1)]), (4, 3, [(0, 2), (2, 1)])])
+@pytest.mark.parametrize(
+    ("seeds", "own", "expected"),
+    [
+        (5, None, [(0, 2), (2, 2), (4, 1)]),
+        (1, None, [(0, 1)]),
+        (4, 3, [(0, 2), (2, 1)]),
+        (4, 5, [(0, 2), (2, 2), (4, 1)]),
+    ],
+)
 def test_chunks_are_blocks_of_the_seeds_of_the_study_or_of_an_experiments_own(seeds, own, expected):
     settings = load_settings(with_experiment(seeds=own) | {"seeds": seeds})
     assert settings.chunks(settings.experiments["twins"].seeds) == expected
+
+
+def test_settings_are_frozen():
+    settings = load_settings(small_config())
+    for part in (settings, settings.studied["question"], settings.measures):
+        with pytest.raises(ValidationError, match="frozen"):
+            part.seeds = 5
 
 
 def test_config_files_validate_against_the_schema(root):
@@ -330,23 +355,36 @@ def test_config_files_validate_against_the_schema(root):
         assert [error.message for error in validator.iter_errors(config)] == [], name
 
 
-def test_the_schema_catches_mistakes_in_an_overlay_and_accepts_null_where_it_switches_off():
-    validator = jsonschema.Draft202012Validator(json_schema())
-    for mistake in ({"sedes": 5}, {"experiments": {"twins": {"starts": [{"second_filter": "twinn"}]}}}):
-        assert list(validator.iter_errors(mistake))
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"sedes": 5},
+        {"architectures": {"question": {"activation": "rleu"}}},
+        {"measures": {"null_draws": 7}},
+        {"experiments": {"twins": {"starts": [{"second_filter": "twinn"}]}}},
+    ],
+)
+def test_the_schema_catches_mistakes_in_an_overlay_too(mistake):
+    assert list(jsonschema.Draft202012Validator(json_schema()).iter_errors(mistake))
+
+
+def test_the_schema_accepts_null_where_it_switches_off():
     off = {"experiments": None, "pruning": None, "architectures": {"question": None}}
     for overlay in (off, {"experiments": {"twins": None}}, {"pruning": {"networks": {"question": None}}}):
-        assert not list(validator.iter_errors(overlay))
+        assert not list(jsonschema.Draft202012Validator(json_schema()).iter_errors(overlay))
 
 
 @pytest.mark.parametrize(
     ("change", "same"),
     [
         ({"seeds": 20}, True),
+        ({"first_seed": 0}, True),
         ({"dataset": "digits"}, False),
         ({"claims": "config/mine.yaml"}, False),
         ({"architectures": {"question": {"steps": 500}}}, False),
+        ({"architectures": {"relu_5x5": None}}, False),
         ({"experiments": {"twins": {"seeds": 3}}}, False),
+        ({"margins": {"accuracy": 0.01}}, False),
         ({"datasets": {"mnist": {"mirrors": ["/somewhere"]}}}, True),
         ({"datasets": {"mnist": {"validation_images": 6000}}}, False),
     ],
@@ -356,6 +394,15 @@ def test_a_study_is_the_default_one_whatever_its_seeds_but_not_with_other_data_n
     default = load_settings(changed)
     update_config(changed, change)
     assert same_study(load_settings(changed), default) == same
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "quickstart.yaml", "epochs.yaml"])
+def test_config_files_point_editors_to_the_schema(root, name):
+    first_line = (root / "config" / name).read_text(encoding="utf-8").splitlines()[0]
+    path = first_line.removeprefix("# yaml-language-server: $schema=")
+    written = "SCHEMA := workflow/schemas/config.schema.json\n"
+    assert written in (root / "Makefile").read_text(encoding="utf-8")
+    assert f"{path}\n".replace("../", "SCHEMA := ") == written
 
 
 NULLS = [None, "null", "~", "", "None"]  # What --config says arrives as text.
@@ -376,9 +423,10 @@ def test_null_switches_off_however_it_arrives(null):
     assert load_settings(small_config(experiments=null)).experiments == {}
 
 
+@pytest.mark.parametrize("null", NULLS)
 @pytest.mark.parametrize("key", ["seeds", "dataset", "architectures", "gallery"])
-def test_what_a_study_needs_cannot_be_null(key):
-    assert_mistakes(message_of(small_config(**{key: "null"})), [(f"{key} = None",)])
+def test_what_a_study_needs_cannot_be_null(null, key):
+    assert_mistakes(message_of(small_config(**{key: null})), [(f"{key} = None",)])
 
 
 def test_only_whole_texts_are_null():
@@ -414,6 +462,7 @@ UNKNOWN_NETWORK = {"questoin": {"filters": 16, "kept": [2]}}
         ({"network": {"from_scratch": [4]}}, "networks.question.from_scratch = [4]", "in kept, (2, 8)"),
         ({"network": {"filters": 9}}, "filters = 9 is not trained", "allowed: 4, 16"),
         ({"networks": UNKNOWN_NETWORK}, "questoin is no architecture of the study", "did you mean 'question'?"),
+        ({"networks": {"question": None}}, "networks", "all null"),
         ({"methods": ["l1", "l1"]}, "methods", "each method once"),
         ({"methods": ["random"]}, "methods", "at least one method beside random"),
         ({"methods": ["tailor"]}, "methods.0 = 'tailor'; not among the methods; allowed: random", "'taylor'?"),

@@ -13,6 +13,11 @@ from filtertwins.measures.redundancy import count_pairs, directions, similaritie
 from filtertwins.measures.shape import fit_shape, rare_similarity, shape_draws, shape_test
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(33)
+
+
 def test_the_scatter_solves_tylers_equation_whatever_the_lengths(rng):
     vectors = rng.standard_normal((40, 6)) @ np.diag([3, 2, 1, 1, 0.5, 0.3]) * rng.standard_cauchy((40, 1))
     units = directions(vectors)

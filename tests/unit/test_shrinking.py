@@ -21,7 +21,7 @@ from small_networks import (
 
 from filtertwins.networks.forward import logits
 from filtertwins.networks.weights import Parameters, stacked
-from filtertwins.pruning.cost import network_cost
+from filtertwins.pruning.cost import NetworkCost, network_cost
 from filtertwins.pruning.shrinking import merge_by_cosine, prune, remove_filters
 
 FILTERS, CLASSES = 6, 5
@@ -115,6 +115,16 @@ def test_merging_exact_twins_changes_no_answer_and_no_other_filter(images, netwo
     assert (by_filter(merged)[:, new] == by_filter(network)[:, old]).all()
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_many_twins_merge_as_well(rng, images, activation):
+    network = draw(rng, 9, CLASSES)
+    for filter_ in range(3, 9):
+        plant_twin(network, filter_ % 3, filter_, 1)
+    merged = merge_by_cosine(network, 3, activation)
+    assert merged.kernels.shape[-1] == 3
+    assert change(network, merged, images, activation) < 1e-6
+
+
 @pytest.mark.parametrize("kept", [1, 2, 5])
 def test_without_an_activation_biases_cost_nothing_however_few_filters_are_kept(network, kept):
     """Where all is dark only biases matter."""
@@ -142,6 +152,14 @@ def test_a_filter_is_taken_for_its_projection_on_what_matters_most(rng, activati
     merged = merge_by_cosine(network, 1, activation)
     np.testing.assert_allclose(merged.kernels[..., 0], network.kernels[..., stronger], atol=1e-7)
     np.testing.assert_allclose(by_filter(merged)[:, 0], by_filter(network)[:, stronger], rtol=1e-6)
+
+
+@pytest.mark.parametrize("stronger", [0, 1])
+def test_under_relu_no_filter_stands_for_its_opposite(rng, images, stronger):
+    network = plant_twin(draw(rng, 2, CLASSES), 0, 1, -1)
+    by_filter(network)[:, stronger] *= 3
+    merged = merge_by_cosine(network, 1, "relu")
+    assert change(remove_filters(network, [stronger]), merged, images, "relu") < 1e-6
 
 
 @pytest.mark.parametrize(("activation", "merged"), [("linear", True), ("relu", False)])
@@ -185,6 +203,11 @@ def test_filters_without_dense_weights_merge_without_harm(images, network, activ
     assert change(network, merged, images, activation) < 1e-6
 
 
+def test_networks_whose_arrays_lie_in_memory_in_another_order_can_be_merged(network):
+    strided = Parameters(*(np.asfortranarray(part) for part in vars(network).values()))
+    assert equal(merge_by_cosine(strided, 3, "relu"), merge_by_cosine(network, 3, "relu"))
+
+
 # Cost
 
 
@@ -194,3 +217,14 @@ def test_the_cost_of_a_network_is_counted_layer_by_layer(rng, filters):
     assert (cost.parameters, cost.bytes) == (draw(rng, filters, CLASSES).count, 4 * cost.parameters)
     assert cost.convolution_macs == POSITIONS * filters * ELEMENTS
     assert cost.dense_macs == POSITIONS * filters * CLASSES
+
+
+def test_the_questions_network_has_ten_classes():
+    cost = network_cost((3, 1), 100, (28, 28, 1), 10)
+    assert cost == NetworkCost(728_410, 2_913_640, convolution_macs=218_400, dense_macs=728_000)
+
+
+@pytest.mark.parametrize(("kernel", "filters"), [((7, 1), 3), ((3, 2), 0), ((0, 1), 3)])
+def test_a_network_that_cannot_be_has_no_cost(kernel, filters):
+    with pytest.raises(ValueError, match="allowed: 1 or more"):
+        network_cost(kernel, filters, IMAGE, CLASSES)

@@ -26,6 +26,11 @@ from filtertwins.measures.strangers import (
 from filtertwins.tables.strangers import stranger_tables
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(15)
+
+
 def compared(networks, share=0.01):
     return compare_with_strangers(neighbourhoods(networks, "positive_scale"), share)
 

@@ -6,12 +6,14 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_networks import stack
 
 from filtertwins.measures.clusters import redundant_share
 from filtertwins.measures.nulls import redrawn
 from filtertwins.measures.redundancy import count_pairs, nearest_similarities
+from filtertwins.networks.rows import network_scores, run_names
 from filtertwins.settings import Measures
 from filtertwins.tables.nulls import Nulls
 from filtertwins.tables.redundancy import redundancy_rows, redundancy_tables
@@ -71,6 +73,12 @@ def test_a_run_row_holds_the_run_and_the_scores_of_its_own_place(make_chunk):
     assert [second[name] for name in scores] == [4, 1.25, 1.5, 31 / 40, 1.75, 16 / 20]
 
 
+def test_networks_of_several_starts_are_named_by_seed_and_scored_by_place(make_chunk):
+    chunk = make_chunk(np.ones((4, 3, 1, 2)), seeds=[6, 6, 7, 7], starts=[{}, {"scale": 0.1}])
+    assert [name["seed"] for name in run_names(chunk)] == [6, 6, 7, 7]
+    assert [score["train_loss"] for score in network_scores(chunk.scores)] == [0.25, 1.25, 2.25, 3.25]
+
+
 # redundancy.csv
 
 
@@ -121,6 +129,17 @@ def test_filters_that_are_never_active_do_one_job(make_chunk, nulls):
         trained = rows.redundancy[1]
         assert (trained["clusters"], trained["redundant_share"]) == (clusters, 1 - clusters / 4)
         assert [row["cluster"] for row in rows.clusters if row["stage"] == "trained"] == labels
+
+
+def test_random_kernels_with_a_large_common_bias_are_no_more_redundant_than_redrawn_ones(make_chunk, rng):
+    kernels = rng.uniform(-1, 1, (20, 3, 1, 32))
+    rows = redundancy_rows(make_chunk(kernels, np.full((20, 32), 5), activation="relu"), nulls_of(100)).redundancy
+    trained, initial = (
+        pd.DataFrame([row for row in rows if row["stage"] == stage]) for stage in ("trained", "initial")
+    )
+    assert trained["redundant_share"].mean() < trained["null_redundant_share"].mean()  # All of them are active.
+    error = initial["redundant_share"].std() / np.sqrt(20)
+    assert initial["redundant_share"].mean() == pytest.approx(initial["null_redundant_share"].mean(), abs=3 * error)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -179,6 +198,11 @@ def test_nulls_do_not_depend_on_the_order_of_conditions(make_chunk, linear):
 def test_the_threshold_is_a_point_of_the_curve_once_and_in_its_place():
     assert nulls_of(curve=(0.5, 0.99)).thresholds == (0.5, 0.95, 0.99)
     assert nulls_of(curve=(0.5, 0.95)).thresholds == (0.5, 0.95)
+    nulls = Nulls(Measures(near_duplicate_threshold=0.85, threshold_curve=(0.9,), null_draws=150, seed=3), IMAGES)
+    null = nulls.of(4, (3, 1), 3, "nonzero_scale", "glorot_uniform", True)
+    assert (nulls.threshold, nulls.thresholds) == (0.85, (0.85, 0.9))
+    assert (null.pair_fraction.shape, null.mean_nearest_cosine.shape) == ((2,), (150,))
+    assert null.pair_fraction[0] > null.pair_fraction[1]
 
 
 def test_a_single_filter_has_no_neighbour_and_no_null(make_chunk, nulls):
@@ -203,6 +227,13 @@ def test_a_network_of_dead_filters_is_counted_not_measured(make_chunk, nulls):
         assert (row["exact_duplicate_pairs"], row["twin_pairs"], row["near_duplicate_pairs"]) == (0, 0, 0)
         for name in ("mean_nearest_cosine", "redundant_share", "excess", "p_value"):
             assert math.isnan(row[name]), name
+
+
+def test_each_run_has_a_row_for_each_stage(make_chunk, nulls):
+    chunk = make_chunk(stack(TRAINED, INITIAL), initial=stack(INITIAL, TRAINED), seeds=[8, 9])
+    rows = redundancy_rows(chunk, nulls).redundancy
+    found = [(row["seed"], row["stage"], row["exact_duplicate_pairs"]) for row in rows]
+    assert found == [(8, "initial", 0), (8, "trained", 1), (9, "initial", 1), (9, "trained", 0)]
 
 
 def test_the_redundant_share_stands_beside_that_of_redrawn_kernels(linear):
@@ -315,3 +346,12 @@ def test_redundancy_rows_count_never_firing_relu_filters_and_how_far_kernels_tur
         assert (before["never_active_filters"], after["never_active_filters"]) == (never, never)
         assert before["cosine_to_initial"] == pytest.approx(1)
         assert after["cosine_to_initial"] == pytest.approx(0.5)  # one turned by 90 degrees, one not
+
+
+def test_near_duplicate_pairs_stand_beside_what_chance_gives(linear, nulls):
+    rows = redundancy_rows(linear, nulls)
+    points = {row["stage"]: row for row in rows.near_duplicates if row["threshold"] == THRESHOLD}
+    for row in rows.redundancy:
+        point, live = points[row["stage"]], row["live_filters"]
+        assert row["null_near_duplicate_pairs"] == pytest.approx(point["null_fraction"] * live * (live - 1) / 2)
+        assert row["near_duplicate_pairs"] == point["pairs"]

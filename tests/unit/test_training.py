@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from plain_keras import fit, pixels
 from small_networks import colour_dataset, condition_of
 
@@ -15,7 +17,7 @@ from filtertwins.architectures import Architecture
 from filtertwins.errors import StudyError
 from filtertwins.names import SPLITS
 from filtertwins.training import DivergedError, convolutional, plain_model, train_chunks
-from filtertwins.training.loop import SEGMENT_STEPS, segment_ends
+from filtertwins.training.loop import SEGMENT_STEPS, compiled_loop, segment_ends
 from filtertwins.training.networks import build_stack, initial_parameters
 from filtertwins.training.streams import batches, epoch_order, snapshot_steps, total_steps
 
@@ -37,7 +39,7 @@ def train(dataset, setting, filters, seeds, steps=(0, 20), also_scored=()):
 
 # Values of training.convolutional: BAND_ENTRIES (all maps at once, or many bands), BLOCK_IMAGES and KEPT_BLOCK_IMAGES
 # (the whole batch, or parts of it), FEW_TAPS and FEW_FILTERS (maps are whole, or cut into slices).
-ONE_BAND, BANDS = 2**30, 30_000
+ONE_BAND, BANDS = 2**30, 10_000
 WHOLE_BATCH, BLOCKS = 1000, 20
 WHOLE, SLICES = 1000, 0
 
@@ -46,10 +48,12 @@ WHOLE, SLICES = 1000, 0
     ("changes", "band_entries", "block_images", "few"),
     [
         ({"activation": "linear", "kernel": (5, 2), "optimizer": "sgd", "momentum": 0.9}, ONE_BAND, WHOLE_BATCH, WHOLE),
+        ({"activation": "relu"}, BANDS, BLOCKS, WHOLE),
         ({"activation": "relu"}, ONE_BAND, WHOLE_BATCH, WHOLE),
         ({"activation": "relu", "kernel": (5, 5), "optimizer": "adamw", "weight_decay": 0.1}, BANDS, BLOCKS, SLICES),
-        ({"activation": "relu", "kernel": (3, 3)}, BANDS, WHOLE_BATCH, WHOLE),
+        ({"activation": "relu", "kernel": (5, 5)}, BANDS, WHOLE_BATCH, WHOLE),
         ({"activation": "tanh", "kernel": (3, 3), "initializer": "he_normal"}, ONE_BAND, BLOCKS, WHOLE),
+        ({"activation": "tanh", "kernel": (3, 2), "initializer": "he_normal"}, BANDS, WHOLE_BATCH, SLICES),
         ({"activation": "tanh", "kernel": (6, 6)}, ONE_BAND, WHOLE_BATCH, SLICES),  # 529 positions: no slice has two
     ],
 )
@@ -79,6 +83,7 @@ def test_a_stack_trains_as_plain_keras_models_with_the_same_seeds_and_batches(
 @pytest.mark.parametrize(
     ("changes", "few"),
     [
+        ({"activation": "linear"}, WHOLE),
         ({"activation": "linear", "kernel": (2, 3), "optimizer": "sgd", "momentum": 0.9}, WHOLE),
         ({"activation": "relu", "kernel": (3, 3)}, WHOLE),
         ({"activation": "tanh", "kernel": (3, 3)}, SLICES),
@@ -119,7 +124,8 @@ def test_networks_are_scored_on_the_way_and_on_the_first_training_images_alone(d
         whole.scores_at(8)
 
 
-@pytest.mark.parametrize(("activation", "kernel"), [("linear", (4, 5)), ("relu", (1, 3))])
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize("kernel", [(1, 3), (4, 5)])
 def test_a_stack_computes_the_layered_networks_logits(digits, activation, kernel):
     setting, seeds = architecture(activation=activation, kernel=kernel), [0, 1, 2]
     images = digits.test_images[:50]
@@ -160,7 +166,7 @@ def test_linear_conditions_trained_side_by_side_are_those_trained_alone(digits):
     wider = setting.model_copy(update={"kernel": (5, 4), "initializer": "he_normal"})
     conditions = [
         condition_of(own, filters, [3, 1], also_scored=[7]) | {"starts": [{}, {"scale": 0.1}]}
-        for own, filters in ((setting, 1), (wider, 6))
+        for own, filters in ((setting, 4), (setting, 1), (wider, 6))
     ]
     together = train_chunks(digits, conditions, (0, 5, 20), report=lambda line: None)
     for condition, found in zip(conditions, together, strict=True):
@@ -195,9 +201,9 @@ from filtertwins.data import datasets
 from filtertwins.networks.weights import save_chunk
 training.one_thread()
 for activation in ("linear", "relu"):
-    model = {"kernel": [3, 3], "activation": activation, "learning_rate": 1e-3, "batch": 100, "steps": 9}
+    model = {"kernel": [3, 3], "activation": activation, "learning_rate": 1e-3, "batch": 100, "steps": 30}
     condition = {"model": model, "filters": 5, "seeds": [0, 1, 2], "starts": [{}], "also_scored": []}
-    [chunk] = training.train_chunks(datasets.load_digits(), [condition], (0, 9))
+    [chunk] = training.train_chunks(datasets.load_digits(), [condition], (0, 30))
     save_chunk(chunk, pathlib.Path(sys.argv[1]) / f"{activation}.npz")
 """
 
@@ -246,7 +252,7 @@ def test_the_numbers_a_seed_fixes_never_change():
     np.testing.assert_allclose(kernels[0, :, 0, 0, 0], GOLDEN_KERNEL, atol=1e-6)
 
 
-@pytest.mark.parametrize(("steps", "count"), [(2000, 12), (1, 12), (100, 3)])
+@pytest.mark.parametrize(("steps", "count"), [(2000, 12), (1, 12), (5, 12), (100, 3), (2, 2)])
 def test_snapshot_steps_are_increasing_from_zero_to_the_last(steps, count):
     taken = snapshot_steps(steps, count)
     assert taken[0] == 0
@@ -261,3 +267,23 @@ def test_steps_are_given_or_follow_from_epochs_and_segments_end_at_snapshots_and
     with pytest.raises(ValueError, match="either steps or epochs"):
         total_steps(None, None, 1000, 300)
     assert segment_ends(250, (0, 1, 30, 250)) == [1, 30, SEGMENT_STEPS, 2 * SEGMENT_STEPS, 250]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "filters", "bands", "slices"),
+    [((5, 5), 2, 1, 1), ((5, 5), 32, 4, 12), ((3, 1), 2, 1, 1), ((3, 1), 16, 7, 1), ((3, 1), 1000, 364, 1)],
+)
+def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel, filters, bands, slices):
+    setting, seeds = architecture(activation="relu", kernel=kernel), [0]
+    stack = build_stack(setting, initial_parameters(setting, filters, seeds, IMAGE, CLASSES), seeds, IMAGE)
+    assert stack._seen.shape[:2] == (bands, slices)
+
+
+def test_the_loop_is_compiled_once_whatever_the_number_of_steps(digits):
+    setting, seeds = architecture(), [0, 1]
+    stack = build_stack(setting, initial_parameters(setting, 4, seeds, IMAGE, CLASSES), seeds, IMAGE)
+    run_steps = compiled_loop(stack, keras.optimizers.Adam(), digits.train_images)
+    indices = labels = tf.zeros((SEGMENT_STEPS, 2, setting.batch), tf.int32)
+    for first, stop in ((0, 1), (1, 3), (3, 6)):
+        run_steps(indices, labels, tf.constant(first), tf.constant(stop))
+    assert run_steps.experimental_get_tracing_count() == 1

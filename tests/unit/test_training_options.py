@@ -9,7 +9,7 @@ from small_networks import OWN, condition_of
 from filtertwins.architectures import Architecture, Start
 from filtertwins.training import plain_model, train_chunks
 
-IMAGE, STEPS = (28, 28, 1), 8
+IMAGE, STEPS = (28, 28, 1), 20
 BASE = {"kernel": (3, 1), "activation": "linear", "learning_rate": 1e-3, "batch": 48, "steps": STEPS, "filters": (4,)}
 ORTHOGONAL = {"OrthogonalRegularizer": {"factor": 1.0, "mode": "columns"}}
 SGD = {"optimizer": "sgd", "learning_rate": 0.1}
@@ -60,6 +60,8 @@ def assert_same_weights(chunk, place, weights, atol=2e-5):
     ("changes", "penalty", "plain"),
     [
         ({}, ORTHOGONAL, [keras.regularizers.OrthogonalRegularizer(1.0, "columns")]),
+        ({"kernel": (5, 2), **SGD}, {"L2": {"l2": 0.5}}, [keras.regularizers.L2(0.5)]),
+        ({"activation": "relu"}, ORTHOGONAL, [keras.regularizers.OrthogonalRegularizer(1.0, "columns")]),
         (
             {"activation": "relu", "kernel": (5, 5)},
             {"OrthogonalRegularizer": {"factor": 0.5, "mode": "rows"}},

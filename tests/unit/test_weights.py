@@ -11,7 +11,7 @@ import pytest
 
 from filtertwins.files import DamagedFile, read_npz, write_npz
 from filtertwins.names import chunk_name
-from filtertwins.networks.weights import WrongCondition, load_chunk, save_chunk, stacked, study_chunks
+from filtertwins.networks.weights import Parameters, WrongCondition, load_chunk, save_chunk, stacked, study_chunks
 
 
 @pytest.fixture
@@ -98,6 +98,8 @@ def claim_three_filters(path):
     ("damage", "words"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-1000]), "not a whole npz file"),
+        (lambda path: path.write_bytes(b""), "not a whole npz file"),
+        (lambda path: path.write_bytes(b"filters,seed\n1,0\n"), "not a whole npz file"),
         (lambda path: path.write_bytes(pickle.dumps(Exploding(path))), "not a whole npz file"),
         (lambda path: np.savez_compressed(path, **read_npz(path)), "compressed, or members longer than the file"),
         (flip_a_bit, "array 'kernels': found bytes that are not a whole array (Bad CRC-32"),
@@ -128,10 +130,16 @@ def test_a_missing_array_is_named(path, tmp_path):
     ("name", "shape"),
     [
         ("kernels", (2, 3, 1)),
+        ("kernels", (3, 3, 1, 1, 4)),  # of three seeds
         ("biases", (2, 5)),  # of five filters
+        ("head_bias", (1, 10)),
         ("snapshot_kernels", (3, 2, 3, 3, 1, 4)),  # wider kernels than the trained ones
         ("snapshot_biases", (2, 2, 4)),  # two snapshots of three
         ("starts", (1,)),  # one network of two
+        ("outgoing_separation", (2, 2)),  # two snapshots of three
+        ("growth", (50, 3)),
+        ("losses", (1, 3, 1)),
+        ("correct", (1, 4, 2)),
         ("correct", (2, 3, 2)),  # two scorings of one
         ("condition", (1,)),
     ],
@@ -143,6 +151,12 @@ def test_arrays_that_do_not_fit_each_other_are_refused(path, name, shape):
 
 
 # --- chunks of a study, and stacks
+
+
+def test_chunk_names_sort_by_filters_and_seeds():
+    assert chunk_name(16, 0, 10) == "filters-016_seeds-000-009.npz"
+    names = [chunk_name(filters, first, 5) for filters in (2, 16, 128) for first in (0, 5, 100)]
+    assert names == sorted(names)
 
 
 def test_a_study_is_read_in_its_own_order(make_chunk, tmp_path):
@@ -171,6 +185,14 @@ def test_a_study_is_read_in_its_own_order(make_chunk, tmp_path):
         list(study_chunks(tmp_path, study))
 
 
+def test_parameters_count_those_of_one_network():
+    parameters = Parameters(np.zeros((5, 3, 1, 1, 4)), np.zeros((5, 4)), np.zeros((5, 728 * 4, 10)), np.zeros((5, 10)))
+    assert parameters.count == 12 + 4 + 29120 + 10
+    one = parameters.of_seed(2)
+    assert one.kernels.shape == (1, 3, 1, 1, 4)
+    assert one.count == parameters.count
+
+
 def test_networks_are_stacked_in_order_and_taken_out_again(chunk):
     whole = chunk.parameters
     networks = [whole.of_seed(1), whole.of_seed(0), whole.of_seed(1)]
@@ -182,6 +204,14 @@ def test_networks_are_stacked_in_order_and_taken_out_again(chunk):
         )
 
 
+def test_a_stack_is_a_copy_of_networks_of_one_shape(make_chunk, chunk):
+    copy = stacked([chunk.parameters])
+    copy.kernels[:] = 0
+    assert chunk.parameters.kernels.any()
+    with pytest.raises(ValueError, match="dimension"):
+        stacked([chunk.parameters, make_chunk(np.ones((1, 3, 1, 5))).parameters])
+
+
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
@@ -190,7 +220,9 @@ def test_networks_are_stacked_in_order_and_taken_out_again(chunk):
             {"filters": 4, "model": {"kernel": [5, 5], "activation": "relu"}},
             r"model.kernel = \[3, 1\], expected \[5, 5\]",
         ),
+        ({"model": {"activation": "relu"}}, 'model.activation = "linear", expected "relu"'),
         ({"images": 3}, "images = null, expected 3"),
+        ({"architecture": {"name": "question"}}, 'architecture = "question", expected {"name": "question"}'),
     ],
 )
 def test_networks_of_another_condition_are_refused_with_the_file_and_the_first_difference(

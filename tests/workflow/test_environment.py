@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from collections import defaultdict
 import pytest
 import write_environment
 import yaml
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -97,9 +97,25 @@ def test_the_environment_has_of_the_lock_what_the_study_needs_and_allows_the_sam
     assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(project["project"]["requires-python"])
 
 
+def test_every_pin_is_exact_and_has_hashes(root, pins):
+    lock = (root / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ")
+    for pin in pins:
+        assert [specifier.operator for specifier in Requirement(pin).specifier] == ["=="]
+    assert len(pins) > 100
+    for line in lock.splitlines():
+        assert line.startswith("#") or re.search(r" --hash=sha256:[0-9a-f]{64}\b", line), line
+
+
 @pytest.mark.parametrize("version", PYTHONS)
 def test_every_dependency_is_satisfied_by_exactly_one_pin(root, project, pins, version):
-    machine = default_environment() | {"python_version": version, "python_full_version": f"{version}.1"}
+    machine = {
+        "python_version": version,
+        "python_full_version": f"{version}.1",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "os_name": "posix",
+    }
     pinned = defaultdict(list)
     for pin in map(Requirement, pins):
         if pin.marker is None or pin.marker.evaluate(machine):

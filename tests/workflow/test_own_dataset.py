@@ -70,55 +70,91 @@ def colour_images(path, offset=0):
     np.savez_compressed(path, **arrays)
 
 
-def test_colour_images_and_networks_of_several_layers_lead_to_all_tables_figures_and_the_page(new_tree, tmp_path):
+def test_colour_images_of_seven_classes_lead_to_all_tables_figures_and_the_page(new_tree, tmp_path):
     path = tmp_path / "mine.npz"
     colour_images(path)
-    new_tree.overlays = ("config/cifar10.yaml",)  # With these images in place of those that Keras fetches.
     model = {"kernel": [3, 3], "learning_rate": 1e-2, "batch": 32, "steps": 8, "filters": [1, 4]}
-    several = {"epochs": None, "steps": 5, "batch": 16, "filters": [2, 3], "scored_training_images": 50}
-    linear, relu = (model | {"activation": activation} for activation in ("linear", "relu"))
     study = {
+        "only": True,
         "dataset": "mine",
         "datasets": {"mine": {"kind": "npz", "path": str(path), "validation_images": 20}},
         "seeds": 2,
         "measures": {"null_draws": 100, "cluster_null_draws": 20},
-        "architectures": {"own_relu": relu, "own_linear": linear, "three_layers": several},
+        "architectures": {"own_relu": model | {"activation": "relu"}, "own_linear": model | {"activation": "linear"}},
         "experiments": {"removal": {}, "collapse": {}},
         "pruning": {
             "methods": ["random", "l1", "obd", "cosine_merge"],
             "fine_tuning_steps": 2,
             "images": 40,
-            "networks": {"own_relu": {"filters": 4, "kept": [2], "from_scratch": [2]}},
+            "networks": {"question": None, "relu_3x1": None, "relu_5x5": None}
+            | {"own_relu": {"filters": 4, "kept": [2], "from_scratch": [2]}},
         },
     }
     new_tree.configure("mine.yaml", study)
     output = new_tree.snakemake("--cores", "2")
     assert "filters end up the same: of" in output
     results = new_tree.folder / "results" / "mine"
-    runs, kernels, cost, redundancy, strangers = (
-        read_csv(results / f"{table}.csv") for table in ("runs", "kernels", "cost", "redundancy", "strangers")
-    )
-    assert len(runs) == 3 * 2 * 2
-    one_layer = runs[runs["architecture"] != "three_layers"]
-    assert set(one_layer["parameters"]) == {k * 28 + 30 * 30 * k * 7 + 7 for k in (1, 4)}
+    runs, kernels, cost = (read_csv(results / f"{table}.csv") for table in ("runs", "kernels", "cost"))
+    assert len(runs) == 2 * 2 * 2
+    assert set(runs["parameters"]) == {k * 28 + 30 * 30 * k * 7 + 7 for k in (1, 4)}
     assert set(kernels["channel"]) == {0, 1, 2}
+    assert set(read_csv(results / "redundancy.csv")["dimension"]) == {27}
     assert set(cost.loc[cost["kept"] == 4, "convolution_macs"]) == {30 * 30 * 4 * 27}
-    by_layer = redundancy[redundancy["architecture"] == "three_layers"]
-    rows = by_layer.groupby(["filters", "seed", "stage"], sort=False)["layer"].agg(list)
-    assert len(rows) == 2 * 2 * 2
-    assert set(map(tuple, rows)) == {("conv1", "conv2", "conv3")}
-    of_two = by_layer[by_layer["filters"] == 2].groupby("layer", sort=False)
-    assert of_two["dimension"].first().tolist() == [27, 9 * 2, 9 * 4]
-    assert of_two["live_filters"].first().tolist() == [2, 4, 8]
-    bases = strangers[strangers["architecture"] == "three_layers"].groupby("layer")["basis"].first()
-    assert bases.to_dict() == {"conv1": "kernels", "conv2": "responses", "conv3": "responses"}
-    drawn = {path.stem for path in (new_tree.folder / "figures" / "mine").glob("*.pdf")}
-    assert {"similarity_vs_chance", "redundancy_vs_accuracy", "kernel_gallery"} <= drawn
+    assert {path.suffix for path in (new_tree.folder / "figures" / "mine").glob("kernel_gallery.*")} >= {".pdf", ".svg"}
     assert (results / "answer.html").exists()
     assert new_tree.stale() == NOTHING
     colour_images(path, offset=1)
     assert new_tree.stale()["fetch_dataset"] == 1
+    new_tree.configure("large.yaml", {"architectures": {"own_relu": {"kernel": [33, 3]}}})
+    output = new_tree.snakemake("--dry-run", exit_code=1)
+    assert "architectures.own_relu.kernel = [33, 3] is larger than the images" in output
+    assert "Traceback" not in output
+
+
+def test_networks_of_several_layers_lead_to_tables_by_layer_figures_and_the_page(new_tree, tmp_path):
+    colour_images(tmp_path / "mine.npz")
+    new_tree.overlays = ("config/cifar10.yaml",)  # With these images in place of those that Keras fetches.
+    small = {"epochs": None, "steps": 5, "batch": 16, "filters": [2, 3], "scored_training_images": 50}
+    study = {
+        "dataset": "mine",
+        "datasets": {"mine": {"kind": "npz", "path": str(tmp_path / "mine.npz"), "validation_images": 20}},
+        "seeds": 3,
+        "measures": {"null_draws": 100, "cluster_null_draws": 20},
+        "architectures": {"three_layers": small},
+    }
+    new_tree.configure("mine.yaml", study)
+    output = new_tree.snakemake("--cores", "2")
+    assert "filters end up the same: of" in output
+    results = new_tree.folder / "results" / "mine"
+    runs, redundancy = (read_csv(results / f"{table}.csv") for table in ("runs", "redundancy"))
+    assert len(runs) == 2 * 3
+    rows = redundancy.groupby(["filters", "seed", "stage"], sort=False)["layer"].agg(list)
+    assert len(rows) == 2 * 3 * 2
+    assert set(map(tuple, rows)) == {("conv1", "conv2", "conv3")}
+    of_two = redundancy[redundancy["filters"] == 2].groupby("layer", sort=False)
+    assert of_two["dimension"].first().tolist() == [27, 9 * 2, 9 * 4]
+    assert of_two["live_filters"].first().tolist() == [2, 4, 8]
+    assert read_csv(results / "strangers.csv").groupby("layer")["basis"].first().to_dict() == {
+        "conv1": "kernels",
+        "conv2": "responses",
+        "conv3": "responses",
+    }
+    drawn = {path.stem for path in (new_tree.folder / "figures" / "mine").glob("*.pdf")}
+    assert {"similarity_vs_chance", "redundancy_vs_accuracy", "kernel_gallery"} <= drawn
+    assert (results / "answer.html").exists()
+    assert new_tree.stale() == NOTHING
     new_tree.configure("wrong.yaml", {"architectures": {"three_layers": {"layers": [{"Conv2D": {"kernel_size": 33}}]}}})
     output = new_tree.snakemake("--dry-run", exit_code=1)
     assert "architectures.three_layers.layers.0.Conv2D.filters: missing" in output
+
+
+def test_a_wrong_checksum_ends_with_every_mirror_and_the_ways_out_and_leaves_nothing(new_tree, tmp_path):
+    _, study = own_dataset(tmp_path / "a mirror")
+    study["datasets"]["own"]["files"]["test_labels"]["sha256"] = "0" * 64
+    new_tree.configure("own.yaml", study)
+    output = new_tree.snakemake("--cores", "1", "--until", "fetch_dataset", exit_code=1)
     assert "Traceback" not in output
+    for words in ("no such mirror", "a mirror", "sha256", "data/raw/own", "dataset=digits"):
+        assert words in output
+    assert not list((new_tree.folder / "data").rglob("dataset-*.npz"))
+    assert not list((new_tree.folder / "data").rglob("*tmp*"))

@@ -8,17 +8,29 @@ import pandas as pd
 import pytest
 
 from filtertwins.files import read_csv
-from studies import ROOT, TINY, Study, copy_of_tree
+from studies import Study, copy_of_tree
 
 SEEDS, STAGES = 2, 2
 CONDITIONS = {("question", 1), ("question", 2), ("question", 3), ("relu_5x5", 2)}
 OF_EXPERIMENTS = {
-    (f"{experiment}/{name}", filters)
-    for experiment, options in TINY["experiments"].items()
-    for name, own in options.get("architectures", {}).items()
-    for filters in own["filters"]
-    if name != "nothing_5x5"  # It is relu_5x5, which the study has.
-} | {("pruning/question_3_to_2", 2)}
+    ("twins/linear_sgd", 2),
+    ("twins/relu_dropout", 2),
+    ("planted/linear_keras", 2),
+    ("replanted/relu_5x5", 2),
+    ("condensation/linear", 3),
+    ("kernel_shapes/linear_5x5", 2),
+    ("one_fewer/relu_momentum", 2),
+    ("controls/frozen", 2),
+    ("controls/shuffled", 2),
+    ("preventers/orthogonality_1", 2),
+    ("exact_reading/question_epochs", 1),
+    ("exact_reading/question_epochs", 2),
+    ("depth/two_layers", 2),
+    ("depth/half_siblings", 2),
+    ("shared_seeds/shared_batches", 2),
+    ("shared_seeds/shared_draw", 2),
+    ("pruning/question_3_to_2", 2),
+}
 SNAPSHOTS = 7  # of six steps, the first one before them
 FILTERS = sum(filters for _, filters in CONDITIONS)
 RUN = ["dataset", "architecture", "filters", "seed"]
@@ -63,7 +75,12 @@ ROWS = {  # of each table: its key, and how many rows it has
     "cost": (["architecture", "kept", "batch", "round"], 4 * 2 * 20),
     "runs_means": (["architecture", "filters", "measure"], len(CONDITIONS)),
 }
-FIGURES = {path.stem for path in (ROOT / "workflow" / "report" / "captions").glob("*.rst")}
+FIGURES = (
+    *("accuracy_vs_filters", "redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance", "kernel_gallery"),
+    *("controls", "strangers", "functional", "twins", "twins_bound", "condensation", "one_fewer", "preventers"),
+    *("depth", "lossless_merge", "removal"),
+    *("pruning", "criteria", "cost", "small_or_pruned", "obd"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +131,13 @@ def test_the_run_ends_with_the_summary_and_the_claims_of_which_none_is_decided(f
     assert (tables["claims"]["verdict"] == "inconclusive").all()
 
 
-def test_no_line_of_a_run_buries_its_answer(finished_study):
+def test_no_line_of_a_run_buries_its_answer_and_a_dry_run_says_why_jobs_run(finished_study, new_tree):
     study, output = finished_study
     (log,) = (study.folder / ".snakemake" / "log").glob("*.log")
     for text in (output, log.read_text(encoding="utf-8")):
         assert "Reason:" not in text
         assert re.search(r"^Job \d+: train question with 1, 2, 3 filters", text, re.MULTILINE)
+    assert "Reason:" in new_tree.snakemake("--dry-run")
 
 
 def test_every_column_of_every_table_is_described_and_no_other(tables, described):
