@@ -44,9 +44,12 @@ class CollapsedStack:
 
     def _effective(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Effective weights for pixels of 0 to 255, (network, class, pixel), and effective biases (network, class)."""
-        taps = tf.concat([self._kernels, self._biases[:, None]], axis=1)
-        weights, bias = self._on_pixels(taps @ self._head)
+        weights, bias = self._on_pixels(self._with_biases() @ self._head)
         return weights, bias + self._head_bias
+
+    def _with_biases(self) -> tf.Tensor:
+        """The kernels with the biases as their last tap, (network, tap or bias, filter)."""
+        return tf.concat([self._kernels, self._biases[:, None]], axis=1)
 
     @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]  # XLA makes no array for each tap.
     def _on_pixels(self, products: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -64,33 +67,45 @@ class CollapsedStack:
         weights = tf.reshape(tf.transpose(by_channel, (0, 2, 3, 1)), (-1, self._classes, math.prod(self._image)))
         return weights / BRIGHTEST, tf.reduce_sum(products[:, -1], axis=(2, 3))
 
+    def _by_products(self, by_weights: tf.Tensor, by_bias: tf.Tensor) -> tf.Tensor:
+        """The gradient by the products of kernels and dense weights, (network, tap or bias, class and position).
+
+        It is the same for all filters: each tap sees its part of the gradient by the effective weights.
+        """
+        rows, columns = self._positions
+        by_pixel = tf.reshape(by_weights / BRIGHTEST, (-1, self._classes, *self._image))
+        seen = [by_pixel[:, :, i : i + rows, j : j + columns, channel] for i, j, channel in np.ndindex(self._kernel)]
+        everywhere = tf.broadcast_to(by_bias[..., None, None], tf.shape(seen[0]))
+        return tf.reshape(tf.stack([*seen, everywhere], axis=1), (-1, self._taps + 1, self._head.shape[-1]))
+
+    def _gradients(self, by_weights: tf.Tensor, by_bias: tf.Tensor) -> list[tf.Tensor]:
+        """The gradients by the variables, for those by the effective weights and biases.
+
+        They are written out: TensorFlow takes three times as long for the gradient of :meth:`_on_pixels`.
+        """
+        by_products = self._by_products(by_weights, by_bias)
+        by_taps = tf.matmul(by_products, self._head, transpose_b=True)
+        return [by_taps[:, :-1], by_taps[:, -1], _by_head(self._with_biases(), by_products), by_bias]
+
     def losses_and_gradients(
         self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        with tf.GradientTape() as tape:
-            effective = self._effective()
-        losses, *by_effective = _softmax_regression(pixels, indices, labels, *effective)
-        return losses, tape.gradient(effective, self.variables, by_effective)
+        losses, *by_effective = _softmax_regression(pixels, indices, labels, *self._effective())
+        return losses, self._gradients(*by_effective)
 
     def growth_moments(self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """G G' for each network, (network, tap or bias, tap or bias). Its largest eigenvalue bounds twins' growth.
 
         A filter acts only through the outer product of its kernel (with its bias) and its dense weights, and the
-        logits are linear in that product. G is the gradient of the loss by it, (tap or bias, class and position), which
-        is the same for all filters: each tap sees its part of the gradient by the effective weights.
+        logits are linear in that product. G is the gradient of the loss by it, (tap or bias, class and position).
         """
-        _, by_weights, by_bias = _softmax_regression(pixels, indices, labels, *self._effective())
-        rows, columns = self._positions
-        by_pixel = tf.reshape(by_weights / BRIGHTEST, (-1, self._classes, *self._image))
-        seen = [by_pixel[:, :, i : i + rows, j : j + columns, channel] for i, j, channel in np.ndindex(self._kernel)]
-        everywhere = tf.broadcast_to(by_bias[..., None, None], tf.shape(seen[0]))
-        entries = self._classes * rows * columns
-        gradient = tf.reshape(tf.stack([*seen, everywhere], axis=1), (-1, self._taps + 1, entries))
+        _, *by_effective = _softmax_regression(pixels, indices, labels, *self._effective())
+        gradient = self._by_products(*by_effective)
         return tf.matmul(gradient, gradient, transpose_b=True)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
         weights, biases = self._effective()
-        return tf.transpose(_products(tf.cast(images, tf.float32), weights) + biases, (1, 0, 2))
+        return tf.transpose(_logits(tf.cast(images, tf.float32), weights, biases), (0, 2, 1))
 
     def parameters(self) -> Parameters:
         networks, _, filters = self._kernels.shape
@@ -117,15 +132,14 @@ def _softmax_regression(
     def of_seed(seed: tf.Tensor) -> list[tf.Tensor]:
         weights, biases, labels = (part[seed] for part in grouped)
         images = tf.cast(tf.gather(pixels, indices[seed]), tf.float32)
-        batch = labels.shape[1]
-        losses, by_logits = cross_entropy(tf.transpose(labels), _products(images, weights) + biases)
-        columns = tf.transpose(tf.reshape(by_logits / batch, (batch, -1)))  # (network and class, image)
-        by_weights = tf.matmul(_padded(columns), images)[: columns.shape[0]]
+        losses, by_logits = cross_entropy(labels, _logits(images, weights, biases))
+        rows = tf.reshape(by_logits / labels.shape[1], (-1, labels.shape[1]))  # (network and class, image)
+        by_weights = tf.matmul(_padded(rows), images)[: rows.shape[0]]
         # The order of a sum over the first axis depends on the size of the last one, so the last one is summed over.
         return [
-            tf.reduce_mean(tf.transpose(losses), axis=1),
+            tf.reduce_mean(losses, axis=1),
             tf.reshape(by_weights, weights.shape),
-            tf.reshape(tf.reduce_sum(columns, axis=1), biases.shape),
+            tf.reshape(tf.reduce_sum(rows, axis=1), biases.shape),
         ]
 
     results = tf.map_fn(of_seed, tf.range(seeds), fn_output_signature=[tf.float32] * 3, parallel_iterations=1)
@@ -133,11 +147,18 @@ def _softmax_regression(
     return losses, by_weights, by_biases
 
 
-def _products(images: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Images (image, pixel) times weights (network, class, pixel): (image, network, class)."""
+def _logits(images: tf.Tensor, weights: tf.Tensor, biases: tf.Tensor) -> tf.Tensor:
+    """The logits (network, class, image) of images (image, pixel), by weights (network, class, pixel) and biases."""
     networks, classes, pixels = weights.shape
     products = tf.matmul(images, _padded(tf.reshape(weights, (-1, pixels))), transpose_b=True)
-    return tf.reshape(products[:, : networks * classes], (-1, networks, classes))
+    by_class = tf.transpose(products[:, : networks * classes])
+    return tf.reshape(by_class, (networks, classes, -1)) + biases[..., None]
+
+
+@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+def _by_head(taps: tf.Tensor, by_products: tf.Tensor) -> tf.Tensor:
+    """The gradient by the dense weights. XLA writes that of 10 networks of 128 filters in 2.5 ms, TensorFlow in 8.6."""
+    return tf.matmul(taps, by_products, transpose_a=True)
 
 
 def _padded(rows: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ from filtertwins.training.streams import Purpose, initializer_seed
 TOGETHER_FILTERS = 64  # Networks of one seed are computed together up to this many filters in all.
 FEW_TAPS, FEW_FILTERS = 15, 7  # Up to so many taps or filters in all, maps are not cut into slices, and not kept.
 SLICE_POSITIONS = 14  # A slice of the maps has at most so many positions.
-BAND_ENTRIES = 2**18  # The maps of a band, which are computed at once, have around this many entries (1 MB).
+BAND_ENTRIES = 2**17  # The maps of a band, which are computed at once, have around this many entries (0.5 MB).
 BLOCK_IMAGES = 128  # A batch is computed in blocks of at most so many images,
 KEPT_BLOCK_IMAGES = 64  # or of so many, where the maps of a whole block are kept.
 
@@ -151,8 +151,8 @@ class ConvolutionalStack:
         networks, *_, filters = kernels.shape
         taps = _taps(weights)
         logits, kept_patches, kept_maps = self._logits(images, weights, dropped)
-        losses, by_logits = cross_entropy(labels, tf.transpose(logits, (0, 2, 1)))
-        by_logits = tf.transpose(by_logits, (0, 2, 1)) / batch  # (network, class, image)
+        losses, by_logits = cross_entropy(labels, logits)
+        by_logits /= batch  # (network, class, image)
         by_answers = (by_logits[0] if self._together == 1 else by_logits) * self._scale
         by_head: list[tf.Tensor] = []
         by_taps: list[tf.Tensor] = []
@@ -239,7 +239,8 @@ class ConvolutionalStack:
 
     def _images(self, images: tf.Tensor) -> tf.Tensor:
         """Images (image, pixel), uint8, as (pixel, image), with a last pixel of 1, whose weight is the bias."""
-        return tf.pad(tf.cast(tf.transpose(images), tf.float32), [[0, 1], [0, 0]], constant_values=1.0)
+        pixels = tf.cast(tf.transpose(images), tf.float32)
+        return tf.concat([pixels, tf.ones((1, tf.shape(images)[0]))], axis=0)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
         images = self._images(images)

@@ -30,7 +30,17 @@ class JointStack(CollapsedStack):
         weights, biases = zip(*(part._effective() for part in self.parts), strict=True)
         return self._side_by_side(weights), self._side_by_side(biases)
 
+    def _gradients(self, by_weights: tf.Tensor, by_bias: tf.Tensor) -> list[tf.Tensor]:
+        own = zip(self.parts, self._apart(by_weights), self._apart(by_bias), strict=True)
+        return [gradient for part, *by_effective in own for gradient in part._gradients(*by_effective)]
+
     def _side_by_side(self, arrays: Sequence[tf.Tensor]) -> tf.Tensor:
         """Arrays (seed and start, ...), one for each condition, as one array (seed and condition and start, ...)."""
         by_seed = [tf.reshape(array, (self._seeds, -1, *array.shape[1:])) for array in arrays]
         return tf.reshape(tf.concat(by_seed, axis=1), (-1, *arrays[0].shape[1:]))
+
+    def _apart(self, array: tf.Tensor) -> list[tf.Tensor]:
+        """The arrays, one for each condition, that stand side by side in an array."""
+        sizes = [part.variables[0].shape[0] // self._seeds for part in self.parts]  # networks of a seed
+        by_seed = tf.split(tf.reshape(array, (self._seeds, -1, *array.shape[1:])), sizes, axis=1)
+        return [tf.reshape(own, (-1, *array.shape[1:])) for own in by_seed]

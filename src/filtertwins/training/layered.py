@@ -115,9 +115,9 @@ class LayeredStack(Stack):
                 tape.watch(trained)
                 logits = model(images, training=True)
                 penalty = tf.add_n([tf.zeros(()), *model.losses])
-            each, by_logits = cross_entropy(labels[place], logits)
+            each, by_logits = cross_entropy(labels[place], tf.transpose(logits))
             losses.append(tf.reduce_mean(each))
-            by_outputs = [by_logits / labels.shape[1], tf.ones(())]
+            by_outputs = [tf.transpose(by_logits) / labels.shape[1], tf.ones(())]
             wanted = slice(2 if model.losses else 1)
             gradients += tape.gradient([logits, penalty][wanted], trained, by_outputs[wanted])
         return tf.stack(losses), gradients
