@@ -271,7 +271,7 @@ def test_steps_are_given_or_follow_from_epochs_and_segments_end_at_snapshots_and
 
 @pytest.mark.parametrize(
     ("kernel", "filters", "bands", "slices"),
-    [((5, 5), 2, 1, 1), ((5, 5), 32, 4, 12), ((3, 1), 2, 1, 1), ((3, 1), 16, 7, 1), ((3, 1), 1000, 364, 1)],
+    [((5, 5), 2, 1, 1), ((5, 5), 32, 8, 6), ((3, 1), 1, 1, 1), ((3, 1), 16, 13, 1), ((3, 1), 1000, 728, 1)],
 )
 def test_few_filters_have_one_band_and_more_have_bands_that_fit_the_cache(kernel, filters, bands, slices):
     setting, seeds = architecture(activation="relu", kernel=kernel), [0]
