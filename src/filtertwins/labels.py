@@ -1,4 +1,4 @@
-"""Words for architectures, as figures and findings use them."""
+"""Words for architectures and for ways to prune, as figures and findings use them."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ def _words(item: Architecture | LayeredArchitecture) -> str:
         return ""
     height, width = item.kernel
     return f"{height}\N{MULTIPLICATION SIGN}{width}, {ACTIVATION_WORDS.get(item.activation, item.activation)}"
+
+
+_METHODS = {"l1": "L1 norm", "fpgm": "FPGM", "obd": "OBD", "taylor": "Taylor", "oracle": "measured loss"}
+
+
+def method_name(method: str) -> str:
+    """A way to prune as a reader of a paper expects it.
+
+    >>> method_name("l1"), method_name("cosine_merge")
+    ('L1 norm', 'cosine merge')
+    """
+    return _METHODS.get(method, method.replace("_", " "))

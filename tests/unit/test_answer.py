@@ -61,8 +61,16 @@ def test_the_page_has_every_claim_with_its_numbers(claims):
         exploratory=[None, "It came later.", None], status=["confirmatory", "exploratory", "confirmatory"]
     )
     assert "| **refuted, exploratory** | None are. It came later. *25.0 %" in claims_page(later)
-    assert "confirmatory: no trial run has seen these seeds, but for those marked exploratory" in claims_page(later)
+    assert "confirmatory: no trial run has seen these seeds. Claims marked exploratory were added" in claims_page(later)
     assert rows[4].endswith("| **inconclusive** | Not measured: no. | [figure](../figures/mnist/small.png) |")
+
+
+def test_a_claim_that_no_figure_shows_has_no_link(claims):
+    without = claims.assign(figure=None)
+    assert "No. *Claim of the answer: supported, by construction.*" in answer_section(without)
+    rows = [line for line in claims_page(without).splitlines() if line.startswith("| ")]
+    assert len(rows) == 4
+    assert all("figures/" not in row and row.count("|") == 7 for row in rows)
 
 
 def test_the_terminal_gets_one_short_line_a_claim(claims):

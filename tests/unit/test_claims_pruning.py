@@ -26,7 +26,7 @@ def evidence_for(name, verdict="supported"):
 def test_networks_are_chosen_on_validation_images_alone():
     tables = evidence_for("pruning_makes_it_smaller")
     finding = verdict_of("pruning_makes_it_smaller", tables)["finding"]
-    assert f"75.0 % for {QUESTION}, 8 of 32 filters left, by obd" in finding
+    assert f"75.0 % for {QUESTION}, 8 of 32 filters left, by OBD" in finding
     tables["pruning"]["validation_accuracy"] = tables["pruning"]["test_accuracy"]  # where the others are better
     finding = verdict_of("pruning_makes_it_smaller", tables)["finding"]
     assert f"93.8 % for {QUESTION}, 2 of 32 filters left, by " in finding
@@ -57,7 +57,7 @@ def test_removing_random_filters_is_no_choice_and_merging_has_claims_of_its_own(
 def test_only_the_methods_of_a_claim_can_be_chosen():
     tables = evidence_for("pruning_makes_it_smaller")
     merged = verdict_of("merging_makes_it_smaller", tables)  # better on validation images, and much worse on the others
-    assert f"93.8 % for {QUESTION}, 2 of 32 filters left, by cosine_merge" in merged["finding"]
+    assert f"93.8 % for {QUESTION}, 2 of 32 filters left, by cosine merge" in merged["finding"]
     assert merged["verdict"] == "refuted"
     rows = tables["pruning"]
     row = verdict_of("merging_makes_it_smaller", tables | {"pruning": rows[rows["method"] != "cosine_merge"]})
@@ -79,7 +79,7 @@ def test_where_no_size_is_good_enough_the_best_one_is_judged():
     rows.loc[by_obd, ["validation_accuracy", "test_accuracy"]] -= 0.01
     row = verdict_of("pruning_makes_it_smaller", tables)
     assert row["verdict"] == "refuted"
-    assert f"75.0 % for {QUESTION}, 8 of 32 filters left, by obd" in row["finding"]
+    assert f"75.0 % for {QUESTION}, 8 of 32 filters left, by OBD" in row["finding"]
     assert row["effect"] == pytest.approx(-0.01, abs=1e-3)
 
 
@@ -97,7 +97,7 @@ def test_an_improvement_is_that_of_the_network_that_gains_most_on_validation_ima
     row = verdict_of("pruning_improves_accuracy", evidence_for("pruning_improves_accuracy"))
     assert row["verdict"] == "supported"
     assert row["finding"].startswith("Yes, by 1.00 points, more than the 0.30 points that matter.")
-    assert f"choose, 10 of 10 times, {RELU_5X5}, 8 of 32 filters left, by obd." in row["finding"]
+    assert f"choose, 10 of 10 times, {RELU_5X5}, 8 of 32 filters left, by OBD." in row["finding"]
 
 
 def test_the_smallest_network_is_chosen_without_the_seed_that_it_is_tested_on():
@@ -112,7 +112,7 @@ def test_the_smallest_network_is_chosen_without_the_seed_that_it_is_tested_on():
     found = smallest_good(name, own, ("obd",), MARGINS.accuracy)
     expected = eight["test_accuracy"].where(eight.index != 4, two["test_accuracy"]) - whole["test_accuracy"]
     np.testing.assert_allclose(found.gain, expected)
-    assert found.name == f"{QUESTION}, 8 of 32 filters left, by obd"
+    assert found.name == f"{QUESTION}, 8 of 32 filters left, by OBD"
 
 
 def test_no_seed_has_a_say_in_the_choice_that_it_is_tested_on():
@@ -128,7 +128,7 @@ def test_no_seed_has_a_say_in_the_choice_that_it_is_tested_on():
     expected = np.where(np.arange(SEEDS) == 3, obd["test_accuracy"].to_numpy() - unpruned, gain)
     assert row["effect"] == pytest.approx(expected.mean())
     assert row["verdict"] == "refuted"
-    assert f"choose, 9 of 10 times, {QUESTION}, 2 of 32 filters left, by l1." in row["finding"]
+    assert f"choose, 9 of 10 times, {QUESTION}, 2 of 32 filters left, by L1 norm." in row["finding"]
     alone = verdict_of("pruning_improves_accuracy", {"pruning": rows[rows["seed"] == 0]})
     assert alone["finding"] == "Not measured: no second seed to choose a network on in pruning.csv."
 
@@ -180,7 +180,7 @@ def test_merging_is_held_against_the_best_criterion_at_each_number_of_filters():
     assert row["verdict"] == "refuted"  # 5 points ahead with 2 filters, 14 behind with 8
     assert f"-4.50 points for {RELU_3X1}, ahead at 1 of 2" in row["finding"]
     row = verdict_of("merging_beats_deleting", {"pruning": rows[~rows["method"].isin(["taylor", "obd"])]})
-    assert row["finding"] == f"Not measured: {QUESTION} was not pruned by obd and taylor in pruning.csv."
+    assert row["finding"] == f"Not measured: {QUESTION} was not pruned by OBD and Taylor in pruning.csv."
 
 
 def test_methods_are_chosen_without_the_seed_that_they_are_tested_on():

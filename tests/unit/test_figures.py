@@ -121,6 +121,14 @@ def test_a_series_has_one_colour_and_marker_in_every_figure() -> None:
     assert all(len(ways) == 1 for ways in looks.values()), looks
 
 
+def test_experiments_have_no_colour_of_the_studys_own_architectures() -> None:
+    names = [f"series{i}" for i in range(20)]
+    colors = Look(labels={name: name for name in names}, own=4).palette(names)
+    own, others = ({colors[name] for name in part} for part in (names[:4], names[4:]))
+    assert own == set(COLORS[:4])
+    assert others == set(COLORS[4:])
+
+
 @pytest.mark.parametrize("name", ["redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance"])
 def test_networks_of_one_filter_have_no_near_duplicates_to_draw(name: str) -> None:
     tables = study_tables(2, counts=(1,)) | {"excess": tables_of(1)["excess"].iloc[:0]}
@@ -254,7 +262,7 @@ def test_an_accuracy_axis_has_three_numbers_at_any_accuracy(accuracies: tuple[fl
 def test_a_mean_is_drawn_with_the_interval_of_its_table() -> None:
     means = tables_of(10)["runs_means"]
     row = means[(means["architecture"] == "relu_5x5") & (means["filters"] == 16)].iloc[0]
-    axes = drawn("accuracy_vs_filters", 10).axes[0]
+    axes = drawn("accuracy_vs_filters", 10).axes[1]  # the panel of networks with an activation
     ends = [segment[:, 1] for bars in axes.collections for segment in bars.get_segments()]
     assert any(np.allclose(end, [100 * row["low"], 100 * row["high"]]) for end in ends)
     assert any(np.any(np.isclose(line.get_ydata(), 100 * row["mean"])) for line in axes.lines)

@@ -1,6 +1,7 @@
 # Figures from tables: fast, and without TensorFlow. The module filtertwins.figures.<figure> draws each.
 LOOK = {
     "labels": labels(settings),
+    "own": len(settings.studied),
     "threshold": THRESHOLD,
     "margins": settings.margins.model_dump(mode="json"),
 }

@@ -53,7 +53,7 @@ class Claim(Section):
         default=None,
         description="why its verdict is exploratory on any seeds: what was done after the confirmatory run",
     )
-    figure: Name
+    figure: Name | None = Field(default=None, description="that shows what decides it; null: none does")
     dataset: Name | None = Field(default=None, description="the only dataset that the claim is about")
     test: str = Field(description="a function of filtertwins.claims.evidence, or of an extension")
     parameters: dict[str, Any] = Field(default={}, description="of the test")

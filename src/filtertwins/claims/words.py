@@ -50,6 +50,8 @@ def in_words(value: float, unit: str) -> str:
     '0.00 points'
     >>> in_words(4e-5, "pairs")
     '0.004 %'
+    >>> in_words(4e-9, "pairs")
+    'under 0.0001 %'
     """
     if unit == "pairs" and 0 < value < 1e-4:
         # Otherwise few pairs would look like none.

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from filtertwins.figures.methods import ORACLE, method_name
+from filtertwins.figures.methods import ORACLE
 from filtertwins.figures.series import measured, networks
 from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, label_panel, nothing_to_draw, panels, style
+from filtertwins.labels import method_name
 from filtertwins.names import RANDOM
 
 _MOST_PANELS = 3

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_BAND_COLOR, NULL_COLOR, Look, label_panel, legend_above, panels, style
@@ -34,10 +35,11 @@ def draw(one_fewer_means: pd.DataFrame, replanted_means: pd.DataFrame | None = N
     )
     order = means.assign(place=means["architecture"].map(names.index)).sort_values(["place", "filters", "epsilon"])
     rows = list(dict.fromkeys(order["row"]))
-    figure, both = panels(2, 0.9 + 0.24 * max(3, len(rows)), sharex=True, sharey=True)
+    figure, both = panels(2, 0.9 + 0.24 * max(3, len(rows)), sharey=True)
     for index, (comparison, (words, title)) in enumerate(_COMPARISONS.items()):
         _draw(both[index], means[means["comparison"] == comparison], rows, look)
         both[index].set(xlabel=words, ylabel="")
+        both[index].xaxis.set_major_locator(MaxNLocator(4))
         label_panel(both[index], index, title)
     band = {f"margin, ± {look.margins['loss']:g} nats: does not matter": Patch(color=NULL_BAND_COLOR)}
     legend_above(figure, band, columns=1)

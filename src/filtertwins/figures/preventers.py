@@ -14,7 +14,6 @@ from filtertwins.figures.style import (
     COLORS,
     MARKERS,
     NULL_COLOR,
-    REFERENCE_COLOR,
     SMALL_TEXT_PT,
     Look,
     label_panel,
@@ -31,7 +30,7 @@ WORDS = {
     "weight_decay": "weight decay",
     "small_weights": "small initial weights",
 }
-PALETTE = dict(zip(WORDS, (COLORS[0], REFERENCE_COLOR, *COLORS[1:]), strict=False))
+PALETTE = dict(zip(WORDS, (COLORS[4], "black", *COLORS[5:]), strict=True))
 SHAPES = dict(zip(WORDS, MARKERS, strict=False))
 _KEY = ["kernel_height", "kernel_width", "activation", "filters", "preventer", "strength"]
 
@@ -83,8 +82,17 @@ def _draw_shape(axes: Axes, points: pd.DataFrame) -> None:
         color = PALETTE[str(name)]
         axes.hlines(own["mean"], own["low_cosine"], own["high_cosine"], linewidth=0.8, color=color)
         axes.vlines(own["mean_cosine"], own["low"], own["high"], linewidth=0.8, color=color)
-    for row in path[path["preventer"] == "orthogonality"].itertuples():
-        place = (row.mean_cosine, row.mean)
-        axes.annotate(f"{row.strength:g}", place, (4, 3), textcoords="offset points", fontsize=SMALL_TEXT_PT)
+    middle = sum(axes.get_xlim()) / 2
+    penalties = path.loc[path["preventer"] == "orthogonality", ["mean_cosine", "mean", "strength"]]
+    for cosine, accuracy, strength in penalties.to_numpy(float):
+        side = 1 if cosine < middle else -1  # Numbers stand towards the middle.
+        axes.annotate(
+            f"{strength:g}",
+            (cosine, accuracy),
+            (4 * side, 3),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            fontsize=SMALL_TEXT_PT,
+        )
     axes.set_ylabel("")
     accuracy_axis(axes.yaxis, points[["mean", "low", "high"]])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from filtertwins.figures.axes import accuracy_axis, filters_axis
-from filtertwins.figures.methods import method_color, method_marker, method_name
+from filtertwins.figures.methods import method_color, method_marker
 from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
@@ -24,6 +24,7 @@ from filtertwins.figures.style import (
     panels,
     style,
 )
+from filtertwins.labels import method_name
 from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 
 _OTHER = "0.75"

@@ -91,7 +91,7 @@ def _draw_accuracy(axes: Axes, shares: pd.DataFrame, runs_means: pd.DataFrame, l
         most = own.iloc[-1]
         place = most["mean_share"], most["mean"]
         axes.annotate(str(most["filters"]), place, (4, 3), textcoords="offset points", fontsize=SMALL_TEXT_PT)
-    axes.set_xlim(-4, 112)  # room for a number beside the last mark
+    axes.set(xlim=(-4, 112), xticks=range(0, 101, 20))  # There is room for a number beside the last mark.
     accuracy_axis(axes.yaxis, points[["mean", "low", "high"]])
     axes.set_xlabel("Redundant filters (%)")
     axes.set_ylabel("Test accuracy (%)")

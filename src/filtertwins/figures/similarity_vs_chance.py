@@ -55,7 +55,7 @@ def draw(clusters: pd.DataFrame, redundancy: pd.DataFrame, *, look: Look) -> Fig
     for index, (name, panel) in enumerate(zip(names, axes, strict=True)):
         _draw_panel(panel, shown[shown["architecture"] == name], look.color(name), look.threshold)
         _draw_isotropic(panel, counts[name], kinds["dimension"][name], kinds["equivalence"][name])
-        label_panel(panel, index, f"{look.label(name)}\n{counts[name]} filters", wrap=92 // len(names))
+        label_panel(panel, index, f"{look.label(name)}\n{counts[name]} filters", wrap=100 // len(names))
     axes[0].set_ylabel("Share of filters (%)")
     figure.supxlabel("Angle to the most similar filter (degrees)", fontsize="medium")
     handles: dict[str, Artist] = {

@@ -11,7 +11,7 @@ from filtertwins.figures.axes import filters_axis, numbered_ticks
 from filtertwins.figures.series import draw_means
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
 
-TICKS = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
+TICKS = (0.125, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
 STAGES = {"initial": "before training", "trained": "after training"}
 
 
@@ -40,7 +40,7 @@ def draw(strangers: pd.DataFrame, strangers_by_threshold: pd.DataFrame | None = 
         draw_means(axes[2], curves, look, x="percent", dodge=-0.12)  # The axis runs from right to left.
         _percent_axis(axes[2], curves["percent"])
         label_panel(axes[2], 2, "after training, by threshold")
-    _ratio_axis(axes[0], rows)  # A band at a threshold with few pairs may be far wider. It is cut.
+    _ratio_axis(axes[0], rows)
     for panel in axes:
         panel.axhline(1, color=NULL_COLOR, linewidth=1.0, zorder=0)
         panel.set_ylabel("")
@@ -72,8 +72,9 @@ def _percent_axis(axes: Axes, percents: pd.Series[float]) -> None:
 
 
 def _ratio_axis(axes: Axes, rows: pd.DataFrame) -> None:
-    """A logarithmic axis of ratios that always shows 1."""
-    low, high = min(0.7, rows["ratio_low"].min() * 0.95), max(1.4, rows["ratio_high"].max() * 1.05)
+    """A logarithmic axis that always shows 1, and all ratios. An interval that ends far from them is cut."""
+    low = min(0.7, max(0.95 * rows["ratio_low"].min(), 0.7 * rows["ratio"].min()))
+    high = max(1.4, min(1.05 * rows["ratio_high"].max(), rows["ratio"].max() / 0.7))
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     numbered_ticks(axes.yaxis, [tick for tick in TICKS if low <= tick <= high])

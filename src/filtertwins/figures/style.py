@@ -57,11 +57,13 @@ class Look:
 
     Attributes:
         labels: for each architecture its name in words. The order decides colours and markers.
+        own: how many of them, the first ones, are the study's own. Others, of experiments, share the remaining colours.
         threshold: the cosine from which two filters count as near duplicates.
         margins: the differences of accuracy (as a share) and of loss (in nats) that do not matter.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
+    own: int = 0
     threshold: float = 0.95
     margins: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.003, "loss": 0.005})
 
@@ -72,7 +74,10 @@ class Look:
 
     def palette(self, names: Iterable[str]) -> dict[str, str]:
         """The colour of each architecture. Those without a label take the colours after the labelled ones."""
-        return {name: COLORS[place % len(COLORS)] for name, place in self._places(names).items()}
+        own = min(self.own, len(COLORS) - 4)
+        others = COLORS[own:]
+        places = self._places(names).items()
+        return {name: COLORS[place] if place < own else others[(place - own) % len(others)] for name, place in places}
 
     def markers(self, names: Iterable[str]) -> dict[str, str]:
         """The marker of each architecture, chosen as its colour is."""

@@ -68,9 +68,9 @@ def status_in_words(claims: pd.DataFrame) -> str:
         claims: ``claims.csv``.
     """
     if (claims.loc[claims["exploratory"].isna(), "status"] == "confirmatory").all():
-        later = ", but for those marked exploratory: they were added or changed later"
+        later = " Claims marked exploratory were added or changed after that run."
         marked = later if claims["exploratory"].notna().any() else ""
-        return f"The verdicts are confirmatory: no trial run has seen these seeds{marked}."
+        return f"The verdicts are confirmatory: no trial run has seen these seeds.{marked}"
     return "The verdicts are exploratory: only the default study of MNIST, claims and seeds, was fixed beforehand."
 
 
@@ -137,7 +137,8 @@ SPEAKERS |= {"others": "others who asked", "ours": "this study"}
 
 def _verdict(row: pd.Series[Any]) -> str:
     speaker = SPEAKERS[row["said_by"]]
-    return f"[Claim of {speaker}: {_verdict_in_words(row)}.]({_figure(row)})"
+    words = f"Claim of {speaker}: {_verdict_in_words(row)}."
+    return words if pd.isna(row["figure"]) else f"[{words}]({_figure(row)})"
 
 
 def _verdict_in_words(row: pd.Series[Any]) -> str:
@@ -154,7 +155,7 @@ def _table_row(row: pd.Series[Any]) -> str:
     found = " ".join(filter(None, [typeset(row["finding"]), *reasons, _numbers(row)]))
     unit = "" if pd.isna(row["unit"]) else f" ({row['unit']})"
     cells = [SPEAKERS[row["said_by"]], row["statement"], row["rung"] + unit, f"**{_verdict_in_words(row)}**", found]
-    cells.append(f"[figure](../{_figure(row)})")
+    cells.append("" if pd.isna(row["figure"]) else f"[figure](../{_figure(row)})")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 

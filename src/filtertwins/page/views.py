@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from filtertwins.figures.disc import STAGES, places_on_disc
-from filtertwins.figures.methods import method_name
 from filtertwins.figures.style import COLORS, Look
+from filtertwins.labels import method_name
 from filtertwins.names import SELECTED, UNPRUNED
 
 _WIDTH, _HEIGHT, _DISC = "container", 300, 300  # pixels; charts are as wide as the page has room

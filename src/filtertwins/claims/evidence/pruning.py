@@ -16,6 +16,7 @@ from filtertwins.claims.evidence.registry import Counts, Names, Networks, Share,
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each, each_network, only
 from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts
 from filtertwins.claims.words import in_words, listed
+from filtertwins.labels import method_name
 from filtertwins.measures.statistics import paired_equivalence
 from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 from filtertwins.settings import Margins
@@ -107,7 +108,7 @@ def method_beats_others(
     for name, own in networks(pruning, architectures):
         rows = chosen(own, fine_tuned=fine_tuned)
         if missing := [method for method in (*methods, *others) if method not in set(rows["method"])]:
-            raise NotMeasured(f"{name} was not pruned by {listed(missing)}")
+            raise NotMeasured(f"{name} was not pruned by {listed([method_name(method) for method in missing])}")
         first, second = (best_at_each_count(chosen(rows, method=side)) for side in (methods, others))
         difference = first - second
         ahead = f"ahead at {(difference.mean() > 0).sum()} of {difference.shape[1]}"
@@ -258,4 +259,4 @@ def smallest_good(name: str, network: Table, methods: Names, margin: float) -> C
 
 def way_in_words(name: str, network: Table, kept: int, method: str) -> str:
     """A pruned network in words."""
-    return f"{name}, {kept} of {network['filters'].iloc[0]} filters left, by {method}"
+    return f"{name}, {kept} of {network['filters'].iloc[0]} filters left, by {method_name(method)}"
