@@ -10,6 +10,10 @@ import tensorflow as tf
 from filtertwins.networks.weights import Parameters
 from filtertwins.training.stacks import BRIGHTEST, cross_entropy
 
+Weights = list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+"""Of each condition the kernels with the biases as their last tap (network, tap or bias, filter), the dense weights
+(network, filter, class and position) and the output biases (network, class)."""
+
 WIDTH = 16  # The products with the images have a multiple of so many rows or columns. It changes last bits.
 
 
@@ -42,14 +46,16 @@ class CollapsedStack:
         """The rows of :meth:`growth_moments`: taps and bias."""
         return 1 + int(self._kernels.shape[1])
 
-    def _effective(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Effective weights for pixels of 0 to 255, (network, class, pixel), and effective biases (network, class)."""
-        weights, bias = self._on_pixels(self._with_biases() @ self._head)
-        return weights, bias + self._head_bias
+    def _weights(self) -> Weights:
+        """The weights as they are now. A step reads them once, before the optimiser changes any."""
+        taps = tf.concat([self._kernels, self._biases[:, None]], axis=1)
+        return [(taps, self._head.read_value(), self._head_bias.read_value())]
 
-    def _with_biases(self) -> tf.Tensor:
-        """The kernels with the biases as their last tap, (network, tap or bias, filter)."""
-        return tf.concat([self._kernels, self._biases[:, None]], axis=1)
+    def _effective(self, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
+        """Effective weights for pixels of 0 to 255, (network, class, pixel), and effective biases (network, class)."""
+        [(taps, head, head_bias)] = weights
+        on_pixels, bias = self._on_pixels(taps @ head)
+        return on_pixels, bias + head_bias
 
     @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]  # XLA makes no array for each tap.
     def _on_pixels(self, products: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -78,20 +84,22 @@ class CollapsedStack:
         everywhere = tf.broadcast_to(by_bias[..., None, None], tf.shape(seen[0]))
         return tf.reshape(tf.stack([*seen, everywhere], axis=1), (-1, self._taps + 1, self._head.shape[-1]))
 
-    def _gradients(self, by_weights: tf.Tensor, by_bias: tf.Tensor) -> list[tf.Tensor]:
+    def _gradients(self, weights: Weights, by_weights: tf.Tensor, by_bias: tf.Tensor) -> list[tf.Tensor]:
         """The gradients by the variables, for those by the effective weights and biases.
 
         They are written out: TensorFlow takes three times as long for the gradient of :meth:`_on_pixels`.
         """
+        [(taps, head, _)] = weights
         by_products = self._by_products(by_weights, by_bias)
-        by_taps = tf.matmul(by_products, self._head, transpose_b=True)
-        return [by_taps[:, :-1], by_taps[:, -1], _by_head(self._with_biases(), by_products), by_bias]
+        by_taps = tf.matmul(by_products, head, transpose_b=True)
+        return [by_taps[:, :-1], by_taps[:, -1], _by_head(taps, by_products), by_bias]
 
     def losses_and_gradients(
         self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        losses, *by_effective = _softmax_regression(pixels, indices, labels, *self._effective())
-        return losses, self._gradients(*by_effective)
+        weights = self._weights()
+        losses, *by_effective = _softmax_regression(pixels, indices, labels, *self._effective(weights))
+        return losses, self._gradients(weights, *by_effective)
 
     def growth_moments(self, pixels: tf.Tensor, indices: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """G G' for each network, (network, tap or bias, tap or bias). Its largest eigenvalue bounds twins' growth.
@@ -99,12 +107,12 @@ class CollapsedStack:
         A filter acts only through the outer product of its kernel (with its bias) and its dense weights, and the
         logits are linear in that product. G is the gradient of the loss by it, (tap or bias, class and position).
         """
-        _, *by_effective = _softmax_regression(pixels, indices, labels, *self._effective())
+        _, *by_effective = _softmax_regression(pixels, indices, labels, *self._effective(self._weights()))
         gradient = self._by_products(*by_effective)
         return tf.matmul(gradient, gradient, transpose_b=True)
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        weights, biases = self._effective()
+        weights, biases = self._effective(self._weights())
         return tf.transpose(_logits(tf.cast(images, tf.float32), weights, biases), (0, 2, 1))
 
     def parameters(self) -> Parameters:

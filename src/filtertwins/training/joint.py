@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from filtertwins.training.collapsed import CollapsedStack
+from filtertwins.training.collapsed import CollapsedStack, Weights
 
 
 class JointStack(CollapsedStack):
@@ -26,13 +26,17 @@ class JointStack(CollapsedStack):
         self._seeds = seeds
         self.variables = [variable for part in parts for variable in part.variables]
 
-    def _effective(self) -> tuple[tf.Tensor, tf.Tensor]:
-        weights, biases = zip(*(part._effective() for part in self.parts), strict=True)
-        return self._side_by_side(weights), self._side_by_side(biases)
+    def _weights(self) -> Weights:
+        return [own for part in self.parts for own in part._weights()]
 
-    def _gradients(self, by_weights: tf.Tensor, by_bias: tf.Tensor) -> list[tf.Tensor]:
-        own = zip(self.parts, self._apart(by_weights), self._apart(by_bias), strict=True)
-        return [gradient for part, *by_effective in own for gradient in part._gradients(*by_effective)]
+    def _effective(self, weights: Weights) -> tuple[tf.Tensor, tf.Tensor]:
+        effective = [part._effective([own]) for part, own in zip(self.parts, weights, strict=True)]
+        on_pixels, biases = zip(*effective, strict=True)
+        return self._side_by_side(on_pixels), self._side_by_side(biases)
+
+    def _gradients(self, weights: Weights, by_weights: tf.Tensor, by_bias: tf.Tensor) -> list[tf.Tensor]:
+        own = zip(self.parts, weights, self._apart(by_weights), self._apart(by_bias), strict=True)
+        return [gradient for part, read, *by_own in own for gradient in part._gradients([read], *by_own)]
 
     def _side_by_side(self, arrays: Sequence[tf.Tensor]) -> tf.Tensor:
         """Arrays (seed and start, ...), one for each condition, as one array (seed and condition and start, ...)."""
