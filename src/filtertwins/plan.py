@@ -90,6 +90,11 @@ class Plan:
         found = study_of(self.settings, counts, experiment.seeds)
         return found | {"names": names} if name in BESIDE_STUDY else found
 
+    @property
+    def same(self) -> dict[str, str]:
+        """By the name of an experiment's architecture, that of the study's own whose networks these are."""
+        return {own: name for part in sorted(BESIDE_STUDY) for name, own in self.experiment(part)["names"].items()}
+
     def _as_studied(self, item: AnyArchitecture) -> str | None:
         """The study's architecture that is trained exactly like this one with all its filter counts, if any is."""
         named = {"filters": item.filters, "label": item.label}

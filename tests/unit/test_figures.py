@@ -27,11 +27,13 @@ from matplotlib.text import Text
 from filtertwins.figures import axes as figure_axes
 from filtertwins.figures import output, series
 from filtertwins.figures.kernel_gallery import draw_images
+from filtertwins.figures.methods import method_color
 from filtertwins.figures.style import COLORS, MARKERS, Look, new_figure, style
 
 ROOT = Path(__file__).parents[2]
 CAPTIONS = ROOT / "workflow/report/captions"
-LOOK = Look(labels=LABELS)
+OWN = list(LABELS)[:4]
+LOOK = Look(labels=LABELS, own=len(OWN), same={"trained": "relu_5x5"})
 NOT_FIGURES = {"__init__", "axes", "disc", "inspected", "methods", "output", "registry", "series", "style"}
 FIGURES = sorted({path.stem for path in Path(figure_axes.__file__).parent.glob("*.py")} - NOT_FIGURES)
 every_figure = pytest.mark.parametrize("name", FIGURES)
@@ -117,16 +119,25 @@ def test_a_series_has_one_colour_and_marker_in_every_figure() -> None:
             for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
                 if text.get_text() in LABELS.values() and isinstance(handle, Line2D):
                     looks.setdefault(text.get_text(), set()).add((handle.get_color(), handle.get_marker()))
-    assert looks[LABELS["relu_5x5"]] == {(LOOK.color("relu_5x5"), LOOK.markers(["relu_5x5"])["relu_5x5"])}
+    assert looks[LABELS["relu_5x5"]] == {(LOOK.color("relu_5x5"), LOOK.marker("relu_5x5"))}
+    assert looks[LABELS["trained"]] == looks[LABELS["relu_5x5"]]  # It is the same network under another name.
     assert all(len(ways) == 1 for ways in looks.values()), looks
 
 
-def test_experiments_have_no_colour_of_the_studys_own_architectures() -> None:
-    names = [f"series{i}" for i in range(20)]
-    colors = Look(labels={name: name for name in names}, own=4).palette(names)
+def test_only_the_studys_own_architectures_have_their_colours() -> None:
+    names = [f"series{i}" for i in range(32)]
+    look = Look(labels={name: name for name in names}, own=4)
+    colors, markers = look.palette(names), look.markers(names)
     own, others = ({colors[name] for name in part} for part in (names[:4], names[4:]))
     assert own == set(COLORS[:4])
     assert others == set(COLORS[4:])
+    assert len({(colors[name], markers[name]) for name in names[4:]}) == 28
+    theirs = {LABELS[name] for name in (*OWN, *LOOK.same)}
+    for name in FIGURES:
+        for legend in drawn(name, 10).legends:
+            for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+                if text.get_text() not in theirs and isinstance(handle, Line2D):
+                    assert handle.get_color() not in own, (name, text.get_text())
 
 
 @pytest.mark.parametrize("name", ["redundancy_vs_accuracy", "similarity_vs_chance", "excess_over_chance"])
@@ -201,8 +212,16 @@ def test_a_caption_names_claims_and_has_at_most_80_words(name: str) -> None:
     named = re.findall(r"{(.*?)}", template)
     assert set(named) <= set(claims)
     if own := [claim for claim, item in claims.items() if item["figure"] == name]:
-        assert template.startswith(tuple(f"{{{claim}}}" for claim in own)), "a caption begins with what was found"
+        assert named
+        assert set(named) <= set(own), "a caption says what its figure shows"
+    first, _, reading = template.partition("\n\n")
+    assert re.fullmatch(r"({\w+}\s?)+", first) if named else reading, "a caption begins with what was found"
     assert len(re.sub(r"{.*?}", "", template).split()) <= 80
+
+
+def test_claims_name_figures_that_there_are() -> None:
+    claims = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))["claims"]
+    assert {item["figure"] for item in claims.values()} <= {*FIGURES, None}
 
 
 # Colours: the simulation is that of Machado, Oliveira and Fernandes (2009), at full severity
@@ -302,6 +321,52 @@ def test_a_bound_can_be_infinite_or_unknown() -> None:
 def test_softmax_regression_is_drawn_only_where_it_was_fitted() -> None:
     without = texts_of(draw_from("accuracy_vs_filters", tables_of(1) | {"optimum": None}))
     assert not any("softmax" in text.get_text() for text in without)
+
+
+def test_what_the_question_reports_is_drawn_for_its_own_networks_and_dataset_alone() -> None:
+    tables = tables_of(10)
+    elsewhere = {name: tables[name].assign(dataset="mnist") for name in ("runs_means", "exact_reading_means")}
+    others = {name: table[~table["architecture"].str.startswith("question")] for name, table in elsewhere.items()}
+    for changed, there in ((elsewhere, True), (others, False), ({}, False)):
+        figure = draw_from("accuracy_vs_filters", tables | changed)
+        assert any("92 to 93 %" in text.get_text() for text in texts_of(figure)) == there
+        if there:
+            assert min(figure.axes[0].get_ylim()) < 92 < 93 < max(figure.axes[0].get_ylim())
+
+
+def test_accuracy_is_drawn_for_networks_of_one_kind_too() -> None:
+    means = tables_of(10)["runs_means"]
+    for linear in (True, False):
+        own = means[(means["activation"] == "linear") == linear]
+        tables = tables_of(10) | {"runs_means": own, "exact_reading_means": None, "optimum": None}
+        assert len(panels_of(draw_from("accuracy_vs_filters", tables))) == 1
+
+
+def test_one_wide_interval_does_not_hide_how_ratios_differ() -> None:
+    """A ratio axis shows 1 and all ratios, and of an interval as much as asked for."""
+    ratios = pd.DataFrame({"ratio": [0.5, 0.9], "ratio_low": [0.001, 0.8], "ratio_high": [1.5, 1.0]})
+    for reach, lowest in ((np.inf, 0.001), (2.0, 0.25)):
+        with style():
+            axes = new_figure(1.6, 1.6).subplots()
+            figure_axes.ratio_axis(axes, ratios, reach)
+        low, high = axes.get_ylim()
+        assert low == pytest.approx(lowest, rel=0.06)
+        assert high >= 1.4
+        assert "1" in [tick.get_text() for tick in axes.get_yticklabels()]
+
+
+def test_the_margin_can_be_seen_where_deleting_weights_ruins_the_accuracy() -> None:
+    """Accuracies fall by four points and a half here. The loss is drawn for both ways to choose weights."""
+    low, high = drawn("obd", 10).axes[1].get_ylim()
+    assert 2 * 100 * LOOK.margins["accuracy"] / (high - low) > 0.1
+    colors = {line.get_color() for line in drawn("obd", 10).axes[0].lines}
+    assert {method_color("obd"), method_color("magnitude")} <= colors
+
+
+def test_twins_of_any_kernel_have_their_place_on_the_axis_of_angles() -> None:
+    for axes in panels_of(drawn("similarity_vs_chance", 10)):
+        low, high = axes.get_xlim()
+        assert low < 0 < np.degrees(np.arccos(LOOK.threshold)) < high <= 180
 
 
 def test_likeness_of_responses_is_drawn_where_no_kernels_are_near() -> None:

@@ -29,6 +29,7 @@ def made(seeds=3, without=(), status="exploratory", judged=True, **changed):
         ("stay", "answer", "Twins & filters", "Do <they>?", "supported", "Yes: they do.", "twins"),
         ("go", "ours", "Others", None, "refuted", "No.", "nowhere"),
         ("lost", "ours", "Lost", None, "inconclusive", "Not measured: no.", "twins"),
+        ("redundant_add_nothing", "answer", "Nor these", "Do they add?", "supported", "They add nothing.", None),
     ]
     columns = ["claim", "said_by", "statement", "headline", "verdict", "finding", "figure"]
     claims = pd.DataFrame(rows if judged else [], columns=columns).assign(status=status, exploratory=None)
@@ -62,6 +63,7 @@ def test_claims_that_were_judged_are_there_and_the_others_are_counted(text):
     assert "1 further claims could not be judged" in text
     assert 'href="#figure-twins"' in text
     assert "#figure-nowhere" not in text
+    assert "<strong>Do they add?</strong> They add nothing." in text  # No figure shows it.
 
 
 def test_a_study_without_claims_and_some_experiments_has_a_page_without_their_section_and_charts():

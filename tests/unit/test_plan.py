@@ -161,6 +161,7 @@ def test_what_controls_control_for_is_not_trained_again_where_the_study_trains_i
     controls = found.experiment("controls")
     assert controls["architectures"] == {place: again["architectures"]["again"]["filters"]}
     assert controls["names"] == ({} if "/" in place else {place: "again"})
+    assert found.same == {own: name for name, own in controls["names"].items()}  # Figures draw it as what it is.
     assert controls["chunks"] == found.settings.chunks(again.get("seeds"))
 
 

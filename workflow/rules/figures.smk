@@ -2,6 +2,7 @@
 LOOK = {
     "labels": labels(settings),
     "own": len(settings.studied),
+    "same": plan.same,
     "threshold": THRESHOLD,
     "margins": settings.margins.model_dump(mode="json"),
 }

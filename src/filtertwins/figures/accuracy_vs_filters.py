@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from filtertwins.figures.axes import accuracy_axis, filters_axis
 from filtertwins.figures.series import draw_means, measured
-from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, label_panel, legend_above, panels, style
+from filtertwins.figures.style import (
+    NULL_BAND_COLOR,
+    REFERENCE_COLOR,
+    REPORTED,
+    Look,
+    label_panel,
+    legend_above,
+    panels,
+    style,
+)
 
 LINEAR, OTHERS = "without an activation", "with an activation"
+_OPTIMUM: dict[str, Any] = {"color": REFERENCE_COLOR, "linewidth": 0.8, "linestyle": "--"}
 
 
 @style()
@@ -35,32 +49,28 @@ def draw(
     linear = accuracy["activation"] == "linear"
     kinds = {words: rows for words, rows in ((LINEAR, accuracy[linear]), (OTHERS, accuracy[~linear])) if len(rows)}
     names = look.order(accuracy["architecture"])
-    figure, axes = panels(len(kinds), 2.6)
+    handles: dict[str, Artist] = {**look.handles(names)}
+    best = reported = None
+    if optimum is not None:
+        best = 100 * float(optimum.sort_values("validation_accuracy")["test_accuracy"].iloc[-1])
+        handles["softmax regression"] = Line2D([], [], **_OPTIMUM)
+    if "question" in names and (ends := REPORTED.get(accuracy["dataset"].iloc[0])):
+        reported = [100 * end for end in ends]
+        words = "question's report, {:g} to {:g} %".format(*reported)
+        handles[words] = Patch(color=NULL_BAND_COLOR)
+    figure, axes = panels(len(kinds), 2.7)
     for place, (panel, (words, rows)) in enumerate(zip(axes, kinds.items(), strict=True)):
+        shown = rows[["mean", "low", "high"]].to_numpy().ravel().tolist()
+        if reported and words == LINEAR:
+            panel.axhspan(*reported, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
+            shown += reported
+        if best is not None:
+            panel.axhline(best, zorder=1, **_OPTIMUM)
+            shown.append(best)
         draw_means(panel, rows, look, dodge=0.06)
         filters_axis(panel, accuracy["filters"])
-        shown = rows[["mean", "low", "high"]].to_numpy().ravel().tolist()
-        if optimum is not None:
-            best = optimum.sort_values("validation_accuracy")["test_accuracy"].iloc[-1]
-            shown.append(100 * float(best))
-            _draw_optimum(panel, shown[-1])
         accuracy_axis(panel.yaxis, shown)
         panel.set_ylabel("Test accuracy (%)" if place == 0 else "")
         label_panel(panel, place, words)
-    legend_above(figure, look.handles(names), columns=3)
+    legend_above(figure, handles, columns=3)
     return figure
-
-
-def _draw_optimum(axes: Axes, accuracy: float) -> None:
-    axes.axhline(accuracy, color=REFERENCE_COLOR, linewidth=0.8, linestyle="--", zorder=1)
-    axes.annotate(
-        "softmax regression",
-        (1, accuracy),
-        (0, -2),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        color=REFERENCE_COLOR,
-        fontsize=SMALL_TEXT_PT,
-    )

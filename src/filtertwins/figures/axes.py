@@ -7,9 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.ticker import MaxNLocator, NullLocator
+
+_RATIOS = (0.06, 0.12, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0)
+"""The numbered ticks of an axis of ratios."""
 
 
 def filters_axis(axes: Axes, counts: Iterable[int], label: str = "Number of filters") -> None:
@@ -38,6 +42,21 @@ def steps_axis(axes: Axes) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("Training step")
+
+
+def ratio_axis(axes: Axes, ratios: pd.DataFrame, reach: float = math.inf) -> None:
+    """Make y a logarithmic axis of ratios that always shows 1.
+
+    Args:
+        axes: the axes to change.
+        ratios: with the columns ``ratio``, ``ratio_low`` and ``ratio_high``. All ratios are in view.
+        reach: how many times as far as the ratios the axis goes at most. An interval that ends beyond that is cut.
+    """
+    low = min(0.7, max(0.95 * ratios["ratio_low"].min(), ratios["ratio"].min() / reach))
+    high = max(1.4, min(1.05 * ratios["ratio_high"].max(), ratios["ratio"].max() * reach))
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    numbered_ticks(axes.yaxis, [tick for tick in _RATIOS if low <= tick <= high])
 
 
 def accuracy_axis(axis: XAxis | YAxis, percents: npt.ArrayLike) -> None:

@@ -40,5 +40,5 @@ def draw(condensation_means: pd.DataFrame, *, look: Look) -> Figure:
     bar.set_ticks([1, most])
     bar.ax.invert_yaxis()
     bar.outline.set_visible(False)
-    bar.set_label("Directions in which\nthe filters point")
+    bar.set_label(f"Directions in which\n{most} filters point")
     return figure

@@ -20,7 +20,7 @@ from filtertwins.figures.style import (
 )
 
 _MOST_PANELS = 4
-_BATCH_COLORS = (COLORS[6], COLORS[7], COLORS[4], COLORS[2])
+_BATCH_COLORS = (COLORS[6], COLORS[7], COLORS[4], COLORS[5])
 
 
 @style()

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from filtertwins.figures.axes import ratio_axis
 from filtertwins.figures.series import draw_points, measured, with_ends
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
 from filtertwins.tables.by_layer import whole_networks
@@ -48,13 +49,13 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
         rows = ratios.rename(columns={"ratio": "mean", "ratio_low": "low", "ratio_high": "high"})
         draw_points(last, with_ends(rows), look, x="layer", y="mean", order=layers, apart=0.25)
         label_panel(last, len(shown), f"{ratios['filters'].iloc[0]} filters a layer")
+        ratio_axis(last, ratios)
     else:
         label_panel(last, len(shown), "too few seeds or filters")
     last.axhline(1, color=NULL_COLOR)
     _layer_axis(last, layers)
-    last.set_ylim(bottom=0)
     last.set_ylabel("Close pairs, as a multiple\nof those among strangers")
-    beside = {"re-drawn kernels, strangers": Line2D([], [], color=NULL_COLOR)}
+    beside = {"chance: re-drawn kernels, or strangers": Line2D([], [], color=NULL_COLOR)}
     legend_above(figure, look.handles(names, linestyle="none") | beside, columns=3)
     return figure
 

@@ -10,9 +10,6 @@ import numpy.typing as npt
 _AXES_OF_THREE = np.array([[-1, 0, 1], [1, -2, 1], [1, 1, 1]]) / np.sqrt([[2], [6], [3]])
 """Directions of three weights that a kernel is drawn by: edge, line, and blur, which is the middle of the disc."""
 
-STAGES = {"initial": "before", "trained": "after"}
-"""The stages of training in words."""
-
 
 def places_on_disc(kernels: npt.NDArray[np.float64], *, ignores_sign: bool) -> tuple[npt.NDArray[np.float64], float]:
     """Where kernels of three weights lie on an equal-area map of the sphere of directions (Lambert's projection).

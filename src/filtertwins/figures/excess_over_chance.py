@@ -41,19 +41,10 @@ def draw(excess: pd.DataFrame, *, look: Look) -> Figure:
     activations = list(dict.fromkeys(excess.loc[excess["activation"].isin(rows["activation"]), "activation"]))
     rows = rows.sort_values("activation", key=lambda column: column.map(activations.index), kind="stable")
     # An activation is no architecture, so it has none of the first colours.
-    colors, markers = (dict(zip(activations, looks * 2, strict=False)) for looks in (COLORS[:3:-1], MARKERS[:3:-1]))
+    colors, markers = (dict(zip(activations, looks * 2, strict=False)) for looks in (COLORS[:3:-1], MARKERS[4::-1]))
     figure, axes = panel(2.5)
     axes.axhline(0, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    draw_means(
-        axes,
-        rows,
-        look,
-        x="dimension",
-        hue="activation",
-        dodge=0.12,
-        palette=colors,
-        markers=markers,
-    )
+    draw_means(axes, rows, look, hue="activation", dodge=0.12, x="dimension", palette=colors, markers=markers)
     axes.set_xscale("log", base=2)
     numbered_ticks(axes.xaxis, sorted(set(rows["dimension"])))
     axes.set_xlabel("Weights in a kernel")

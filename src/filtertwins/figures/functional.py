@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -15,6 +16,9 @@ PANELS = {
     "near_kernels_near_responses": ("of pairs with near kernels", "With near responses (%)"),
     "near_responses_near_kernels": ("of pairs with near responses", "With near kernels (%)"),
 }
+
+_CHANCE: dict[str, Any] = {"color": NULL_COLOR, "linestyle": "--", "linewidth": 0.9, "markerfacecolor": "white"}
+_CHANCE |= {"markersize": 3, "zorder": 1}
 
 
 @style()
@@ -39,12 +43,12 @@ def draw(functional_means: pd.DataFrame, *, look: Look) -> Figure:
             panel.set_xticks([])
             panel.text(0.5, 0.5, "no such pairs", ha="center", color=NULL_COLOR, transform=panel.transAxes)
             continue
-        null = {"units": "architecture", "estimator": None, "color": NULL_COLOR, "linestyle": "--", "zorder": 1}
-        if shares[name]["null"].notna().any():  # Of large kernels no re-drawn ones may be near.
-            sns.lineplot(shares[name], x="filters", y="null", ax=panel, **null)
-        draw_means(panel, shares[name], look)
+        # Re-drawn kernels have the marker of the networks that they stand beside, in grey.
+        for architecture, own in shares[name].sort_values("filters").groupby("architecture"):
+            panel.plot(own["filters"], own["null"], marker=look.marker(str(architecture)), **_CHANCE)
+        draw_means(panel, shares[name], look, dodge=0.07)
         filters_axis(panel, shares[name]["filters"])
         panel.set_ylabel(label, visible=True)  # Seaborn hides it where numbers are shared.
-    chance = {"as many re-drawn kernels": Line2D([], [], color=NULL_COLOR, linestyle="--")}
+    chance = {"as many re-drawn kernels, same markers": Line2D([], [], **_CHANCE)}
     legend_above(figure, look.handles(names) | chance, columns=3)
     return figure

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle, Patch, Rectangle
 
-from filtertwins.figures.disc import STAGES, places_on_disc
-from filtertwins.figures.style import REFERENCE_COLOR, Look, label_panel, panels, style
+from filtertwins.figures.disc import places_on_disc
+from filtertwins.figures.style import (
+    REFERENCE_COLOR,
+    SMALL_TEXT_PT,
+    STAGES,
+    Look,
+    label_panel,
+    legend_above,
+    panels,
+    style,
+)
 
 _OF_THREE = ((3, 1, 1), (1, 3, 1))
 """Rows, columns and channels of kernels that are drawn as directions."""
+
+_ALONE, _FAINT = "0.6", 0.35
+_RIM: dict[str, Any] = {"ha": "center", "va": "center", "color": REFERENCE_COLOR, "fontsize": SMALL_TEXT_PT}
+"""How filters without near duplicates, circles, and the words around a disc look."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +67,25 @@ def draw(kernels: pd.DataFrame, clusters: pd.DataFrame, redundancy: pd.DataFrame
         own = own[own["filters"] == own["filters"].max()]
         shown.append(_network(own[own["seed"] == own["seed"].min()], clusters, redundancy))
     figure, axes = panels(2 * len(shown), 2.65 if len(shown) > 1 else 3.6)
+    handles: dict[str, Artist] = {}
     for place, (network, stage) in enumerate((network, stage) for network in shown for stage in STAGES):
         panel = axes[place]
         if network.kernels[stage].shape[1:] in _OF_THREE:
             _draw_disc(panel, network, stage, look)
+            handles["in a cluster of near duplicates"] = Patch(color=look.color(network.name), alpha=_FAINT)
+            handles["in none"] = Patch(color=_ALONE, alpha=_FAINT)
         else:
             draw_images(panel, network.kernels[stage], network.clustered[stage])
+            handles["framed: in a cluster"] = Patch(fill=False)
         count = len(network.kernels[stage])
         label_panel(panel, place, f"{look.label(network.name)}\n{count} filters, {STAGES[stage]}", wrap=23)
     images = [panel for panel in axes if panel.collections]
     if images:
         bar = figure.colorbar(images[0].collections[0], ax=images, location="bottom", panchor="N", pad=0.02, aspect=30)
         bar.set_label("Weight / largest weight of its kernel")
+        bar.set_ticks([-1, 0, 1])
         bar.outline.set_visible(False)
+    legend_above(figure, handles, columns=len(handles))
     return figure
 
 
@@ -117,12 +138,14 @@ def _draw_disc(axes: Axes, network: _Network, stage: str, look: Look) -> None:
     disc = axes.add_patch(Circle((0, 0), rim, facecolor="0.96", edgecolor=REFERENCE_COLOR, linewidth=0.6))
     places = np.column_stack([points, network.clustered[stage]])
     for x, y, alike in places[~np.isnan(points[:, 0])]:
-        color = look.color(network.name) if alike else "0.6"
-        circle = axes.add_patch(Circle((x, y), radius, facecolor=color, alpha=0.35, edgecolor="none"))
+        color = look.color(network.name) if alike else _ALONE
+        circle = axes.add_patch(Circle((x, y), radius, facecolor=color, alpha=_FAINT, edgecolor="none"))
         circle.set_clip_path(disc)
         axes.plot(x, y, ".", color=color, markersize=2)
-    axes.set(xlim=(-1.04 * rim, 1.04 * rim), ylim=(-1.04 * rim, 1.04 * rim), aspect="equal", anchor="N")
-    axes.set(xticks=[], yticks=[], xlabel="Overlapping circles:\nnear duplicates")
+    for words, x, y, turned in (("edge", -1, 0, 90), ("edge", 1, 0, -90), ("line", 0, 1, 0), ("line", 0, -1, 0)):
+        axes.text(1.09 * rim * x, 1.09 * rim * y, words, rotation=turned, **_RIM)
+    axes.set(xlim=(-1.16 * rim, 1.16 * rim), ylim=(-1.16 * rim, 1.16 * rim), aspect="equal", anchor="N")
+    axes.set(xticks=[], yticks=[], xlabel="middle: blur")
     axes.spines[:].set_visible(False)
 
 

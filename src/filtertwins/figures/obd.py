@@ -13,9 +13,9 @@ from matplotlib.patches import Patch
 from filtertwins.figures.methods import method_color, method_marker
 from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
+    COLORS,
     NULL_BAND_COLOR,
     NULL_COLOR,
-    REFERENCE_COLOR,
     Look,
     label_panel,
     legend_above,
@@ -25,15 +25,18 @@ from filtertwins.figures.style import (
 )
 
 _INCREASES = {
-    "predicted_increase": ("predicted, diagonal of the Hessian", REFERENCE_COLOR, "s"),
-    "quadratic_increase": ("with its cross terms", "0.55", "^"),
-    "gradient_increase": ("the gradient alone", "0.75", "D"),
+    "predicted_increase": ("predicted, diagonal of the Hessian", "black", "s"),
+    "quadratic_increase": ("with its cross terms", COLORS[4], "^"),
+    "gradient_increase": ("the gradient alone", COLORS[5], "D"),
     "actual_increase": ("measured", method_color("obd"), method_marker("obd")),
 }
 """For each increase its name, colour and marker."""
 
 _RANKINGS = {"obd": "measured, deleted by saliency", "magnitude": "measured, deleted by size"}
 _DECADES = 6
+_MARGINS = 10
+"""A loss of accuracy of more than so many margins is below the axis, so that the margin can be seen."""
+
 _WIDTH = 1.1
 
 
@@ -51,7 +54,7 @@ def draw(obd_means: pd.DataFrame, *, look: Look) -> Figure:
         return nothing_to_draw("No weights were deleted.")
     _, _, means = shown[0]
     figure, (left, right) = panels(2, 2.7)
-    _draw_increases(left, means[means["ranking"] == "obd"])
+    _draw_increases(left, means)
     label_panel(left, 0, "is the loss foretold?")
     _draw_retrained(right, measured(means, "retrained_change", percent=True), 100 * look.margins["accuracy"])
     label_panel(right, 1, "does retraining restore the accuracy?")
@@ -62,9 +65,17 @@ def draw(obd_means: pd.DataFrame, *, look: Look) -> Figure:
 
 
 def _draw_increases(axes: Axes, means: pd.DataFrame) -> None:
-    """Increases of at most six powers of ten; what is smaller, or no increase, is below the axis."""
+    """Increases of at most six powers of ten; what is smaller, or no increase, is below the axis.
+
+    Only what was measured is drawn where the smallest weights are deleted.
+    """
     rows = means[means["measure"].isin(list(_INCREASES)) & (means["mean"] > 0)]
-    _lines(axes, rows, "measure", {name: look[1:] for name, look in _INCREASES.items()})
+    by_saliency = rows["ranking"] == "obd"
+    rows = rows[by_saliency | (rows["measure"] == "actual_increase")].assign(
+        line=rows["measure"].where(by_saliency, rows["ranking"])
+    )
+    looks = {name: look[1:] for name, look in _INCREASES.items()}
+    _lines(axes, rows, "line", looks | {"magnitude": (method_color("magnitude"), method_marker("magnitude"))})
     axes.set_yscale("log")
     axes.minorticks_off()
     largest = max(rows["mean"].max(), rows["high"].max())
@@ -78,6 +89,8 @@ def _draw_retrained(axes: Axes, means: pd.DataFrame, margin: float) -> None:
     axes.axhline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
     looks = {name: (method_color(name), method_marker(name)) for name in dict.fromkeys(means["ranking"])}
     _lines(axes, means, "ranking", looks)
+    if margin > 0:
+        axes.set_ylim(max(axes.get_ylim()[0], -_MARGINS * margin), max(2 * margin, means["high"].max()))
     axes.set_ylabel("Change of the retrained\ntest accuracy (points)")
 
 

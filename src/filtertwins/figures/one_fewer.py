@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,13 +35,14 @@ def draw(one_fewer_means: pd.DataFrame, replanted_means: pd.DataFrame | None = N
     means["row"] = (
         means["architecture"].map(look.label) + ", k = " + means["filters"].astype(str) + means["later"] + near
     )
-    order = means.assign(place=means["architecture"].map(names.index)).sort_values(["place", "filters", "epsilon"])
+    places = ["later", "place", "filters", "epsilon"]
+    order = means.assign(place=means["architecture"].map(names.index)).sort_values(places)
     rows = list(dict.fromkeys(order["row"]))
     figure, both = panels(2, 0.9 + 0.24 * max(3, len(rows)), sharey=True)
     for index, (comparison, (words, title)) in enumerate(_COMPARISONS.items()):
         _draw(both[index], means[means["comparison"] == comparison], rows, look)
         both[index].set(xlabel=words, ylabel="")
-        both[index].xaxis.set_major_locator(MaxNLocator(4))
+        both[index].xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         label_panel(both[index], index, title)
     band = {f"margin, ± {look.margins['loss']:g} nats: does not matter": Patch(color=NULL_BAND_COLOR)}
     legend_above(figure, band, columns=1)
@@ -49,5 +52,11 @@ def draw(one_fewer_means: pd.DataFrame, replanted_means: pd.DataFrame | None = N
 def _draw(axes: Axes, means: pd.DataFrame, rows: list[str], look: Look) -> None:
     axes.axvspan(-look.margins["loss"], look.margins["loss"], color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.axvline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
-    draw_points(axes, with_ends(means), look, x="mean", y="row", order=rows, err_kws={"linewidth": 0.9}, capsize=0.2)
+    black: dict[str, Any] = {"palette": ["black"], "markers": ["o"], "err_kws": {"linewidth": 0.9}, "capsize": 0.2}
+    if len(means):
+        draw_points(axes, with_ends(means), look, hue="comparison", x="mean", y="row", order=rows, **black)
+    for place, row in enumerate(rows):
+        if row not in set(means["row"]):
+            side = axes.get_yaxis_transform()
+            axes.text(0.02, place, "not compared", va="center", color=NULL_COLOR, transform=side)
     axes.tick_params(axis="y", length=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,10 +11,9 @@ from filtertwins.figures.axes import accuracy_axis
 from filtertwins.figures.series import measured
 from filtertwins.figures.style import (
     COLORS,
-    MARKERS,
     NULL_COLOR,
-    SMALL_TEXT_PT,
     Look,
+    beside,
     label_panel,
     legend_above,
     nothing_to_draw,
@@ -23,16 +21,14 @@ from filtertwins.figures.style import (
     style,
 )
 
-WORDS = {
-    "orthogonality": "penalty on cosines, by its factor",
-    "none": "nothing",
-    "dropout": "dropout",
-    "weight_decay": "weight decay",
-    "small_weights": "small initial weights",
+_PENALTY, _NOTHING = "orthogonality", "none"
+_PREVENTERS = {  # of each its words, colour and marker
+    _PENALTY: ("penalty on cosines, by its factor", COLORS[4], "o"),
+    "dropout": ("dropout", COLORS[5], "s"),
+    "weight_decay": ("weight decay", COLORS[6], "P"),
+    "small_weights": ("small initial weights", COLORS[7], "v"),
 }
-PALETTE = dict(zip(WORDS, (COLORS[4], "black", *COLORS[5:]), strict=True))
-SHAPES = dict(zip(WORDS, MARKERS, strict=False))
-_KEY = ["kernel_height", "kernel_width", "activation", "filters", "preventer", "strength"]
+_KEY = ["kernel_height", "kernel_width", "activation", "filters", "preventer", "strength", "architecture"]
 
 
 @style()
@@ -41,7 +37,7 @@ def draw(preventers_means: pd.DataFrame, *, look: Look) -> Figure:
 
     Args:
         preventers_means: means over seeds, by what may keep filters apart and its strength.
-        look: unused; what keeps filters apart is no architecture.
+        look: how networks with nothing of the kind are named and drawn: as the study's own that they are.
     """
     cosine = measured(preventers_means, "mean_nearest_cosine")
     accuracy = measured(preventers_means, "test_accuracy", percent=True)
@@ -55,44 +51,35 @@ def draw(preventers_means: pd.DataFrame, *, look: Look) -> Figure:
         height, width, activation, filters = shape
         is_own = (chance[_KEY[:4]] == list(shape)).all(axis=1)
         panel.axvline(chance.loc[is_own, "mean"].mean(), color=NULL_COLOR, linewidth=1.4, zorder=0)
-        _draw_shape(panel, own)
+        _draw_shape(panel, own, look)
         kind = "ReLU" if activation == "relu" else activation
         label_panel(panel, place, f"{height}\N{MULTIPLICATION SIGN}{width}, {kind}, {filters} filters")
         panel.set_xlabel("")
     axes[len(shapes) // 2].set_xlabel("Mean cosine to the most similar filter")
     axes[0].set_ylabel("Test accuracy (%)")
-    shown = [name for name in WORDS if name in set(points["preventer"])]
-    handles = {
-        WORDS[name]: Line2D([], [], color=PALETTE[name], marker=SHAPES[name], linestyle="none") for name in shown
-    }
-    if "orthogonality" in shown:
-        handles[WORDS["orthogonality"]].set_linestyle("-")
-    legend_above(figure, handles | {"re-drawn kernels": Line2D([], [], color=NULL_COLOR, linewidth=1.4)}, columns=3)
+    shown = pd.concat([own for _, own in shapes])
+    handles = look.handles(shown.loc[shown["preventer"] == _NOTHING, "architecture"], linestyle="none")
+    for name, (words, color, marker) in _PREVENTERS.items():
+        if name in set(shown["preventer"]):
+            handles[words] = Line2D([], [], color=color, marker=marker, linewidth=1.1 * (name == _PENALTY))
+    handles["re-drawn kernels"] = Line2D([], [], color=NULL_COLOR, linewidth=1.4)
+    legend_above(figure, handles, columns=3)
     return figure
 
 
-def _draw_shape(axes: Axes, points: pd.DataFrame) -> None:
+def _draw_shape(axes: Axes, points: pd.DataFrame, look: Look) -> None:
     """The penalty's path from nothing to its strongest, and the others as marks of their own."""
-    path = points[points["preventer"].isin(["none", "orthogonality"])].sort_values("strength")
-    as_they_are = {"x": "mean_cosine", "y": "mean", "legend": False, "ax": axes}
-    sns.lineplot(path, color=PALETTE["orthogonality"], estimator=None, sort=False, **as_they_are)
-    series = {"hue": "preventer", "palette": PALETTE, "style": "preventer", "markers": SHAPES}
-    sns.scatterplot(points, **series, linewidth=0, zorder=3, **as_they_are)
-    for name, own in points.groupby("preventer"):
-        color = PALETTE[str(name)]
+    path = points[points["preventer"].isin([_NOTHING, _PENALTY])].sort_values("strength")
+    axes.plot(path["mean_cosine"], path["mean"], color=_PREVENTERS[_PENALTY][1])
+    for (name, architecture), own in points.groupby(["preventer", "architecture"]):
+        plain = look.label(str(architecture)), look.color(str(architecture)), look.marker(str(architecture))
+        _, color, marker = _PREVENTERS.get(str(name), plain)
+        axes.plot(own["mean_cosine"], own["mean"], color=color, marker=marker, linestyle="none", zorder=3)
         axes.hlines(own["mean"], own["low_cosine"], own["high_cosine"], linewidth=0.8, color=color)
         axes.vlines(own["mean_cosine"], own["low"], own["high"], linewidth=0.8, color=color)
     middle = sum(axes.get_xlim()) / 2
-    penalties = path.loc[path["preventer"] == "orthogonality", ["mean_cosine", "mean", "strength"]]
+    penalties = path.loc[path["preventer"] == _PENALTY, ["mean_cosine", "mean", "strength"]]
     for cosine, accuracy, strength in penalties.to_numpy(float):
-        side = 1 if cosine < middle else -1  # Numbers stand towards the middle.
-        axes.annotate(
-            f"{strength:g}",
-            (cosine, accuracy),
-            (4 * side, 3),
-            textcoords="offset points",
-            ha="left" if side > 0 else "right",
-            fontsize=SMALL_TEXT_PT,
-        )
+        beside(axes, f"{strength:g}", (cosine, accuracy), right=cosine < middle)
     axes.set_ylabel("")
     accuracy_axis(axes.yaxis, points[["mean", "low", "high"]])

@@ -17,8 +17,8 @@ from filtertwins.figures.style import (
     NULL_BAND_COLOR,
     NULL_COLOR,
     REFERENCE_COLOR,
-    SMALL_TEXT_PT,
     Look,
+    beside,
     label_panel,
     legend_above,
     nothing_to_draw,
@@ -27,14 +27,17 @@ from filtertwins.figures.style import (
 )
 
 _KEY = ["architecture", "filters"]
+_FLAT = 2.0
+"""Curves that stay below so many percent look like the axis. Words say how far they get."""
+
 # What stands beside a network's share, by its columns: words, and the looks of its line and of its band.
 _BESIDE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "strangers": (
         "as many strangers (95 %)",
         {"color": REFERENCE_COLOR, "linestyle": "--"},
-        {"color": "0.7", "alpha": 0.6},
+        {"facecolor": "none", "edgecolor": REFERENCE_COLOR, "linestyle": ":", "linewidth": 0.8},
     ),
-    "null": ("as many re-drawn kernels (95 %)", {"color": NULL_COLOR}, {"color": NULL_BAND_COLOR}),
+    "null": ("as many re-drawn kernels (95 %)", {"color": NULL_COLOR}, {"color": NULL_BAND_COLOR, "linewidth": 0}),
 }
 
 
@@ -66,15 +69,16 @@ def draw(redundancy_means: pd.DataFrame, runs_means: pd.DataFrame, *, look: Look
 
 def _draw_shares(axes: Axes, shares: pd.DataFrame, look: Look) -> None:
     rungs = shares.sort_values("filters")
+    wide = rungs if len(rungs) > 1 else pd.concat([rungs.assign(filters=end * rungs["filters"]) for end in (0.9, 1.1)])
     for name, (_, line, band) in reversed(_BESIDE.items()):
-        counts, mean, low, high = (rungs[column] for column in ("filters", name, f"{name}_low", f"{name}_high"))
-        axes.fill_between(counts, low, high, linewidth=0, **band)
-        if len(rungs) == 1:
-            axes.vlines(counts, low, high, linewidth=12, **band)
-        axes.plot(counts, mean, **line)
+        axes.fill_between(wide["filters"], wide[f"{name}_low"], wide[f"{name}_high"], **band)
+        axes.plot(rungs["filters"], rungs[name], **line)
     draw_means(axes, shares, look)
     filters_axis(axes, shares["filters"])
     axes.set_ylim(-4, 104)
+    if (most := float(rungs[["mean", *_BESIDE]].to_numpy().max())) < _FLAT:
+        words = f"{most:.1f} % at most" if most else "none"
+        axes.text(0.5, 0.1, words, ha="center", transform=axes.transAxes, color=REFERENCE_COLOR)
     axes.set_ylabel("Redundant filters (%)")
 
 
@@ -89,9 +93,8 @@ def _draw_accuracy(axes: Axes, shares: pd.DataFrame, runs_means: pd.DataFrame, l
         axes.hlines(own["mean"], own["low_share"], own["high_share"], linewidth=0.8, color=colors[str(name)])
         axes.vlines(own["mean_share"], own["low"], own["high"], linewidth=0.8, color=colors[str(name)])
         most = own.iloc[-1]
-        place = most["mean_share"], most["mean"]
-        axes.annotate(str(most["filters"]), place, (4, 3), textcoords="offset points", fontsize=SMALL_TEXT_PT)
-    axes.set(xlim=(-4, 112), xticks=range(0, 101, 20))  # There is room for a number beside the last mark.
+        beside(axes, str(most["filters"]), (most["mean_share"], most["mean"]), right=most["mean_share"] < 90)
+    axes.set(xlim=(-4, 104), xticks=range(0, 101, 20))
     accuracy_axis(axes.yaxis, points[["mean", "low", "high"]])
     axes.set_xlabel("Redundant filters (%)")
     axes.set_ylabel("Test accuracy (%)")

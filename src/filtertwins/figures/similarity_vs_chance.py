@@ -9,13 +9,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
-from filtertwins.figures.axes import numbered_ticks
 from filtertwins.figures.series import unlike
 from filtertwins.figures.style import (
     NULL_COLOR,
     REFERENCE_COLOR,
-    SMALL_TEXT_PT,
     Look,
     label_panel,
     legend_above,
@@ -24,11 +24,6 @@ from filtertwins.figures.style import (
     style,
 )
 from filtertwins.measures.nulls import isotropic_nearest_cdf
-
-_FEWEST_DEGREES = 0.3
-"""Smaller angles are drawn here: the axis is logarithmic, and twins are at zero."""
-
-_TICKS = (0.3, 1, 3, 10, 30, 90, 180)
 
 
 @style()
@@ -46,24 +41,29 @@ def draw(clusters: pd.DataFrame, redundancy: pd.DataFrame, *, look: Look) -> Fig
     kinds = redundancy.drop_duplicates("architecture").set_index("architecture", drop=False)
     names = unlike(kinds[kinds["architecture"].isin(filters["architecture"])], look, most=4)
     counts = _counts(filters[filters["architecture"].isin(names)])
-    filters["degrees"] = np.degrees(np.arccos(filters["nearest_cosine"].clip(-1, 1))).clip(_FEWEST_DEGREES)
+    filters["degrees"] = np.degrees(np.arccos(filters["nearest_cosine"].clip(-1, 1)))
     shown = filters[filters["filters"] == filters["architecture"].map(counts)]
-    nearest, farthest = float(shown["degrees"].quantile(0.01)), float(shown["degrees"].max())
-    figure, axes = panels(len(names), 2.5, sharex=True, sharey=True)
-    axes[0].set_xscale("log")
-    axes[0].set_xlim(nearest / 1.3, min(180.0, farthest * 1.2))
+    near = float(np.degrees(np.arccos(look.threshold)))
+    figure, axes = panels(len(names), 2.4, sharex=True, sharey=True)
+    axes[0].set_xlim(-1, min(180.0, max(near, 1.05 * shown["degrees"].max())))
+    axes[0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 1.5, 3, 6, 10]))
+    shared = set(counts.values()) if len(set(counts.values())) == 1 else set()
     for index, (name, panel) in enumerate(zip(names, axes, strict=True)):
-        _draw_panel(panel, shown[shown["architecture"] == name], look.color(name), look.threshold)
+        panel.axvspan(0, near, color="0.93", linewidth=0, zorder=0)
+        _draw_panel(panel, shown[shown["architecture"] == name], look.color(name))
         _draw_isotropic(panel, counts[name], kinds["dimension"][name], kinds["equivalence"][name])
-        label_panel(panel, index, f"{look.label(name)}\n{counts[name]} filters", wrap=100 // len(names))
+        words = look.label(name) if shared else f"{look.label(name)}\n{counts[name]} filters"
+        label_panel(panel, index, words, wrap=100 // len(names))
     axes[0].set_ylabel("Share of filters (%)")
-    figure.supxlabel("Angle to the most similar filter (degrees)", fontsize="medium")
+    among = "".join(f" of {count}" for count in shared)
+    figure.supxlabel(f"Angle to the most similar{among} filter{'s' * len(shared)} (degrees)", fontsize="medium")
     handles: dict[str, Artist] = {
         "after training": Line2D([], [], color="black", linewidth=1.6),
         "chance: before training": Line2D([], [], color=REFERENCE_COLOR, linewidth=0.9, linestyle="--"),
         "chance: random directions": Line2D([], [], color=NULL_COLOR, linewidth=2.6, alpha=0.6),
+        "near duplicates": Patch(color="0.93"),
     }
-    legend_above(figure, handles, columns=3)
+    legend_above(figure, handles, columns=4)
     return figure
 
 
@@ -74,7 +74,7 @@ def _counts(filters: pd.DataFrame) -> dict[str, int]:
     return {name: int(max(shared or counts)) for name, counts in own.items()}
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, color: str, threshold: float) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame, color: str) -> None:
     for stage, look in (
         ("initial", {"color": REFERENCE_COLOR, "linewidth": 0.9, "linestyle": "--"}),
         ("trained", {"color": color, "linewidth": 1.6}),
@@ -82,16 +82,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, color: str, threshold: float) ->
         own = rows[rows["stage"] == stage]
         weights = 100 / own.groupby("seed")["degrees"].transform("size") / own["seed"].nunique()
         sns.ecdfplot(own.assign(share=weights), x="degrees", weights="share", stat="count", ax=axes, **look)
-    near = float(np.degrees(np.arccos(threshold)))
-    low, high = axes.get_xlim()
-    if low < near:
-        axes.axvspan(low, near, color="0.95", linewidth=0, zorder=0)
-        axes.text(low * 1.1, 98, "near\nduplicates", va="top", fontsize=SMALL_TEXT_PT)
-    numbered_ticks(axes.xaxis, [tick for tick in _TICKS if low <= tick <= high])
     axes.set(xlabel="", ylim=(-2, 102), yticks=[0, 50, 100])
 
 
 def _draw_isotropic(axes: Axes, count: int, dimension: int, equivalence: str) -> None:
-    degrees = np.geomspace(*axes.get_xlim(), 200)
+    degrees = np.linspace(0, axes.get_xlim()[1], 200)
     beyond = isotropic_nearest_cdf(np.cos(np.radians(degrees)), count, dimension, equivalence)  # type: ignore[arg-type]
     axes.plot(degrees, 100 * (1 - beyond), color=NULL_COLOR, linewidth=2.6, alpha=0.6, zorder=1)

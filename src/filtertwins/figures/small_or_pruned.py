@@ -27,7 +27,7 @@ _ARROW = "\N{RIGHTWARDS ARROW}"
 _LOOKS = {
     "equal_epochs": ("as many epochs", COLORS[6], "o"),
     "equal_compute": ("as much computing", COLORS[7], "s"),
-    "matched_convergence": ("until the loss of both is flat", COLORS[2], "^"),
+    "matched_convergence": ("until the loss of both is flat", COLORS[4], "^"),
 }
 """For each budget of the small network its name, colour and marker."""
 

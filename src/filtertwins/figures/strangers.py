@@ -7,12 +7,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from filtertwins.figures.axes import filters_axis, numbered_ticks
+from filtertwins.figures.axes import filters_axis, numbered_ticks, ratio_axis
 from filtertwins.figures.series import draw_means
-from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
+from filtertwins.figures.style import (
+    NULL_COLOR,
+    STAGES,
+    Look,
+    label_panel,
+    legend_above,
+    nothing_to_draw,
+    panels,
+    style,
+)
 
-TICKS = (0.125, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
-STAGES = {"initial": "before training", "trained": "after training"}
+_REACH = 1.8
+"""With few pairs an interval may be far wider than all ratios differ. It is cut so many times beyond these."""
 
 
 @style()
@@ -33,14 +42,14 @@ def draw(strangers: pd.DataFrame, strangers_by_threshold: pd.DataFrame | None = 
     figure, axes = panels(2 if curves.empty else 3, 2.5, sharey=True)
     for place, (panel, (stage, words)) in enumerate(zip(axes[:2], STAGES.items(), strict=True)):
         own = rows[rows["stage"] == stage].rename(columns={"ratio": "mean", "ratio_low": "low", "ratio_high": "high"})
-        draw_means(panel, own, look, dodge=0.07)
+        draw_means(panel, own, look, dodge=0.09)
         filters_axis(panel, rows["filters"])
-        label_panel(panel, place, words)
+        label_panel(panel, place, f"{words} training")
     if len(curves):
         draw_means(axes[2], curves, look, x="percent", dodge=-0.12)  # The axis runs from right to left.
         _percent_axis(axes[2], curves["percent"])
         label_panel(axes[2], 2, "after training, by threshold")
-    _ratio_axis(axes[0], rows)
+    ratio_axis(axes[0], rows, _REACH)
     for panel in axes:
         panel.axhline(1, color=NULL_COLOR, linewidth=1.0, zorder=0)
         panel.set_ylabel("")
@@ -69,12 +78,3 @@ def _percent_axis(axes: Axes, percents: pd.Series[float]) -> None:
     axes.set_xlim(ticks[0] * 1.4, ticks[-1] / 1.4)
     numbered_ticks(axes.xaxis, ticks)
     axes.set_xlabel("Stranger pairs that are close (%)")
-
-
-def _ratio_axis(axes: Axes, rows: pd.DataFrame) -> None:
-    """A logarithmic axis that always shows 1, and all ratios. An interval that ends far from them is cut."""
-    low = min(0.7, max(0.95 * rows["ratio_low"].min(), 0.7 * rows["ratio"].min()))
-    high = max(1.4, min(1.05 * rows["ratio_high"].max(), rows["ratio"].max() / 0.7))
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    numbered_ticks(axes.yaxis, [tick for tick in TICKS if low <= tick <= high])

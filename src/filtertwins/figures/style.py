@@ -34,6 +34,12 @@ REFERENCE_COLOR = "0.35"
 COLORS = ("#004488", "#BB5566", "#DDAA33", "#186605", "#62A9D9", "#36D9B8", "#661A38", "#A26DF2")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+STAGES = {"initial": "before", "trained": "after"}
+"""The stages of training in words."""
+
+REPORTED = {"mnist": (0.92, 0.93)}
+"""The test accuracies that the question reports, for its own dataset only."""
+
 _STYLE = Path(__file__).with_name("study.mplstyle")
 _SPELLINGS = {"relu": "ReLU", "adam": "Adam", "sgd": "SGD"}
 
@@ -58,12 +64,14 @@ class Look:
     Attributes:
         labels: for each architecture its name in words. The order decides colours and markers.
         own: how many of them, the first ones, are the study's own. Others, of experiments, share the remaining colours.
+        same: for an experiment's architecture the study's own one that it is under another name; they look alike.
         threshold: the cosine from which two filters count as near duplicates.
         margins: the differences of accuracy (as a share) and of loss (in nats) that do not matter.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     own: int = 0
+    same: Mapping[str, str] = field(default_factory=dict)
     threshold: float = 0.95
     margins: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.003, "loss": 0.005})
 
@@ -87,6 +95,10 @@ class Look:
         """The colour of one architecture."""
         return self.palette([name])[name]
 
+    def marker(self, name: str) -> str:
+        """The marker of one architecture."""
+        return self.markers([name])[name]
+
     def order(self, names: Iterable[str]) -> list[str]:
         """Each architecture once, in the order of the labels."""
         places = self._places(names)
@@ -103,7 +115,7 @@ class Look:
         known = {name: place for place, name in enumerate(self.labels)}
         unknown = [name for name in dict.fromkeys(names) if name not in known]
         places = known | {name: len(known) + i for i, name in enumerate(unknown)}
-        return {name: places[name] for name in dict.fromkeys(names)}
+        return {name: places.get(self.same.get(name, name), places[name]) for name in dict.fromkeys(names)}
 
 
 def readable(name: str) -> str:
@@ -149,6 +161,12 @@ def label_panel(axes: Axes, index: int, text: str, *, wrap: int = 100) -> None:
     """Put a bold letter and what the panel shows above the left end of its axes, in lines of ``wrap`` letters."""
     lines = [piece for line in text.splitlines() for piece in textwrap.wrap(line, wrap)]
     axes.set_title(rf"$\mathbf{{{ascii_lowercase[index]}}}$  " + "\n".join(lines), loc="left")
+
+
+def beside(axes: Axes, text: str, place: tuple[float, float], *, right: bool = True) -> None:
+    """Put a small number to the right of a mark, or to its left."""
+    side, shift = ("left", 4) if right else ("right", -4)
+    axes.annotate(text, place, (shift, 3), textcoords="offset points", ha=side, fontsize=SMALL_TEXT_PT)
 
 
 def legend_above(figure: Figure, handles: Mapping[str, Any], columns: int) -> None:

@@ -17,7 +17,6 @@ from matplotlib.ticker import LogLocator
 from filtertwins.figures.series import draw_points, measured, near_twins, with_ends
 from filtertwins.figures.style import (
     NULL_COLOR,
-    REFERENCE_COLOR,
     Look,
     activation_in_words,
     label_panel,
@@ -32,7 +31,7 @@ _EQUAL, _APART = "0.25", "0.93"
 _MOST_ACTIVATIONS = 2
 _MOST_STEP_NUMBERS = 8
 _NEAR = {  # of each measure its words, colour and marker
-    "log_growth": ("near twins", REFERENCE_COLOR, "o"),
+    "log_growth": ("near twins", "black", "o"),
     "log_growth_at_large": ("other filters of their network", NULL_COLOR, "D"),
 }
 

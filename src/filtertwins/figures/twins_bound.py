@@ -39,7 +39,7 @@ def draw(twins: pd.DataFrame, *, look: Look) -> Figure:
     top = 10**_DECADES_ABOVE * rows["growth"].max()
     figure, grid = panels(len(names), 2.4, sharex=True, sharey=True)
     for index, name in enumerate(names):
-        _draw_panel(grid[index], rows[rows["architecture"] == name], look, top)
+        _draw_panel(grid[index], rows[rows["architecture"] == name], top)
         label_panel(grid[index], index, look.label(name))
     grid[0].set_ylim(0.8 * rows["growth"].min(), top)
     grid[0].set_ylabel(f"Growth of the distance\n(both moved by {rows['epsilon'].iloc[0]:g})")
@@ -51,15 +51,13 @@ def draw(twins: pd.DataFrame, *, look: Look) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, look: Look, top: float) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame, top: float) -> None:
     """One training: what happens as a line, and in grey what the largest bound of any network rules out."""
     beyond = 1000 * top  # A bound can be infinite.
     most = rows.groupby("step")["most"].max().clip(upper=beyond)
     axes.fill_between(most.index, most, beyond, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.set_yscale("log")
-    names = look.order(rows["architecture"])
-    colors, markers = look.palette(names), look.markers(names)
-    draw_lines(axes, rows, x="step", y="growth", hue="architecture", palette=colors, markers=markers)
+    draw_lines(axes, rows, x="step", y="growth", hue="architecture", palette=["black"], markers=["o"])
     axes.minorticks_off()
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("")

@@ -68,7 +68,7 @@ def status_in_words(claims: pd.DataFrame) -> str:
         claims: ``claims.csv``.
     """
     if (claims.loc[claims["exploratory"].isna(), "status"] == "confirmatory").all():
-        later = " Claims marked exploratory were added or changed after that run."
+        later = " Claims marked exploratory were added or changed after the first run on these seeds."
         marked = later if claims["exploratory"].notna().any() else ""
         return f"The verdicts are confirmatory: no trial run has seen these seeds.{marked}"
     return "The verdicts are exploratory: only the default study of MNIST, claims and seeds, was fixed beforehand."

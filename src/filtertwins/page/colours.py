@@ -8,8 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from filtertwins.figures.disc import STAGES
-from filtertwins.figures.style import Look
+from filtertwins.figures.style import STAGES, Look
 from filtertwins.page.views import View, menu, network_in_words
 
 _SIDE = 300  # pixels

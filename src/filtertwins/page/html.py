@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from filtertwins.claims.words import VERDICTS, judged
-from filtertwins.figures.style import Look
+from filtertwins.figures.style import REPORTED, Look
 from filtertwins.page.answer import SPEAKERS, status_in_words, typeset
 from filtertwins.page.colours import WORDS, colours_view
 from filtertwins.page.summary import in_sentences
@@ -29,7 +29,6 @@ from filtertwins.page.views import (
     twins_view,
 )
 
-_REPORTED = {"mnist": (0.92, 0.93)}  # What the question reports, for its own dataset only.
 _CALLED = "window.vegaEmbed = vegaEmbed;"  # What of the bundled libraries the page calls.
 _ON_A_MAP = (
     "Every kernel of three weights is a direction, and a dot on this map of all directions, which keeps areas."
@@ -118,7 +117,7 @@ def image_address(svg: bytes, png: bytes) -> str:
 def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Look) -> list[Section]:
     dataset = str(tables["runs"]["dataset"].iloc[0])
     runs = pd.concat([tables[name] for name in ("runs_means", "exact_reading_means") if name in tables])
-    reported = _REPORTED.get(dataset) if "question" in set(runs["architecture"]) else None
+    reported = REPORTED.get(dataset) if "question" in set(runs["architecture"]) else None
     views: dict[str, ViewOf] = {
         "kernels": partial(kernels_view, redundancy=tables["redundancy"]),
         "twins_means": twins_view,
@@ -135,7 +134,7 @@ def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Loo
         ),
         Section(
             "More than chance makes them?",
-            _headlines(known, "redundancy_vs_accuracy", "excess_over_chance", "strangers"),
+            _headlines(known, "redundancy_vs_accuracy", "excess_over_chance", "strangers", "more_of_100_than_chance"),
             redundancy_view(tables["redundancy_means"], look),
             "Strangers are filters of networks that differ in the seed alone and never met. The grey band is what the"
             " network's own initialiser gives without training: the middle 95 % of draws. Lines are means over seeds.",
@@ -155,16 +154,16 @@ def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Loo
         ),
         Section(
             "Can the redundant ones go?",
-            _headlines(known, "pruning", "removal", "small_or_pruned", "cost"),
+            _headlines(known, "pruning", "removal", "redundant_add_nothing", "small_or_pruned", "cost"),
             shown.get("pruning_means"),
             "Each line is a way to choose which filters are removed: means over seeds, with 95 % intervals.",
         ),
     ]
 
 
-def _headlines(known: pd.DataFrame, *figures: str) -> list[dict[Hashable, Any]]:
-    """The headline claims of some figures."""
-    rows = known[known["figure"].isin(figures) & known["headline"].notna()]
+def _headlines(known: pd.DataFrame, *names: str) -> list[dict[Hashable, Any]]:
+    """The headline claims of some figures, and some that no figure shows, by their own names."""
+    rows = known[(known["figure"].isin(names) | known["claim"].isin(names)) & known["headline"].notna()]
     return [row.to_dict() for _, row in rows.iterrows()]
 
 

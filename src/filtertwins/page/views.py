@@ -10,8 +10,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from filtertwins.figures.disc import STAGES, places_on_disc
-from filtertwins.figures.style import COLORS, Look
+from filtertwins.figures.disc import places_on_disc
+from filtertwins.figures.style import COLORS, STAGES, Look
 from filtertwins.labels import method_name
 from filtertwins.names import SELECTED, UNPRUNED
 
