@@ -10,7 +10,7 @@ import pytest
 from figure_tables import study_tables
 from small_networks import stack
 
-from filtertwins.figures.preventers import WORDS, draw
+from filtertwins.figures.preventers import draw
 from filtertwins.figures.style import Look
 from filtertwins.settings import Measures
 from filtertwins.tables.means import means_of
@@ -56,8 +56,13 @@ def test_the_figures_line_follows_the_penalty_from_nothing_to_its_strongest():
     path = own[own["preventer"].isin(["none", "orthogonality"])].sort_values("strength")["mean"]
     lines = [line.get_xdata() for line in figure.axes[1].lines if line.get_linestyle() == "-"]
     assert any(len(line) == len(path) and np.allclose(line, path) for line in lines)
+    words = {"orthogonality": "penalty on cosines, by its factor", "dropout": "dropout", "weight_decay": "weight decay"}
+    words |= {"small_weights": "small initial weights"}
+    drawn = {words[name] for name in set(means["preventer"]) - {"none"}}
+    plain = {Look().label(name) for name in means.loc[means["preventer"] == "none", "architecture"]}
     shown = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert shown == {WORDS[name] for name in set(own["preventer"])} | {"re-drawn kernels"}
+    assert plain
+    assert shown == drawn | plain | {"re-drawn kernels"}
 
 
 def test_means_are_by_kernel_and_by_what_there_is():
