@@ -6,6 +6,7 @@ from filtertwins.architectures import Architecture, LayeredArchitecture
 from filtertwins.settings import Settings
 
 ACTIVATION_WORDS = {"relu": "ReLU"}
+_METHODS = {"l1": "L1 norm", "fpgm": "FPGM", "obd": "OBD", "taylor": "Taylor", "oracle": "measured loss"}
 EXACT_READING = "exact_reading"  # Its networks are drawn among the study's own, and so have the next colours.
 
 
@@ -32,9 +33,6 @@ def _words(item: Architecture | LayeredArchitecture) -> str:
         return ""
     height, width = item.kernel
     return f"{height}\N{MULTIPLICATION SIGN}{width}, {ACTIVATION_WORDS.get(item.activation, item.activation)}"
-
-
-_METHODS = {"l1": "L1 norm", "fpgm": "FPGM", "obd": "OBD", "taylor": "Taylor", "oracle": "measured loss"}
 
 
 def method_name(method: str) -> str:
