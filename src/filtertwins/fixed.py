@@ -32,5 +32,6 @@ def same_study(one: Settings, other: Settings) -> bool:
     """
     names = ("seeds", "first_seed", "seeds_per_chunk", "gallery", "only", "datasets", "claims")
     beside: Any = dict.fromkeys(names, True) | {"pruning": {"networks": {"__all__": {"methods"}}}}
+    beside["experiments"] = {"__all__": {"seeds_per_chunk"}}
     data = [(own.claims[:1], own.dataset_settings.identity) for own in (one, other)]
     return data[0] == data[1] and one.model_dump(exclude=beside) == other.model_dump(exclude=beside)

@@ -50,7 +50,7 @@ class Plan:
         self.pruning = PruningPlan(settings)
         self._trained = {name: Training(item, settings.chunks()) for name, item in settings.studied.items()}
         self._trained |= {
-            f"{experiment}/{name}": Training(item, settings.chunks(options.seeds), options.starts)
+            f"{experiment}/{name}": Training(item, settings.chunks(options), options.starts)
             for experiment, options in self.experiments.items()
             for name, item in options.studied.items()
         }
@@ -79,7 +79,7 @@ class Plan:
         architecture of the study to its name in the experiment.
         """
         experiment = self.experiments.get(name, Experiment())
-        chunks, studied = self.settings.chunks(experiment.seeds), experiment.studied.items()
+        chunks, studied = self.settings.chunks(experiment), experiment.studied.items()
         names: dict[str, str] = {}
         if name in BESIDE_STUDY and experiment.starts == (Start(),) and set(chunks) <= set(self.settings.chunks()):
             for own, item in studied:
@@ -87,7 +87,7 @@ class Plan:
                     names[same] = own
         places = {own: same for same, own in names.items()}
         counts = {places.get(own, f"{name}/{own}"): list(item.filters) for own, item in studied}
-        found = study_of(self.settings, counts, experiment.seeds)
+        found = study_of(self.settings, counts, experiment)
         return found | {"names": names} if name in BESIDE_STUDY else found
 
     @property

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 from filtertwins.architectures import Architecture
 from filtertwins.names import COSINE_MERGE, DOUBLED
 from filtertwins.pruning_settings import PrunedNetwork
-from filtertwins.settings import Settings
+from filtertwins.settings import Experiment, Settings
 
 Plain = dict[str, Any]
 """Plain data that JSON can hold."""
 
 
-def study_of(settings: Settings, architectures: dict[str, list[int]], seeds: int | None = None) -> Plain:
-    """The runs of some filter counts by architecture, with all or so many seeds: what tables are made of."""
-    return {"architectures": architectures, "chunks": settings.chunks(seeds)}
+def study_of(settings: Settings, architectures: dict[str, list[int]], experiment: Experiment | None = None) -> Plain:
+    """The runs of some filter counts by architecture, with the seeds of the study or of an experiment, for tables."""
+    return {"architectures": architectures, "chunks": settings.chunks(experiment)}
 
 
 class SmallNetwork(NamedTuple):

@@ -42,6 +42,7 @@ class Experiment(Section):
     architectures: Switched[AnyArchitecture] = Field(default={})
     starts: tuple[Start, ...] = Field(default=(Start(),), min_length=1, description="each network is trained from each")
     seeds: PositiveInt | None = Field(default=None, description="null: as many seeds as the study")
+    seeds_per_chunk: PositiveInt | None = Field(default=None, description="null: as in the study")
 
     _pairs = check(
         "starts",
@@ -169,11 +170,11 @@ class Settings(Section):
         """The seed of the runs whose kernels the gallery shows."""
         return self.first_seed if self.gallery.seed is None else self.gallery.seed
 
-    def chunks(self, seeds: int | None = None) -> list[tuple[int, int]]:
-        """The blocks of seeds that are trained together, as (first seed, how many); by default of all seeds."""
-        end = self.first_seed + (seeds or self.seeds)
-        starts = range(self.first_seed, end, self.seeds_per_chunk)
-        return [(first, min(self.seeds_per_chunk, end - first)) for first in starts]
+    def chunks(self, experiment: Experiment | None = None) -> list[tuple[int, int]]:
+        """The blocks of seeds that are trained together, as (first seed, how many): the study's, or an experiment's."""
+        own = experiment or Experiment()
+        end, size = self.first_seed + (own.seeds or self.seeds), own.seeds_per_chunk or self.seeds_per_chunk
+        return [(first, min(size, end - first)) for first in range(self.first_seed, end, size)]
 
 
 def _counts(architectures: Mapping[str, AnyArchitecture | None]) -> set[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from filtertwins.measures.redundancy import directions
@@ -74,16 +76,12 @@ def attracting(rng, copies, filters=FILTERS):
 
 
 def smooth_root(dimension):
-    """A root of the covariance of smooth kernels: 3x3, 5x5, or 3x3 of 8 channels that depend on each other."""
-    side = {9: 3, 25: 5, 72: 3}[dimension]
-    covariance = np.kron(along(side), along(side))
-    if dimension == 72:
-        mixed = np.random.default_rng(0).normal(size=(8, 8))
-        covariance = np.kron(covariance, mixed @ mixed.T / 8 + 0.1 * np.eye(8))
-    return np.linalg.cholesky(covariance + 1e-9 * np.eye(dimension))
+    """A root of the covariance of smooth kernels: 3x3 or 5x5."""
+    side = math.isqrt(dimension)
+    return np.linalg.cholesky(np.kron(along(side), along(side)) + 1e-9 * np.eye(dimension))
 
 
-def rejections(rng, root, filters, *, channels=1, sets=100, twins=0, equivalence="positive_scale", level=0.05):
+def rejections(rng, root, filters, *, sets=100, twins=0, equivalence="positive_scale", level=0.05):
     """How often sets of independent filters, perhaps with twins of cosine .99, are rejected: by number, by maximum."""
     p_values = []
     for _ in range(sets):
@@ -92,6 +90,6 @@ def rejections(rng, root, filters, *, channels=1, sets=100, twins=0, equivalence
             across = rng.standard_normal(len(root)) @ root.T
             across -= across @ units[twin] * units[twin]
             units[-1 - twin] = 0.991 * units[twin] + np.sqrt(1 - 0.991**2) * across / np.linalg.norm(across)
-        test = shape_test(units, equivalence, rng, channels=channels, draws=99)
+        test = shape_test(units, equivalence, rng, draws=99)
         p_values.append((test.pairs_p_value, test.maximum_p_value))
     return np.mean(np.array(p_values) <= level, axis=0)

@@ -36,7 +36,7 @@ def test_the_readme_gets_the_headlines_that_were_judged(claims):
     claims.loc[0, "finding"] = "Not 5x5. More was found."  # Tables are in ASCII.
     lines = answer_section(claims).splitlines()
     confirmatory = "The verdicts are confirmatory: no trial run has seen these seeds."
-    assert lines[0] == f"On MNIST, with the verdict on each claim. {confirmatory}"
+    assert lines[0] == f"This is the answer on MNIST, with the verdict on each claim. {confirmatory}"
     assert [line for line in lines if line.startswith("- ")] == [
         "- **Does anything?** Not 5\N{MULTIPLICATION SIGN}5. *[Claim of the answer: supported, by construction.]"
         "(figures/mnist/twins.png)*"
@@ -126,7 +126,7 @@ def test_the_readme_says_what_the_committed_verdicts_say(root):
 def test_captions_say_what_was_found_and_nothing_of_what_was_not_judged(claims):
     template = "{prevents} {small} {same}\n{unknown}\n\n{small}\n\nEach dot is\na {dot size} of $x^{2 n}$.\n"
     filled = fill_caption(template, findings_of(claims))
-    assert filled == "No. None are.\n\nEach dot is a {dot size} of $x^{2 n}$.\n"
+    assert filled == "Nothing | does? No. Filters are the same? None are.\n\nEach dot is a {dot size} of $x^{2 n}$.\n"
     assert fill_caption("{small}", findings_of(claims)) == "\n"
 
 

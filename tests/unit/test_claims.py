@@ -29,7 +29,8 @@ from filtertwins.claims import judging
 from filtertwins.claims.check import check_claims, tables_needed
 from filtertwins.claims.declared import ClaimsError, load_claims, read_claims
 from filtertwins.claims.evidence import TESTS
-from filtertwins.claims.judging import Part, within
+from filtertwins.claims.evidence.likeness import beside_strangers
+from filtertwins.claims.judging import Part, told
 from filtertwins.claims.words import VERDICTS, in_words, judged, listed
 from filtertwins.files import read_csv, write_csv
 from filtertwins.measures.statistics import paired_equivalence, seed_interval
@@ -390,14 +391,48 @@ def test_alignment_must_come_from_the_small_weights():
     rows = evidence_for(name)["condensation"]
     rows.loc[(rows["scale"] == 1.0) & (rows["step"] == 30), "directions"] = 1.0
     assert verdict_of(name, {"condensation": rows})["verdict"] == "refuted"
+    assert verdict_of(name, {"condensation": rows.assign(directions=3.0)})["verdict"] == "refuted"  # no fewer
 
 
 # The rules that all claims share
 
 
-def test_an_interval_is_within_a_range_or_outside_or_neither():
-    assert [within(1, 2, 1, 2), within(1, 2, 3, 4), within(1, 2, 1.5, 4)] == [True, False, None]
-    assert within(np.nan, np.nan, 0, 1) is None
+def test_a_part_holds_by_its_interval_and_fails_by_the_wider_one():
+    found, wide, missing = (1, 2), (0.5, 2.5), (np.nan, np.nan)
+    assert [told(found, wide, *ends) for ends in ((1, 2), (2.6, 4), (2.2, 4), (1.5, 4))] == [True, False, None, None]
+    assert told(missing, missing, 0, 1) is None
+
+
+def test_that_one_of_several_has_as_many_close_pairs_as_strangers_is_said_at_a_stricter_level():
+    row = {"label": "net", "filters": 8, "estimable": True, "ratio": 1.0, "ratio_low": 0.82, "ratio_high": 1.22}
+    alone, of_three = (beside_strangers(pd.Series(row | {"n": 10}), 0.0, 0.8, in_all=parts) for parts in (1, 3))
+    assert (alone.holds, of_three.holds) == (False, None)
+    assert (of_three.low, of_three.high) == (0.82, 1.22)  # What is shown is the table's own interval.
+    no_pairs = pd.Series(row | {"n": 10, "ratio": 0.0, "ratio_low": np.nan, "ratio_high": np.nan})
+    assert beside_strangers(no_pairs, 0.0, 0.8, in_all=3).holds is None
+
+
+def test_what_cannot_be_divided_by_or_told_makes_a_claim_inconclusive():
+    name = "question_filters_at_chance"
+    rows = evidence_for(name)["near_duplicates"].assign(null_fraction=0.0)
+    assert "nothing to compare with" in verdict_of(name, {"near_duplicates": rows})["finding"]
+    name = "prediction_is_good"
+    rows = evidence_for(name)["obd"]
+    rows.loc[rows["seed"] == rows["seed"].min(), "predicted_increase"] = 0.0
+    assert "no increase is predicted" in verdict_of(name, {"obd": rows})["finding"]
+    name = "near_duplicates_with_relu"
+    rows = evidence_for(name)["near_duplicates"]
+    rows.loc[rows["seed"] == rows["seed"].min(), "p_value"] = np.nan  # a network with a single live filter
+    assert verdict_of(name, {"near_duplicates": rows})["verdict"] == "supported"
+
+
+def test_a_claim_that_names_no_layer_is_about_the_first_one():
+    name = "training_makes_them_alike"
+    rows = evidence_for(name)["redundancy"].assign(layer="conv1")
+    other = rows.assign(layer="conv2", mean_nearest_cosine=0.0)
+    alone, both = (verdict_of(name, {"redundancy": own}) for own in (rows, pd.concat([rows, other])))
+    assert both["verdict"] == "supported"
+    assert both["effect"] == alone["effect"]
 
 
 @pytest.mark.parametrize(("lowest", "highest", "level"), [(0.0, np.inf, 0.95), (-np.inf, 0.0, 0.95), (-1.0, 1.0, 0.9)])

@@ -14,9 +14,13 @@ from filtertwins.architectures import LayeredArchitecture
 from filtertwins.errors import StudyError
 from filtertwins.keras_names import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, REGULARIZERS, canonical
 from filtertwins.layers import last_shape, totals
+from filtertwins.measures.redundancy import equivalence_of
 from filtertwins.networks.convolutions import convolutions, folded_weights
 from filtertwins.networks.rows import layers_of, parameter_count
 from filtertwins.networks.weights import load_any_chunk, load_chunk, save_chunk
+from filtertwins.settings import Measures
+from filtertwins.tables.nulls import Nulls
+from filtertwins.tables.redundancy import redundancy_rows
 from filtertwins.tables.strangers import stranger_tables
 from filtertwins.training import layered, train_chunks
 from filtertwins.training.streams import batches
@@ -40,7 +44,6 @@ NORMALIZED = [
     "Flatten",
     {"Dense": {"units": 8, "activation": "silu", "kernel_regularizer": {"L2": {"l2": 0.01}}}},
 ]
-ORTHOGONAL = {"OrthogonalRegularizer": {"mode": "columns"}}
 PENALISED = [
     {"Conv2D": {"filters": 6, "scaled": False, "kernel_size": 3, "dilation_rate": 2, "activation": "elu"}},
     {
@@ -140,6 +143,15 @@ def test_each_convolution_is_a_layer_of_the_tables_with_what_follows_it(digits):
     assert layers["conv1"].answers.shape == (2, 2, layered.ANSWERS, 4)
     trained = sum(array[0, 0].size for name, array in chunk.weights.items() if "moving" not in name)
     assert parameter_count(chunk) == trained
+    nulls = Nulls(Measures(null_draws=100, cluster_null_draws=20), digits.train_images)
+    responses = {row["layer"]: row["response_redundant_share"] for row in redundancy_rows(chunk, nulls).functional}
+    assert [name for name, share in responses.items() if np.isnan(share)] == ["conv3_depthwise"]
+
+
+def test_max_pooling_counts_as_an_activation_that_silences_no_filter():
+    layers = [{"Conv2D": {"filters": 1, "kernel_size": 3}}, "MaxPooling2D"]
+    (own,) = convolutions(architecture(layers).layers)
+    assert (own.activation, equivalence_of(own.activation)) == ("max_pooling", "positive_scale")
 
 
 def test_batch_normalisation_is_folded_into_the_kernels_before_it(digits):

@@ -328,15 +328,17 @@ def test_a_pair_is_of_two_different_filters_of_each_architecture(pair, allowed):
 @pytest.mark.parametrize(
     ("seeds", "own", "expected"),
     [
-        (5, None, [(0, 2), (2, 2), (4, 1)]),
-        (1, None, [(0, 1)]),
-        (4, 3, [(0, 2), (2, 1)]),
-        (4, 5, [(0, 2), (2, 2), (4, 1)]),
+        (5, {}, [(0, 2), (2, 2), (4, 1)]),
+        (1, {}, [(0, 1)]),
+        (4, {"seeds": 3}, [(0, 2), (2, 1)]),
+        (4, {"seeds": 5}, [(0, 2), (2, 2), (4, 1)]),
+        (4, {"seeds_per_chunk": 3}, [(0, 3), (3, 1)]),
     ],
 )
 def test_chunks_are_blocks_of_the_seeds_of_the_study_or_of_an_experiments_own(seeds, own, expected):
-    settings = load_settings(with_experiment(seeds=own) | {"seeds": seeds})
-    assert settings.chunks(settings.experiments["twins"].seeds) == expected
+    settings = load_settings(with_experiment(**own) | {"seeds": seeds})
+    assert settings.chunks(settings.experiments["twins"]) == expected
+    assert settings.chunks()[0] == (0, min(2, seeds))
 
 
 def test_settings_are_frozen():

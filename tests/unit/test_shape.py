@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from stranger_draws import along, rejections, smooth_root
+from stranger_draws import rejections, smooth_root
 
 from filtertwins.measures.redundancy import count_pairs, directions, similarities_among
 from filtertwins.measures.shape import fit_shape, rare_similarity, shape_draws, shape_test
@@ -31,30 +31,27 @@ def test_the_scatter_solves_tylers_equation_whatever_the_lengths(rng):
     np.testing.assert_allclose(np.sort(shape.eigenvalues), expected, rtol=1e-4)
 
 
-def test_a_structured_scatter_is_found_from_fewer_filters_than_dimensions(rng):
-    space, channel = np.kron(along(3), along(3)), np.diag([4.0, 2.0, 1.0, 1.0, 0.5, 0.25])
-    root = np.linalg.cholesky(np.kron(space, channel) + 1e-9 * np.eye(54))
-    shape = fit_shape(directions(rng.standard_normal((50, 54)) @ root.T), "positive_scale", channels=6)
-    assert shape.form == "space x channel"
-    expected = np.sort(np.outer(np.linalg.eigvalsh(space), np.diag(channel)).ravel())[::-1]
-    found = np.sort(shape.eigenvalues)[::-1]
-    np.testing.assert_allclose(found[:8] / found.sum(), expected[:8] / expected.sum(), rtol=0.35)
-    assert found.mean() == pytest.approx(1)
+@pytest.mark.parametrize("kind", ["a pruned channel", "mirror images"])
+def test_filters_that_lie_in_a_subspace_have_its_dimension(rng, kind):
+    own = directions(rng.standard_normal((32, 6)) @ np.diag([3, 2, 1, 1, 0.5, 0.3]))
+    axes = np.eye(9)[:6]
+    if kind == "mirror images":  # The third row of three is the first one.
+        axes[:3, 6:] = axes[:3, :3]
+        axes[:3] /= np.sqrt(2)
+    shape = fit_shape(own @ axes, "positive_scale")
+    np.testing.assert_allclose(shape.eigenvalues, fit_shape(own, "positive_scale").eigenvalues, rtol=1e-4)
+    assert shape_test(own @ axes, "positive_scale", rng, draws=99).form == "full"
+    assert fit_shape(own[:7] @ axes, "positive_scale").form == "undecidable"
 
 
 def test_too_few_filters_are_undecidable(rng):
     assert fit_shape(directions(rng.standard_normal((32, 25))), "positive_scale").form == "undecidable"
     assert fit_shape(directions(rng.standard_normal((33, 25))), "positive_scale").form == "full"
-    assert fit_shape(directions(rng.standard_normal((7, 72))), "positive_scale", channels=8).form == "undecidable"
-    assert fit_shape(directions(rng.standard_normal((8, 72))), "positive_scale", channels=8).form == "space x channel"
-    assert fit_shape(directions(rng.standard_normal((8, 8))), "positive_scale", channels=8).form == "undecidable"
     test = shape_test(directions(rng.standard_normal((5, 25))), "positive_scale", rng)
     assert test.form == "undecidable"
     assert np.isnan([test.pairs_p_value, test.maximum_p_value, test.expected_pairs]).all()
     assert test.maximum > 0
     assert np.isnan(shape_test(directions(rng.standard_normal((1, 25))), "positive_scale", rng).maximum)
-    with pytest.raises(ValueError, match="channels: 4"):
-        fit_shape(directions(rng.standard_normal((30, 9))), "positive_scale", channels=4)
 
 
 def test_copies_count_once_for_the_scatter(rng):
@@ -91,15 +88,14 @@ def test_few_pairs_reach_the_rare_similarity(rng, equivalence):
     assert (test.threshold, test.pairs) == (rare, pairs[0])
 
 
-@pytest.mark.parametrize(("dimension", "filters", "channels"), [(9, 32, 1), (72, 16, 8)])
-def test_independent_smooth_filters_are_seldom_rejected(rng, dimension, filters, channels):
-    rejected = rejections(rng, smooth_root(dimension), filters, channels=channels, sets=100)
+def test_independent_smooth_filters_are_seldom_rejected(rng):
+    rejected = rejections(rng, smooth_root(9), 32, sets=100)
     assert (rejected <= 0.12).all()
 
 
-@pytest.mark.parametrize(("dimension", "channels"), [(9, 1), (25, 1), (72, 8)])
-def test_three_twins_in_64_are_found_by_number_and_by_maximum(rng, dimension, channels):
-    found = rejections(rng, smooth_root(dimension), 64, channels=channels, sets=20, twins=3)
+@pytest.mark.parametrize("dimension", [9, 25])
+def test_three_twins_in_64_are_found_by_number_and_by_maximum(rng, dimension):
+    found = rejections(rng, smooth_root(dimension), 64, sets=20, twins=3)
     assert (found >= 0.95).all()
 
 

@@ -13,14 +13,11 @@ FEWER_SETS = 200  # of 128 filters, which take longer
 
 
 @pytest.mark.parametrize("kind", ["smooth", "isotropic"])
-@pytest.mark.parametrize("filters", [8, 16, 32, 64, 128])
-@pytest.mark.parametrize(("dimension", "channels"), [(9, 1), (25, 1), (72, 8)])
-def test_independent_filters_are_rejected_in_6_5_percent_at_most(dimension, channels, filters, kind):
-    if channels == 1 and filters <= 1.3 * dimension:
-        pytest.skip("undecidable")
+@pytest.mark.parametrize(("dimension", "filters"), [(9, 16), (9, 32), (9, 64), (9, 128), (25, 64), (25, 128)])
+def test_independent_filters_are_rejected_in_6_5_percent_at_most(dimension, filters, kind):
     root = smooth_root(dimension) if kind == "smooth" else np.eye(dimension)
     rng = np.random.default_rng([dimension, filters])
     sets = FEWER_SETS if filters == 128 else SETS
-    by_number, by_maximum = rejections(rng, root, filters, channels=channels, sets=sets)
+    by_number, by_maximum = rejections(rng, root, filters, sets=sets)
     print(f"{kind}, {dimension} dimensions, {filters} filters: number {by_number:.4f}, maximum {by_maximum:.4f}")
     assert max(by_number, by_maximum) <= 0.065 + 2.5 * np.sqrt(0.065 * 0.935 / sets)

@@ -62,6 +62,9 @@ def test_filters_that_started_as_one_are_no_strangers(rng, make_chunk):
     rows = stranger_tables([make_chunk(kernels, activation="relu", model={"draw_seed": 0})], dataset).strangers
     assert rows[1]["ratio"] == pytest.approx(1)
     assert np.isnan(rows[1]["repulsion_p_value"])
+    kernels[2, ..., 0] = 0  # Filters keep their partners where one of these is dead.
+    rows = stranger_tables([make_chunk(kernels, activation="relu", model={"draw_seed": 0})], dataset).strangers
+    assert rows[1]["ratio"] == pytest.approx(1)
 
 
 def test_shares_ratio_and_jackknife_are_those_of_the_definition(rng):
@@ -174,6 +177,10 @@ def test_few_networks_and_few_pairs_are_said(rng):
     empty = compared([*networks_of("smooth", 3, rng), np.zeros((0, 25))])  # A network without a live filter.
     assert empty.estimable
     assert np.isfinite([empty.ratio, empty.ratio_low]).all()
+    assert empty.n == 3
+    assert np.isnan(compared([np.zeros((0, 25))] * 3).ratio)
+    assert np.isnan(exchange_test(networks_of("smooth", 1, rng), "positive_scale", 0.9, rng)).all()
+    assert np.isnan(exchange_test(networks_of("smooth", 2, rng), "positive_scale", np.nan, rng)).all()
 
 
 @pytest.fixture

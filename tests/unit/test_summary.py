@@ -39,9 +39,9 @@ def test_twins_are_counted_over_all_trained_networks_among_live_filters():
 def test_redundancy_stands_beside_chance_for_the_most_filters_under_the_names_of_figures():
     sentence = in_sentences(*tables(), {"question": "as asked"})[1]
     assert sentence == (
-        "Filters with a nearly equal one beside them are redundant: 35% of the 4 filters of as asked, where as many"
-        " strangers (filters of other networks) have 30% and re-drawn initial kernels 25%; 35% of the 4 of relu_5x5"
-        " (30% and 25%)."
+        "Filters beyond the first of a cluster of nearly equal ones are redundant: 35% of the 4 filters of as asked,"
+        " where as many strangers (filters of other networks) have 30% and re-drawn kernels 25%; 35% of the 4 of"
+        " relu_5x5 (30% and 25%)."
     )
 
 

@@ -248,17 +248,18 @@ def test_the_redundant_share_stands_beside_that_of_redrawn_kernels(linear):
 
 
 def test_strangers_are_sets_of_filters_of_the_other_networks(make_chunk, nulls):
-    """Two networks, so that a set of strangers is the other network, whose filters are all twins."""
-    twins, axes = [[1, 0, 0]] * 3, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    chunk = make_chunk(stack(twins, axes), seeds=[0, 1])
-    rows = [row for row in redundancy_rows(chunk, nulls).redundancy if row["stage"] == "trained"]
-    assert [row["redundant_share"] for row in rows] == pytest.approx([2 / 3, 0])
-    assert [row["strangers_redundant_share"] for row in rows] == pytest.approx([0, 2 / 3])
-    assert [row["strangers_mean_nearest_cosine"] for row in rows] == pytest.approx([0, 1])
-    assert [row["strangers_redundant_share_high"] for row in rows] == pytest.approx([2 / 3, 2 / 3])
-    parts = [make_chunk(stack(own), seeds=[seed]) for seed, own in enumerate((twins, axes))]
+    """The two others have a filter each, the same one, so that every set of strangers is these twins."""
+    apart, single = [[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [0, 0, 0]]
+    chunk = make_chunk(stack(apart, single, single), seeds=[0, 1, 2])
+    row = next(row for row in redundancy_rows(chunk, nulls).redundancy if row["stage"] == "trained")
+    shares = [row[name] for name in ("redundant_share", "strangers_redundant_share", "strangers_mean_nearest_cosine")]
+    assert shares == pytest.approx([0, 1 / 2, 1])
+    parts = [make_chunk(stack(own), seeds=[seed]) for seed, own in enumerate((apart, single, single))]
     joined = redundancy_tables(parts, {"null_draws": 100}, SimpleNamespace(train_images=IMAGES))[0]
-    assert joined.loc[joined["stage"] == "trained", "strangers_redundant_share"].tolist() == pytest.approx([0, 2 / 3])
+    trained = joined[joined["stage"] == "trained"]
+    assert trained["strangers_redundant_share"].tolist() == pytest.approx([1 / 2, 0, 0])
+    two = redundancy_rows(make_chunk(stack(apart, apart), seeds=[0, 1]), nulls).redundancy
+    assert np.isnan([row["strangers_redundant_share"] for row in two]).all()  # One other network: its filters have met.
 
 
 # functional.csv
@@ -267,10 +268,16 @@ def test_strangers_are_sets_of_filters_of_the_other_networks(make_chunk, nulls):
 def test_likeness_of_responses_is_that_of_answers_beside_its_null_and_strangers(make_chunk):
     """Where rows of an image are equal, kernels of the same sum give the same answers, however unlike they are."""
     flat = np.random.default_rng(4).integers(0, 256, (9, 1, 28, 1), dtype=np.uint8).repeat(28, axis=1)
-    kernels = stack([[1, 0, 0], [0, 0, 1], [1, 0, 0.01], [1, 0, -1]], [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    chunk = make_chunk(kernels, activation="relu")
+    one, other = [[1, 0, 0], [0, 0, 1], [1, 0, 0.01], [1, 0, -1]], [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     nulls = Nulls(Measures(null_draws=100, cluster_null_draws=50), flat)
-    first, second = (row for row in redundancy_rows(chunk, nulls).functional if row["stage"] == "trained")
+    none = [[0, 0, 0]] * 2
+    first, second = (
+        next(row for row in redundancy_rows(chunk, nulls).functional if row["stage"] == "trained")
+        for chunk in (
+            make_chunk(stack(one, other[:2] + none, other[2:] + none), activation="relu", seeds=[0, 1, 2]),
+            make_chunk(stack(other), activation="relu", seeds=[0]),
+        )
+    )
     # The fourth filter of the first network answers 0 to every patch: it is dead by its responses.
     assert (first["response_mean_nearest_cosine"], first["response_redundant_share"]) == pytest.approx((1, 2 / 3))
     assert (first["near_kernels_near_responses"], first["near_responses_near_kernels"]) == pytest.approx((1, 1 / 3))

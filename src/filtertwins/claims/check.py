@@ -69,6 +69,13 @@ def _with_labels(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame
     return table.assign(label=[labels.get(name, name) for name in table["architecture"]])
 
 
+def _first_layers(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows about the first layer of each architecture, which a claim is about unless it names a layer."""
+    if "layer" not in table:
+        return table
+    return table[table["layer"] == table.groupby("architecture")["layer"].transform("first")]
+
+
 def _found(
     claim: Claim, fewest_seeds: int, tables: Mapping[str, pd.DataFrame], dataset: str | None, margins: Margins
 ) -> dict[str, Any]:
@@ -98,6 +105,8 @@ def _outcome(claim: Claim, tables: Mapping[str, pd.DataFrame], dataset: str | No
         raise NotMeasured(f"it is about {claim.dataset}, and this study is on {dataset}")
     parameters = dict(test.parameters.model_validate(claim.parameters)) | ({"margins": margins} if test.margins else {})
     try:
-        return test.function(*map(tables.get, test.tables), **parameters)
+        whole = {"layer", "layers"} & set(test.parameters.model_fields)
+        own = {name: table if whole else _first_layers(table) for name, table in tables.items()}
+        return test.function(*map(own.get, test.tables), **parameters)
     except NotMeasured as reason:
         raise NotMeasured(f"{reason} in {', '.join(f'{name}.csv' for name in test.tables if name in tables)}") from None

@@ -90,9 +90,18 @@ def combine(parts: Sequence[Part], unit: str, **numbers: str) -> Outcome:
     return Outcome(_VERDICT_OF[worst.holds], worst, unit, n, pooled, decidable, numbers)
 
 
-def within(low: float, high: float, lowest: float, highest: float) -> bool | None:
-    """Whether an interval is within a range; wholly outside; or across an end, or missing (None)."""
-    return True if lowest <= low and high <= highest else False if high < lowest or highest < low else None
+Interval = tuple[float, float]
+
+
+def told(found: Interval, wide: Interval, lowest: float, highest: float) -> bool | None:
+    """Whether a part holds: its interval is within a range; or fails: the wider one, for all parts, is outside it."""
+    inside = lowest <= found[0] and found[1] <= highest
+    return True if inside else False if wide[1] < lowest or highest < wide[0] else None
+
+
+def widening(n: int, parts: int, *, level: float = LEVEL) -> float:
+    """How many times as long a t interval over n seeds is at level / parts, one-sided, as at the level."""
+    return float(stats.t.isf(level / parts, n - 1) / stats.t.isf(level, n - 1))
 
 
 def range_parts(
@@ -106,8 +115,7 @@ def range_parts(
     parts = []
     for name, sample in values:
         found, wide = (seed_interval(sample, level=1 - alpha / tests) for tests in (1, in_all or len(values)))
-        inside, outside = (within(own.low, own.high, lowest, highest) for own in (found, wide))
-        holds = True if inside else False if outside is False else None
+        holds = told((found.low, found.high), (wide.low, wide.high), lowest, highest)
         room = min(found.estimate - lowest, highest - found.estimate)
         parts.append(Part(name, found.estimate, found.low, found.high, found.n, holds, room, found.median))
     return parts
@@ -122,7 +130,8 @@ def network_parts(values: pd.Series[float], lowest: float, highest: float, seeds
     """Is the value of every single network within a range? It needs no test: low and high are the extremes."""
     low, high, n = float(values.min()), float(values.max()), int(seeds.nunique())
     return [
-        Part("", float(x), low, high, n, bool(lowest <= x <= highest), min(x - lowest, highest - x)) for x in values
+        Part("", x, low, high, n, told((x, x), (x, x), lowest, highest), min(x - lowest, highest - x))
+        for x in values.astype(float)
     ]
 
 

@@ -25,7 +25,7 @@ _FORMATS = {
     "distance": ".2g",
     "correlation": ".2f",
     "seeds": ".1%",
-    "pairs": ".2%",
+    "pairs": "z.2%",
     "share": ".1%",
     "points of filters": "+z.1%",
     "ratio": ".2f",
@@ -53,9 +53,9 @@ def in_words(value: float, unit: str) -> str:
     >>> in_words(4e-9, "pairs")
     'under 0.0001 %'
     """
-    if unit == "pairs" and 0 < value < 1e-4:
+    if unit == "pairs" and 0 < abs(value) < 1e-4:
         # Otherwise few pairs would look like none.
-        return f"{100 * value:.1g} %" if value >= 1e-6 else "under 0.0001 %"
+        return f"{100 * value:.1g} %" if abs(value) >= 1e-6 else "under 0.0001 %"
     shown = format(value, _FORMATS[unit]).replace("%", " points" if unit.startswith("points") else " %")
     return shown if np.isfinite(value) else "unknown"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,17 +16,24 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 _RATIOS = (0.06, 0.12, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0)
 """The numbered ticks of an axis of ratios."""
 
+_APART = 1.55
+"""Two numbers of filters can both be written where they differ by more than this factor."""
+
 
 def filters_axis(axes: Axes, counts: Iterable[int], label: str = "Number of filters") -> None:
-    """Make x a logarithmic axis whose ticks are the filter counts themselves; crowded ones have no number."""
-    ticks = sorted(set(counts))
+    """Make x a logarithmic axis whose ticks are the filter counts themselves.
+
+    Where they are crowded, the count that occurs most often has its number, and of such ones the largest.
+    """
+    often = Counter(counts)
+    ticks = sorted(often)
     axes.set_xscale("log", base=2)
     axes.set_xlim(ticks[0] * 2**-0.6, ticks[-1] * 2**0.6)
-    named, limit = [], math.inf
-    for tick in reversed(ticks):  # the largest count keeps its number
-        named.append(str(tick) if tick <= limit else "")
-        limit = tick / 1.7 if named[-1] else limit
-    numbered_ticks(axes.xaxis, ticks, named[::-1])
+    named: list[int] = []
+    for tick in sorted(ticks, key=lambda it: (-often[it], -it)):
+        if all(abs(math.log(tick / other)) > math.log(_APART) for other in named):
+            named.append(tick)
+    numbered_ticks(axes.xaxis, ticks, [str(tick) if tick in named else "" for tick in ticks])
     axes.set_xlabel(label)
 
 

@@ -37,7 +37,7 @@ def draw(condensation_means: pd.DataFrame, *, look: Look) -> Figure:
         title = activation[name] if activation.is_unique else look.label(name)
         label_panel(panel, index, activation_in_words(title))
     bar = figure.colorbar(axes[0].collections[0], ax=axes, pad=0.015, aspect=15)
-    bar.set_ticks([1, most])
+    bar.set_ticks(sorted({1, *range(4, int(most), 4), int(most)}))
     bar.ax.invert_yaxis()
     bar.outline.set_visible(False)
     bar.set_label(f"Directions in which\n{most} filters point")

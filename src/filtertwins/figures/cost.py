@@ -45,7 +45,7 @@ def draw(cost_means: pd.DataFrame, *, look: Look) -> Figure:
         axes.plot([0, 100], [0, 100], color=NULL_COLOR, linewidth=1.4, zorder=1)
         draw_lines(axes, with_ends(own), x="share_kept", hue="batch", palette=colors, markers=markers)
         label_panel(axes, index, look.label(name))
-        axes.set(xlabel=f"Filters kept (% of {filters})", ylabel="Time of a call,\n% of the unpruned network's")
+        axes.set(xlabel=f"Share of {filters} filters kept (%)", ylabel="Time of a call,\n% of the unpruned network's")
     grid[0].set(xlim=(0, 103), xticks=[0, 25, 50, 75, 100])
     grid[0].set_ylim(0, 1.03 * max(100, means["mean"].max(), means["high"].max()))
     handles = {_calls(batch): Line2D([], [], color=colors[batch], marker=markers[batch]) for batch in batches}

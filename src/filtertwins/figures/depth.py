@@ -25,6 +25,7 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
     """
     trained = whole_networks(depth_means[depth_means["stage"] == "trained"])
     cosines = measured(trained[trained["filters"] > 1], "mean_nearest_cosine")
+    cosines = cosines[cosines["low"] != cosines["high"]]  # The first layer of half-siblings is one layer.
     if cosines.empty:
         return nothing_to_draw("No layer has two filters, so none can be alike.")
     ratios = whole_networks(depth_strangers[depth_strangers["stage"] == "trained"])
@@ -42,20 +43,20 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
         _layer_axis(axes[place], layers)
         axes[place].set_ylim(0, 1)
         label_panel(axes[place], place, f"{count} filters a layer")
-    axes[0].set_ylabel("Nearest cosine (mean)")
+    axes[0].set_ylabel("Mean cosine to the\nmost similar filter")
     last = axes[len(shown)]
     if len(ratios):
         ratios = ratios[ratios["filters"] == ratios["filters"].max()]
         rows = ratios.rename(columns={"ratio": "mean", "ratio_low": "low", "ratio_high": "high"})
         draw_points(last, with_ends(rows), look, x="layer", y="mean", order=layers, apart=0.25)
-        label_panel(last, len(shown), f"{ratios['filters'].iloc[0]} filters a layer")
+        label_panel(last, len(shown), f"beside strangers, {ratios['filters'].iloc[0]} filters")
         ratio_axis(last, ratios)
     else:
         label_panel(last, len(shown), "too few seeds or filters")
     last.axhline(1, color=NULL_COLOR)
     _layer_axis(last, layers)
     last.set_ylabel("Close pairs, as a multiple\nof those among strangers")
-    beside = {"chance: re-drawn kernels, or strangers": Line2D([], [], color=NULL_COLOR)}
+    beside = {f"re-drawn kernels, in {'abcd'[len(shown)]} strangers": Line2D([], [], color=NULL_COLOR)}
     legend_above(figure, look.handles(names, linestyle="none") | beside, columns=3)
     return figure
 

@@ -37,6 +37,7 @@ def draw(excess: pd.DataFrame, *, look: Look) -> Figure:
     count = kernels["filters"].value_counts().sort_index(ascending=False).idxmax()
     # Where two architectures have the same kernel and activation, the later one is trained as the other kernels are.
     rows = rows[rows["filters"] == count].drop_duplicates(["kernel_height", "kernel_width", "activation"], keep="last")
+    rows = rows.drop_duplicates(["dimension", "activation"])  # Of 3x1 and 1x3, the first one.
     rows = rows.rename(columns={"redrawn_excess": "mean", "redrawn_low": "low", "redrawn_high": "high"})
     activations = list(dict.fromkeys(excess.loc[excess["activation"].isin(rows["activation"]), "activation"]))
     rows = rows.sort_values("activation", key=lambda column: column.map(activations.index), kind="stable")

@@ -13,8 +13,8 @@ from filtertwins.figures.series import draw_means, measured
 from filtertwins.figures.style import NULL_COLOR, Look, label_panel, legend_above, nothing_to_draw, panels, style
 
 PANELS = {
-    "near_kernels_near_responses": ("of pairs with near kernels", "With near responses (%)"),
-    "near_responses_near_kernels": ("of pairs with near responses", "With near kernels (%)"),
+    "near_kernels_near_responses": ("near kernels: near responses too?", "Share of near kernels' pairs (%)"),
+    "near_responses_near_kernels": ("near responses: near kernels too?", "Share of near responses' pairs (%)"),
 }
 
 _CHANCE: dict[str, Any] = {"color": NULL_COLOR, "linestyle": "--", "linewidth": 0.9, "markerfacecolor": "white"}
@@ -31,6 +31,8 @@ def draw(functional_means: pd.DataFrame, *, look: Look) -> Figure:
     """
     trained = functional_means[functional_means["stage"] == "trained"]
     shares = {name: measured(trained, name, percent=True) for name in PANELS}
+    # Where few networks have near pairs at all, a mean over these few says little.
+    shares = {name: rows[2 * rows["n"] > trained["n"].max()] for name, rows in shares.items()}
     names = look.order(pd.concat(shares.values())["architecture"])
     if not names:
         return nothing_to_draw("No two filters have nearly equal kernels or responses.")

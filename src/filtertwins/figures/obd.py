@@ -25,9 +25,9 @@ from filtertwins.figures.style import (
 )
 
 _INCREASES = {
-    "predicted_increase": ("predicted, diagonal of the Hessian", "black", "s"),
-    "quadratic_increase": ("with its cross terms", COLORS[4], "^"),
-    "gradient_increase": ("the gradient alone", COLORS[5], "D"),
+    "predicted_increase": ("predicted by the Hessian's diagonal", "black", "s"),
+    "quadratic_increase": ("predicted by the whole Hessian", COLORS[4], "^"),
+    "gradient_increase": ("predicted by the gradient alone", COLORS[5], "D"),
     "actual_increase": ("measured", method_color("obd"), method_marker("obd")),
 }
 """For each increase its name, colour and marker."""

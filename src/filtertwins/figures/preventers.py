@@ -75,7 +75,7 @@ def _draw_shape(axes: Axes, points: pd.DataFrame, look: Look) -> None:
         plain = look.label(str(architecture)), look.color(str(architecture)), look.marker(str(architecture))
         _, color, marker = _PREVENTERS.get(str(name), plain)
         axes.plot(own["mean_cosine"], own["mean"], color=color, marker=marker, linestyle="none", zorder=3)
-        axes.hlines(own["mean"], own["low_cosine"], own["high_cosine"], linewidth=0.8, color=color)
+        axes.hlines(own["mean"], own["low_cosine"], own["high_cosine"].clip(upper=1), linewidth=0.8, color=color)
         axes.vlines(own["mean_cosine"], own["low"], own["high"], linewidth=0.8, color=color)
     middle = sum(axes.get_xlim()) / 2
     penalties = path.loc[path["preventer"] == _PENALTY, ["mean_cosine", "mean", "strength"]]

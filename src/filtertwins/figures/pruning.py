@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from filtertwins.figures.axes import accuracy_axis, filters_axis
 from filtertwins.figures.methods import method_color, method_marker
@@ -27,12 +28,12 @@ from filtertwins.figures.style import (
 from filtertwins.labels import method_name
 from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 
-_OTHER = "0.75"
+_OTHER = "0.85"
 _MOST_PANELS = 4
 _COLORS = {SELECTED: COLORS[6]} | {method: method_color(method) for method in (COSINE_MERGE, RANDOM)}
-_MARKERS = {SELECTED: "v"} | {method: method_marker(method) for method in (COSINE_MERGE, RANDOM)}
+_MARKERS = {SELECTED: "P"} | {method: method_marker(method) for method in (COSINE_MERGE, RANDOM)}
 _WIDTHS = {SELECTED: 2.4, COSINE_MERGE: 1.1, RANDOM: 1.1}
-_NAMES = {SELECTED: "best on other seeds' validation"} | {
+_NAMES = {SELECTED: "criterion chosen on other seeds"} | {
     method: method_name(method) for method in (COSINE_MERGE, RANDOM)
 }
 
@@ -67,10 +68,9 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
     for mean, low, high in tuned.loc[tuned["method"] == UNPRUNED, ["mean", "low", "high"]].to_numpy():
         axes.axhspan(low, high, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
         axes.axhline(mean, color=NULL_COLOR, linewidth=1.4, zorder=1)
+    others = tuned[~tuned["method"].isin([UNPRUNED, *_COLORS])].groupby("kept")["mean"]
+    axes.fill_between(others.min().index, others.min(), others.max(), color=_OTHER, linewidth=0, zorder=0.5)
     for stage, line in ((tuned, "-"), (raw, (0, (2, 1.5)))):
-        others = stage[~stage["method"].isin([UNPRUNED, *_COLORS])]
-        for _, own in others.groupby("method"):
-            axes.plot(own["kept"], own["mean"], color=_OTHER, linewidth=0.6, linestyle=line, zorder=1.5)
         _draw_series(axes, stage[stage["method"].isin(list(_COLORS))], line)
     pruned = means[means["method"] != UNPRUNED]
     filters_axis(axes, pruned["kept"])
@@ -85,12 +85,12 @@ def _draw_series(axes: Axes, rows: pd.DataFrame, line: Any) -> None:
     draw_lines(axes, with_ends(rows), x="kept", hue="method", size="method", order=order, linestyle=line, **looks)
 
 
-def _legend() -> dict[str, Line2D]:
-    handles = {
+def _legend() -> dict[str, Line2D | Patch]:
+    handles: dict[str, Line2D | Patch] = {
         _NAMES[name]: Line2D([], [], color=_COLORS[name], marker=_MARKERS[name], linewidth=_WIDTHS[name])
         for name in _COLORS
     }
-    handles["other criteria"] = Line2D([], [], color=_OTHER, linewidth=0.6)
+    handles["means of other criteria"] = Patch(color=_OTHER)
     handles["as pruned, before fine-tuning"] = Line2D([], [], color=REFERENCE_COLOR, linestyle=(0, (2, 1.5)))
     handles["unpruned, trained on as long"] = Line2D([], [], color=NULL_COLOR, linewidth=1.4)
     return handles

@@ -93,7 +93,7 @@ def _draw_accuracy(axes: Axes, shares: pd.DataFrame, runs_means: pd.DataFrame, l
         axes.hlines(own["mean"], own["low_share"], own["high_share"], linewidth=0.8, color=colors[str(name)])
         axes.vlines(own["mean_share"], own["low"], own["high"], linewidth=0.8, color=colors[str(name)])
         most = own.iloc[-1]
-        beside(axes, str(most["filters"]), (most["mean_share"], most["mean"]), right=most["mean_share"] < 90)
+        beside(axes, f"{most['filters']} filters", (most["mean_share"], most["mean"]), right=most["mean_share"] < 90)
     axes.set(xlim=(-4, 104), xticks=range(0, 101, 20))
     accuracy_axis(axes.yaxis, points[["mean", "low", "high"]])
     axes.set_xlabel("Redundant filters (%)")

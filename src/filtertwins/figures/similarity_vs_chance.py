@@ -58,7 +58,7 @@ def draw(clusters: pd.DataFrame, redundancy: pd.DataFrame, *, look: Look) -> Fig
     among = "".join(f" of {count}" for count in shared)
     figure.supxlabel(f"Angle to the most similar{among} filter{'s' * len(shared)} (degrees)", fontsize="medium")
     handles: dict[str, Artist] = {
-        "after training": Line2D([], [], color="black", linewidth=1.6),
+        "after training (in colour)": Line2D([], [], color="black", linewidth=1.6),
         "chance: before training": Line2D([], [], color=REFERENCE_COLOR, linewidth=0.9, linestyle="--"),
         "chance: random directions": Line2D([], [], color=NULL_COLOR, linewidth=2.6, alpha=0.6),
         "near duplicates": Patch(color="0.93"),

@@ -42,7 +42,7 @@ def draw(twins: pd.DataFrame, *, look: Look) -> Figure:
         _draw_panel(grid[index], rows[rows["architecture"] == name], top)
         label_panel(grid[index], index, look.label(name))
     grid[0].set_ylim(0.8 * rows["growth"].min(), top)
-    grid[0].set_ylabel(f"Growth of the distance\n(both moved by {rows['epsilon'].iloc[0]:g})")
+    grid[0].set_ylabel("Distance, as a multiple\nof that at the start")
     handles = {
         "near twins, median and range over networks": Line2D([], [], color="black", marker="o"),
         "ruled out by the bound": Patch(color=NULL_BAND_COLOR),

@@ -56,7 +56,8 @@ def beside_null(layer: Layer, seed: int) -> tuple[Kernels, Kernels]:
     drawn = next(shape_draws(shape, len(rows), 1, np.random.default_rng([seed, *rows.shape, 2])))[0]
     if layer.shape.form == "full":
         units = directions(rows)
-        drawn = drawn @ np.linalg.eigh(units.T @ units)[1].T  # Both have their eigenvalues in ascending order.
+        axes = np.linalg.eigh(units.T @ units)[1]  # Both have their eigenvalues in ascending order.
+        drawn = drawn @ axes[:, -len(shape.eigenvalues) :].T
     labels = cluster_filters(drawn, similarity_matrix(drawn, layer.same.equivalence), NEAR)
     return _kernels(layer, rows, layer.clusters[layer.live]), _kernels(layer, drawn, labels)
 

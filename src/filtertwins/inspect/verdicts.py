@@ -1,9 +1,8 @@
 """A verdict a layer: are more of its filters alike than independent filters of the same shape would be?
 
 The null is :mod:`filtertwins.measures.shape`'s, from Tyler's estimate of scatter alone. A layer with fewer than 1.3
-filters a dimension is undecidable: an estimate with a structure, such as space x channel, would reject wherever the
-structure does not hold. One thing is beyond any shape, though: filters that are equal, since independent filters of a
-continuous density never are.
+filters a dimension is undecidable. One thing is beyond any shape, though: filters that are equal, since independent
+filters of a continuous density never are.
 
 A layer has two p-values, by the number of near pairs and by its nearest pair. Twice the smaller one is the layer's, and
 Holm's correction (Holm 1979, Scand. J. Stat. 6(2)) is made over the decidable layers of a network.

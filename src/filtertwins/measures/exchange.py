@@ -18,8 +18,10 @@ def exchange_test(
 
     Filters are exchanged among the networks at random. That is exact only if networks have no effect of their own: one
     whose filters share a covariance rejects for attraction far too often, and hardly ever for repulsion. So a small
-    second value is conservative, and a small first one ambiguous.
+    second value is conservative, and a small first one ambiguous. Both are missing for a single network.
     """
+    if len(networks) < 2 or np.isnan(threshold):
+        return np.nan, np.nan
     units = np.concatenate(list(networks))
     sizes = np.array([len(own) for own in networks])
     first, second = np.nonzero(np.triu(similarities_among(units, equivalence) >= threshold, 1))

@@ -8,18 +8,18 @@ whatever the lengths of the filters. Cosines do not change under rotation, so th
 
 Λ is estimated by Tyler's M-estimator (Tyler 1987, Ann. Stat. 15(1)), which is the maximum-likelihood estimate from
 directions. It exists if no subspace of dimension m holds m/d or more of the n filters (Kent & Tyler 1988, J. Appl.
-Stat. 15(2)), so for more than d filters without copies. It is used for n > 1.3 d. With fewer filters of several
-channels, Λ is taken as space x channel, A ⊗ B, whose likelihood is convex along geodesics and has one maximum, too
-(Wiesel 2012, IEEE Trans. Signal Process. 60(12)). Otherwise the question is undecidable.
+Stat. 15(2)), so for more than d filters without copies. It is used for n > 1.3 d. Where all filters lie in a subspace,
+as those of a pruned input channel do, d is its dimension. With fewer filters the question is undecidable: an estimate
+with a structure, such as space x channel, rejects wherever the structure does not hold.
 
 The estimate is made from the filters that are tested, without copies. With few filters it exaggerates how unequal the
 eigenvalues are, so that the null's filters are somewhat more alike than they should be, and the test is conservative.
-Simulated false positives at 5 %, with 3 to 72 dimensions and 8 to 128 filters, are 0 to 3 % by the number of pairs and
-0 to 6.5 % by the maximum; the more, the more filters a dimension there are (``test_shape_calibration.py``).
+Simulated false positives at 5 %, with 9 and 25 dimensions and 16 to 128 filters, are 0 to 3 % by the number of pairs
+and 0 to 6.5 % by the maximum; the more, the more filters a dimension there are (``test_shape_calibration.py``).
 
 **What rejects it.** Twins; and any density that is not elliptical: several modes, as when all networks learn the same
 popular types of filters, or filters most of which have the same sign where signs count. One network cannot tell these
-from an interaction. A covariance that is not space x channel rejects the structured null as well.
+from an interaction.
 """
 
 from __future__ import annotations
@@ -35,14 +35,11 @@ from numpy.typing import NDArray
 from filtertwins.measures.nulls import monte_carlo_p_value
 from filtertwins.measures.redundancy import BLOCK_ENTRIES, Equivalence, Floats, similarities_among
 
-Form = Literal["full", "space x channel", "undecidable"]
-"""How the scatter was estimated: without structure, as a Kronecker product, or not at all."""
+Form = Literal["full", "undecidable"]
+"""How the scatter was estimated: without structure, or not at all."""
 
 VECTORS_PER_DIMENSION = 1.3
-"""So many vectors a dimension must there be, and more: filters, or for a factor of A ⊗ B their rows or columns."""
-
-FEWEST_FILTERS = 7
-"""With no more filters than this no structure is estimated: fewer than eight were not tried."""
+"""So many filters a dimension must there be, and more."""
 
 COPIES = 0.9999
 """Of filters that are more similar than this, one alone counts for the scatter."""
@@ -60,7 +57,7 @@ class Shape:
     """The eigenvalues of the scatter that filters' directions have, with mean 1; none where undecidable."""
 
     form: Form
-    eigenvalues: Floats  # (dimension,)
+    eigenvalues: Floats  # (dimension of the subspace that the filters span,), ascending
 
 
 @dataclass(frozen=True)
@@ -85,27 +82,22 @@ def shape_test(
     rng: np.random.Generator,
     threshold: float | None = None,
     *,
-    channels: int = 1,
     draws: int = 999,
     shape: Shape | None = None,
 ) -> ShapeTest:
     """Are more filters near twins, or the nearest two nearer, than independent filters of the same shape?
 
     Args:
-        units: unit vectors of live filters, (filter, dimension), of kernels alone if there are several channels.
+        units: unit vectors of live filters, (filter, dimension).
         equivalence: under which scalings two filters do the same job: whether signs count.
         rng: for the draws.
         threshold: the similarity from which a pair counts; by default :func:`rare_similarity`, where a count of two
             rejects. At a threshold that the shape alone often reaches, a few twins are not found by their number.
-        channels: input channels, the last axis of a kernel before it was flattened.
         draws: how many sets of filters are drawn.
         shape: of these filters, where :func:`fit_shape` was called already.
-
-    Raises:
-        ValueError: the dimension is no multiple of the channels.
     """
     filters, dimension = units.shape
-    shape = shape or fit_shape(units, equivalence, channels=channels)
+    shape = shape or fit_shape(units, equivalence)
     drawn = np.full((1, 2), np.nan)
     decidable = shape.form != "undecidable"
     if threshold is None:
@@ -152,28 +144,20 @@ def rare_similarity(
     return float(pooled[-max(1, round(RARE_PAIRS * draws))])
 
 
-def fit_shape(units: Floats, equivalence: Equivalence, *, channels: int = 1) -> Shape:
+def fit_shape(units: Floats, equivalence: Equivalence) -> Shape:
     """The scatter of filters' directions, without near copies: see the module for how, and when not.
 
     Args:
         units: unit vectors, (filter, dimension).
         equivalence: whether signs count, for what is a copy.
-        channels: input channels, the last axis of a kernel before it was flattened.
-
-    Raises:
-        ValueError: the dimension is no multiple of the channels.
     """
-    dimension = units.shape[1]
-    if dimension % channels:
-        raise ValueError(f"channels: {channels}; allowed: a divisor of the dimension, {dimension}")
     distinct = units[_first_of_each(units, equivalence)]
-    if len(distinct) > VECTORS_PER_DIMENSION * dimension:
-        return Shape("full", _eigenvalues(distinct.reshape(len(distinct), dimension, 1)))
-    places = dimension // channels
-    fewest = VECTORS_PER_DIMENSION * max(places / channels, channels / places)
-    if channels > 1 and places > 1 and len(distinct) > max(fewest, FEWEST_FILTERS):
-        return Shape("space x channel", _eigenvalues(distinct.reshape(len(distinct), places, channels)))
-    return Shape("undecidable", np.zeros(0))
+    rank = int(np.linalg.matrix_rank(distinct)) if distinct.size else 0
+    if len(distinct) <= VECTORS_PER_DIMENSION * rank or not rank:
+        return Shape("undecidable", np.zeros(0))
+    if rank < distinct.shape[1]:  # The axes of the subspace; no cosine changes.
+        distinct = distinct @ np.linalg.svd(distinct, full_matrices=False)[2][:rank].T
+    return Shape("full", _eigenvalues(distinct))
 
 
 def shape_draws(shape: Shape, filters: int, draws: int, rng: np.random.Generator) -> Iterator[Floats]:
@@ -212,25 +196,14 @@ def _first_of_each(units: Floats, equivalence: Equivalence) -> list[int]:
     return chosen
 
 
-def _eigenvalues(kernels: Floats) -> Floats:
-    """The eigenvalues of Tyler's estimate A ⊗ B, all products of theirs: (dimension,) for (filter, place, channel).
-
-    With one channel B is 1, and the estimate Tyler's own. Each step takes one factor as known; since the likelihood is
-    convex along geodesics, the steps lead to its only maximum.
-    """
-    sizes = kernels.shape[1:]
-    factors = [np.eye(size) for size in sizes]
+def _eigenvalues(units: Floats) -> Floats:
+    """The eigenvalues of Tyler's estimate, (dimension,) with mean 1, for directions (vector, dimension)."""
+    scatter = np.eye(units.shape[1])
     for _ in range(_STEPS):
-        before = list(factors)
-        for axis, size in enumerate(sizes):
-            sides = kernels if axis == 0 else kernels.transpose(0, 2, 1)  # (filter, own axis, other axis)
-            solved = sides @ np.linalg.inv(factors[1 - axis])  # (filter, own axis, other axis)
-            lengths = np.sum(solved * (np.linalg.inv(factors[axis]) @ sides), axis=(1, 2))
-            # Multiplied as a whole, since a product a filter would take (filter, own axis, own axis) of memory.
-            factor = np.tensordot(solved / lengths[:, np.newaxis, np.newaxis], sides, axes=([0, 2], [0, 2]))
-            factors[axis] = factor * size / np.trace(factor)
-        changes = [np.abs(new - old).max() / np.abs(new).max() for new, old in zip(factors, before, strict=True)]
-        if max(changes) < _TOLERANCE:
+        before = scatter
+        lengths = np.sum(units @ np.linalg.inv(before) * units, axis=1)
+        scatter = (units / lengths[:, np.newaxis]).T @ units
+        scatter *= len(scatter) / np.trace(scatter)
+        if np.abs(scatter - before).max() < _TOLERANCE * np.abs(scatter).max():
             break
-    own, other = (np.maximum(np.linalg.eigvalsh(factor), 0) for factor in factors)
-    return np.asarray(np.outer(own, other).ravel())
+    return np.asarray(np.maximum(np.linalg.eigvalsh(scatter), 0))

@@ -111,9 +111,10 @@ def neighbourhoods(
         kept: the share of stranger pairs to keep, at least three times the largest that comparisons are made at:
             leaving out a network moves a threshold, but not to where three times as many pairs are close.
         corresponding: whether the networks started from the same weights, so that filters at the same place of two of
-            them began as one and are no strangers.
+            them began as one and are no strangers; then all networks have as many filters.
     """
-    similarity = similarities_among(np.concatenate(list(networks)), equivalence)
+    networks = [units for units in networks if len(units)] or [np.zeros((0, 1))]  # One without filters tells nothing.
+    similarity = similarities_among(np.concatenate(networks), equivalence)
     ends = np.cumsum([0, *(len(units) for units in networks)])
     places = [slice(start, end) for start, end in pairwise(ends.tolist())]
     own = [np.sort(similarity[place, place][np.triu_indices(place.stop - place.start, 1)]) for place in places]

@@ -90,8 +90,8 @@ def first_trained(architecture: LayeredArchitecture) -> int:
 def _activation_of(layers: Sequence[LayerChoice]) -> str:
     """The activation that the first layer's answers meet before the next layer with weights.
 
-    The largest of a window is another filter's smallest if the sign is turned. So without an activation a convolution
-    before max pooling is compared as one with ReLU: any positive multiple does the same job.
+    The largest of a window is another filter's smallest if the sign is turned. So without an activation max pooling
+    counts as one: any positive multiple does the same job, as with ReLU, but no filter is silent.
     """
     pooled = False
     for place, choice in enumerate(layers):
@@ -101,7 +101,7 @@ def _activation_of(layers: Sequence[LayerChoice]) -> str:
         if activation != "linear":
             return str(activation)
         pooled |= choice.name == "MaxPooling2D"
-    return "relu" if pooled else "linear"
+    return "max_pooling" if pooled else "linear"
 
 
 def folded_weights(

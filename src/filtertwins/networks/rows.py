@@ -56,6 +56,7 @@ class LayerRuns:
     biases: NDArray[np.float32]  # (stage, seed, filter)
     answers: NDArray[np.float32] | None = None  # (stage, seed, place, filter), before the activation; None: not kept
     active: NDArray[np.bool_] | None = None  # (stage, seed, filter); None: the training images tell
+    sees_images: bool = False  # whether the patches of the images are what it sees
     one_basis: bool = True  # whether kernels of different networks see the same channels
     frozen: bool = False  # whether all networks have the same kernels, so that they are no strangers
 
@@ -76,7 +77,7 @@ def layers_of(chunk: AnyChunk) -> list[LayerRuns]:
     if isinstance(chunk, Chunk):
         kernels = np.stack([chunk.snapshot_kernels[0], chunk.parameters.kernels])
         biases = np.stack([chunk.snapshot_biases[0], chunk.parameters.biases])
-        return [LayerRuns("conv1", model["activation"], model["initializer"], kernels, biases)]
+        return [LayerRuns("conv1", model["activation"], model["initializer"], kernels, biases, sees_images=True)]
     architecture = described_by(chunk.condition)
     assert isinstance(architecture, LayeredArchitecture)  # noqa: S101 - the file was read as such
     found, first = [], first_trained(architecture)

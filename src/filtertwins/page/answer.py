@@ -25,7 +25,7 @@ def answer_section(claims: pd.DataFrame) -> str:
             are listed, with the first sentence of what was found.
     """
     headlines = judged(claims[claims["headline"].notna() & claims["said_by"].isin(("question", "answer", "followup"))])
-    lines = [f"On {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]
+    lines = [f"This is the answer on {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]
     lines += [
         f"- **{typeset(row['headline'])}** {typeset(_first_sentence(row['finding']))} *{_verdict(row)}*"
         for _, row in headlines.iterrows()
@@ -48,11 +48,11 @@ def claims_page(claims: pd.DataFrame) -> str:
         "",
         f"{status_in_words(claims)} What decides stands in [config/claims.yaml](../config/claims.yaml), which also says"
         " what was changed after trial runs. *By construction* are claims that follow from algebra or arithmetic: they"
-        " are checked, and not counted. *Exploratory* ones were added or changed after the confirmatory run. The"
-        " numbers in parentheses are the interval of the part that decides, over seeds (for latency over rounds). Its"
-        " confidence is 95 %, but 90 % where seeds are counted, or where it is tested that something is the same or no"
-        " worse. Where a claim is about every single network, they are the whole range. Beside them stand the median"
-        " over seeds, of losses, and the mean of all parts, if there are several.",
+        " are checked, and not counted. The numbers in parentheses are the interval of the part that decides, over"
+        " seeds (for latency over rounds). Its confidence is 95 %, but 90 % where seeds are counted, or where it is"
+        " tested that something is the same, no worse, or within a range. Where a claim is about every single network,"
+        " they are the whole range. Beside them stand the median over seeds, of losses, and the mean of all parts, if"
+        " there are several.",
         "",
         "| Said by | Claim | Compared with (unit) | Verdict | Found | |",
         "|---|---|---|---|---|---|",
@@ -68,7 +68,9 @@ def status_in_words(claims: pd.DataFrame) -> str:
         claims: ``claims.csv``.
     """
     if (claims.loc[claims["exploratory"].isna(), "status"] == "confirmatory").all():
-        later = " Claims marked exploratory were added or changed after the first run on these seeds."
+        later = (
+            " Claims marked exploratory were added or changed after the confirmatory run, the first one on these seeds."
+        )
         marked = later if claims["exploratory"].notna().any() else ""
         return f"The verdicts are confirmatory: no trial run has seen these seeds.{marked}"
     return "The verdicts are exploratory: only the default study of MNIST, claims and seeds, was fixed beforehand."

@@ -8,19 +8,20 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 
 from filtertwins.claims.words import judged
+from filtertwins.page.answer import typeset
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _NEEDED = re.compile(r"\[(\w+)\] ")
 
 
 def findings_of(claims: pd.DataFrame) -> dict[str, str]:
-    """What each claim found that could be judged, for :func:`fill_caption`.
+    """Each claim that could be judged, as a question with what was found, for :func:`fill_caption`.
 
     Args:
         claims: ``claims.csv``.
     """
     rows = judged(claims)
-    return dict(zip(rows["claim"], rows["finding"], strict=True))
+    return dict(zip(rows["claim"], (rows["statement"] + "? " + rows["finding"]).map(typeset), strict=True))
 
 
 def fill_caption(template: str, findings: Mapping[str, str], tables: Collection[str] = ()) -> str:

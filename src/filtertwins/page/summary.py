@@ -41,8 +41,8 @@ def in_sentences(runs: pd.DataFrame, redundancy: pd.DataFrame, labels: Mapping[s
         ]
         one, *others = shares
         sentences.append(
-            "Filters with a nearly equal one beside them are redundant: {2} of the {0} filters of {1}, where as many"
-            " strangers (filters of other networks) have {3} and re-drawn initial kernels {4}".format(*one)
+            "Filters beyond the first of a cluster of nearly equal ones are redundant: {2} of the {0} filters of {1},"
+            " where as many strangers (filters of other networks) have {3} and re-drawn kernels {4}".format(*one)
             + "".join("; {2} of the {0} of {1} ({3} and {4})".format(*other) for other in others)
             + "."
         )

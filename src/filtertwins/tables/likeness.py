@@ -123,14 +123,16 @@ def strangers_of(
         sets: how many.
 
     Returns:
-        A row a set, drawn without replacement; no rows where the other networks have too few filters.
+        A row a set, drawn without replacement; no rows where there is one other network only, whose filters have met,
+        or where the others have too few. Of a set from m networks a share of 1/m of the pairs have met, so that what
+        networks have beyond it is understated by about that share.
     """
     live = [own.chosen(live_filters(own.kernels)) for own in networks]
     found = []
     for s, own in enumerate(live):
         others = [other for t, other in enumerate(live) if t != s]
         rows = []
-        if 0 < len(own.kernels) <= sum(len(other.kernels) for other in others):
+        if len(others) > 1 and 0 < len(own.kernels) <= sum(len(other.kernels) for other in others):
             pool = Filters(*(np.concatenate(parts) for parts in zip(*(vars(o).values() for o in others), strict=True)))
             draws = (rng.choice(len(pool.kernels), len(own.kernels), replace=False) for _ in range(sets))
             rows = [alike(pool.chosen(draw), equivalence, threshold) for draw in draws]
@@ -155,7 +157,9 @@ def response_vectors_of(
     """For each network, vectors whose cosines are those of its filters' responses, (filter, dimension).
 
     Where a layer's answers were kept, they stand for the responses, with each filter's mean taken off: to fixed places
-    of fixed images, so that filters of different networks can be compared whatever channels they see.
+    of fixed images, so that filters of different networks can be compared whatever channels they see. Of a layer that
+    neither sees the images nor has answers, such as the depthwise half of a separable convolution, the vectors are
+    zero, and measures of responses are missing.
 
     Args:
         layer: of some networks.
@@ -163,7 +167,9 @@ def response_vectors_of(
         kernels: of each network at this stage, (filter, dimension).
         moment: gives the images' patches' second moment for a kernel's height and width.
     """
-    if layer.answers is None:
+    if layer.sees_images:
         return [response_vectors(own, moment(layer.kernel)) for own in kernels]
+    if layer.answers is None:
+        return [np.zeros_like(own) for own in kernels]
     answers = layer.answers[place].astype(np.float64)
     return list((answers - answers.mean(axis=1, keepdims=True)).swapaxes(1, 2))

@@ -136,9 +136,7 @@ def _add_layer(rows: RedundancyRows, runs: list[Row], layer: LayerRuns, nulls: N
             live = measures.live_filters
             cosines = np.full(len(weights), np.nan)
             cosines[live_ones] = nearest_similarities(similarity)
-            null = nulls.of(
-                max(live, 1), layer.kernel, dimension, equivalence, layer.initializer, layer.answers is None
-            )
+            null = nulls.of(max(live, 1), layer.kernel, dimension, equivalence, layer.initializer, layer.sees_images)
             alikeness = alike(own, equivalence, threshold)
             all_pairs = live * (live - 1) // 2
             rows.redundancy.append(

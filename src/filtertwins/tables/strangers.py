@@ -12,7 +12,14 @@ import numpy as np
 from filtertwins.data.datasets import Dataset
 from filtertwins.measures.exchange import exchange_test
 from filtertwins.measures.patches import patch_moment
-from filtertwins.measures.redundancy import Equivalence, Floats, directions, equivalence_of, filter_vectors
+from filtertwins.measures.redundancy import (
+    Equivalence,
+    Floats,
+    directions,
+    equivalence_of,
+    filter_vectors,
+    live_filters,
+)
 from filtertwins.measures.strangers import STRANGER_SHARE, compare_with_strangers, neighbourhoods, ratio_curve
 from filtertwins.names import CONDITION, Row
 from filtertwins.networks.rows import STAGES, LayerRuns, layers_of
@@ -61,7 +68,11 @@ def stranger_tables(chunks: Iterable[AnyChunk], dataset: Dataset) -> StrangerRow
     rows = StrangerRows([], [])
     moment_of = cache(lambda kernel: patch_moment(dataset.train_images, kernel, bias=True))
     for stage in _stages(chunks, moment_of):
-        units = [directions(own) for own in stage.vectors]
+        vectors = stage.vectors
+        if stage.corresponding:  # The places of filters must stay those of their partners.
+            everywhere = np.all([live_filters(own) for own in vectors], axis=0)
+            vectors = [own[everywhere] for own in vectors]
+        units = [directions(own) for own in vectors]
         pairs = neighbourhoods(units, stage.equivalence, corresponding=stage.corresponding)
         curve = ratio_curve(pairs, np.random.default_rng([_SEED, stage.names["filters"], len(units), 1]))
         found = curve.points[curve.shares.index(STRANGER_SHARE)]

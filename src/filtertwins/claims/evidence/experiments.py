@@ -126,10 +126,11 @@ def twins_separate(
     rows = twins.assign(with_dropout=twins["dropout"] > 0)
     rows = chosen(rows, activation="linear", second_filter=second_filter, epsilon=0.0, with_dropout=with_dropout)
     rows = chosen(rows, bias_gap=0.0)
-    rows = chosen(rows, step=step or int(rows["step"].max()))
+    last = rows.groupby("architecture")["step"].transform("max")
+    rows = chosen(rows, step=step) if step else rows[rows["step"] == last]
     parts = network_parts(rows["separation"], np.nextafter(0.0, 1.0), np.inf, rows["seed"])
     together = sum(not part.holds for part in parts)
-    return combine(parts, "distance", step=f"{int(rows['step'].iloc[0]):,}", together=str(together))
+    return combine(parts, "distance", step=f"{int(rows['step'].max()):,}", together=str(together))
 
 
 @test()

@@ -13,7 +13,7 @@ from scipy import stats
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Names, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, difference, each, each_network, only
-from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts, seeds_part, within
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts, seeds_part, told, widening
 from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
@@ -78,7 +78,7 @@ def more_near_duplicates_than_chance(
     chance = float(rows["null_fraction"].mean())
     line = (margins.ratio - 1) * chance
     (part,) = range_parts([("", by_seed(rows, "fraction") - chance)], lowest=line)
-    combined = stats.combine_pvalues(rows["p_value"], method="fisher").pvalue
+    combined = stats.combine_pvalues(rows["p_value"].dropna(), method="fisher").pvalue
     p_value = float(rows["pooled_p_value"].iloc[0] if pooled else combined)
     holds = True if p_value < LEVEL and part.effect > line else False if part.high <= line else None
     shares = {"measured": float(rows["fraction"].mean()), "chance": chance}
@@ -96,6 +96,8 @@ def as_many_near_duplicates_as_chance(
     """
     rows = chosen(near_duplicates, stage="trained", architecture=architecture, filters=filters, threshold=threshold)
     measured, chance = by_seed(rows, "fraction"), float(rows["null_fraction"].mean())
+    if not chance:
+        raise NotMeasured("no pair of re-drawn kernels is so close, so that there is nothing to compare with")
     parts = range_parts([("", measured / chance)], 1 / margins.ratio, margins.ratio)
     return combine(parts, "ratio", measured=in_words(measured.mean(), "pairs"), chance=in_words(chance, "pairs"))
 
@@ -120,7 +122,7 @@ def close_pairs_beside_strangers(
     """
     ends = (0.0, 1 / margins.ratio) if beside == "fewer" else (1 / margins.ratio, margins.ratio)
     rows = [only(strangers, architecture=name, filters=filters, stage="trained") for name in architectures]
-    return combine([beside_strangers(row, *ends) for row in rows], "ratio")
+    return combine([beside_strangers(row, *ends, in_all=len(rows)) for row in rows], "ratio")
 
 
 @test()
@@ -132,13 +134,18 @@ def close_pairs_in_a_layer(
     return combine([beside_strangers(row, 0.0, 1 / margins.ratio)], "ratio")
 
 
-def beside_strangers(row: pd.Series[Any], lowest: float, highest: float = np.inf) -> Part:
-    """Whether a condition's close pairs are within a range of multiples of those of strangers."""
+def beside_strangers(row: pd.Series[Any], lowest: float, highest: float = np.inf, *, in_all: int = 1) -> Part:
+    """Whether a condition's close pairs are within a range of multiples of those of strangers.
+
+    A part of several fails by the interval widened for their number, on the logarithm, where it is Student's t.
+    """
     if not row["estimable"]:
         raise NotMeasured(f"too few close pairs are expected for {condition(row)}")
     effect, low, high = (row[column] for column in ("ratio", "ratio_low", "ratio_high"))
     room = min(effect - lowest, highest - effect)
-    return Part(condition(row), effect, low, high, int(row["n"]), within(low, high, lowest, highest), room)
+    times = widening(int(row["n"]), in_all, level=LEVEL / 2)  # The table's interval has two sides.
+    wide = tuple(effect * (end / effect) ** times if effect else end for end in (low, high))
+    return Part(condition(row), effect, low, high, int(row["n"]), told((low, high), wide, lowest, highest), room)
 
 
 @test()
@@ -220,7 +227,7 @@ def small_weights_align(condensation: Table, *, architectures: Names, at_most: P
         large.append(largest.mean())
     in_all = len(small) + len(fall)
     parts = range_parts(small, highest=at_most, in_all=in_all)
-    parts += range_parts(fall, highest=0.0, in_all=in_all)
+    parts += range_parts(fall, highest=np.nextafter(0, -1), in_all=in_all)  # No difference is not fewer.
     found = {"small": pd.Series([values.mean() for _, values in small]), "large": pd.Series(large)}
     spans = {name: _span(directions, "directions") for name, directions in found.items()}
     return combine(parts, "directions", filters=str(condensation["filters"].max()), **spans)

@@ -11,7 +11,7 @@ from pydantic import Field
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, difference
-from filtertwins.claims.judging import Outcome, combine, range_parts, same_parts
+from filtertwins.claims.judging import NotMeasured, Outcome, combine, range_parts, same_parts
 from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 
@@ -23,13 +23,15 @@ Shares = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_le
 def predicted_increase_has_the_right_size(obd: Table, *, architecture: Name, share: Share, factor: Factor) -> Outcome:
     """Is the actual increase in loss the predicted one to within a factor, at a share of the weights deleted?
 
-    Actual over predicted, since what is predicted is never 0. The sentence can mention what the prediction leaves out:
+    Actual over predicted, since that is hardly ever 0. The sentence can mention what the prediction leaves out:
     the gradient, and the cross terms, which the whole quadratic term has and the diagonal has not.
     """
     rows = chosen(obd, architecture=architecture, ranking="obd", share=share)
     terms = {"predicted": "predicted_increase", "actual": "actual_increase"}
     terms |= {"gradient": "gradient_increase", "quadratic": "quadratic_increase"}
     increases = {name: by_seed(rows, column) for name, column in terms.items()}
+    if not increases["predicted"].all():
+        raise NotMeasured("no increase is predicted for some seed, so that there is no ratio to it")
     ratio = increases["actual"] / increases["predicted"]
     parts = range_parts([(_deleted(share), ratio)], 1 / factor, factor)
     return combine(parts, "ratio", **{name: f"{own.mean():.2g} nats" for name, own in increases.items()})

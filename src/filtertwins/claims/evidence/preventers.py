@@ -11,7 +11,7 @@ from filtertwins.architectures import Name
 from filtertwins.claims.evidence.likeness import beside_strangers
 from filtertwins.claims.evidence.registry import Names, Table, test
 from filtertwins.claims.evidence.rows import by_seed, chosen, condition, only
-from filtertwins.claims.judging import Outcome, combine, range_parts, same_parts
+from filtertwins.claims.judging import NotMeasured, Outcome, combine, range_parts, same_parts
 from filtertwins.claims.words import in_words
 from filtertwins.settings import Margins
 
@@ -40,6 +40,8 @@ def preventer_makes_redundant(
     preventers: Table, *, architectures: Names, without: Names, filters: PositiveInt, margins: Margins
 ) -> Outcome:
     """Is the share of redundant filters larger than without, in each of some architectures?"""
+    if len(architectures) != len(without):
+        raise NotMeasured("as many networks without are needed as there are architectures")
     changes = []
     for pair in zip(architectures, without, strict=True):
         name, measured, other = _with_and_without(preventers, "redundant_share", *pair, filters)

@@ -9,12 +9,11 @@ from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from filtertwins.architectures import Name
 from filtertwins.claims.evidence.registry import Counts, Names, Networks, Share, Table, test
 from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each, each_network, only
-from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts
+from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts, widening
 from filtertwins.claims.words import in_words, listed
 from filtertwins.labels import method_name
 from filtertwins.measures.statistics import paired_equivalence
@@ -150,8 +149,7 @@ def small_is_as_good(small_or_pruned: Table, *, kept: Networks, budget: Budget, 
     parts = []
     for name, row in found:
         effect, n = row["difference"], int(row["n"])
-        times_wider = stats.t.isf(LEVEL / len(found), n - 1) / stats.t.isf(LEVEL, n - 1)
-        worse = effect - times_wider * (effect - row["low"]) > margins.accuracy
+        worse = effect - widening(n, len(found)) * (effect - row["low"]) > margins.accuracy
         holds = None if pd.isna(row["no_worse"]) else True if row["no_worse"] else False if worse else None
         parts.append(Part(name, effect, row["low"], row["high"], n, holds, margins.accuracy - effect))
     steps = [f"{row['small_steps']:,} and {row['fine_tuning_steps']:,} for {name}" for name, row in found]
