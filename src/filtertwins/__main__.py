@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -84,18 +85,19 @@ def _inspect(options: argparse.Namespace) -> int:
     from filtertwins.inspect.report import inspect_models
 
     models, bad = [], []
-    for path in dict.fromkeys([*([options.before] if options.before else []), *options.models]):
+    before = options.before and str(Path(options.before))  # so that ./FILE and FILE are the same
+    for path in dict.fromkeys([*([before] if before else []), *(str(Path(own)) for own in options.models)]):
         try:
             models.append(read_model(Path(path)))
         except (StudyError, OSError) as error:
             _say(f"error: {error}")
             bad.append((path, LeftOut("", f"It cannot be read: {error}")))
-    report = inspect_models(models, before=options.before, seed=options.seed, draws=options.draws, progress=_say)
+    report = inspect_models(models, before=before, seed=options.seed, draws=options.draws, progress=_say)
     report = replace(report, left_out=(*bad, *report.left_out))
     if len(models) > 1 and not (report.strangers or report.changes):
         _say("no two files have convolutions of the same kinds, shapes and activations, so that none are compared")
-    elif options.before and models and not report.changes:
-        _say(f"no other file has the convolutions of {options.before}, so that nothing is said of what changed")
+    elif before and models and not report.changes:
+        _say(f"no other file has the convolutions of {before}, so that nothing is said of what changed")
     try:
         if options.json == "-":
             sys.stdout.write(report.to_json())
@@ -110,7 +112,7 @@ def _inspect(options: argparse.Namespace) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return FAILED
     except OSError as error:
-        _say(f"error: {error.filename}: {error.strerror}; name a place that can be written")
+        _say(f"error: {error.filename or 'standard output'}: {error.strerror}; name a place that can be written")
         return FAILED
     found = any(layer.verdict == options.fail_on for layer in report.layers)
     return FAILED if bad else FOUND if found else 0
@@ -120,7 +122,14 @@ def _dataset(options: argparse.Namespace) -> int:
     """Print a dataset's section; a bad file costs one line and the exit code."""
     from filtertwins.data.describe import convert, describe
     from filtertwins.errors import StudyError
+    from filtertwins.mistakes import NAME, PATTERNS
 
+    if not options.convert and (options.channels_first or options.test_images):
+        _say("error: --channels-first and --test-images change files; add --convert OUT.npz")
+        return FAILED
+    if not re.fullmatch(NAME, options.name):
+        _say(f"error: --name {options.name}; {PATTERNS[NAME]}")
+        return FAILED
     try:
         if options.convert:
             chosen = {"channels_first": options.channels_first, "test_images": options.test_images}

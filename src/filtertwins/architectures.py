@@ -22,7 +22,8 @@ Name = Annotated[str, Field(pattern=NAME)]
 FAST = ("linear", "relu", "tanh")
 BY_LAYERS = "not linear, relu or tanh; a network with another activation of Keras is written with `layers:`"
 Activation = Annotated[
-    Literal["linear", "relu", "tanh"], BeforeValidator(refuse(BY_LAYERS, lambda it: it in {*ACTIVATIONS} - {*FAST}))
+    Literal["linear", "relu", "tanh"],
+    BeforeValidator(refuse(BY_LAYERS, lambda it: it in ACTIVATIONS and it not in FAST)),
 ]
 Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"]
 SecondFilter = Literal["own", "twin", "half_twin", "silent"]

@@ -20,8 +20,9 @@ class MisfitError(ValueError):
 
 
 def _pair(given: Any) -> tuple[int, int]:
-    pair = (given, given) if isinstance(given, int | float) else tuple(given) if isinstance(given, list | tuple) else ()
-    if len(pair) != 2 or any(isinstance(x, bool) or x != int(x) or x < 1 for x in pair):
+    pair = tuple(given) if isinstance(given, list | tuple) else (given, given)
+    numbers = [x for x in pair if isinstance(x, int | float) and not isinstance(x, bool)]
+    if len(pair) != 2 or len(numbers) != 2 or not all(x >= 1 and x % 1 == 0 for x in numbers):
         raise ValueError("must be a whole number of at least 1, or two of them: rows and columns")
     return int(pair[0]), int(pair[1])
 

@@ -6,6 +6,7 @@ A test compares these tables with the installed Keras.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -41,6 +42,13 @@ INITIALIZERS: Table = {
     "VarianceScaling": _SCALED,
     "Zeros": {},
 }
+
+CHOICES = (
+    ("fan_in", "fan_out", "fan_avg"),
+    ("truncated_normal", "untruncated_normal", "uniform"),
+    ("rows", "columns"),
+)
+"""What options that are words may be."""
 
 REGULARIZERS: Table = {
     "L1": {"l1": 0.01},
@@ -97,6 +105,8 @@ def canonical(given: Any, table: Table) -> dict[str, dict[str, Any]]:
         near = [spelled[name] for name in difflib.get_close_matches(_plain(str(written)), spelled, n=1)]
         raise ValueError(f"{written} is not known; {allowed_names(near[0] if near else written, table)}")
     name = spelled[_plain(str(written))]
+    if not isinstance(options or {}, Mapping):
+        raise ValueError(f"{name} = {options!r}; its options are a section, such as {{SGD: {{momentum: 0.9}}}}")
     found: dict[str, Any] = {}
     for option, value in (options or {}).items():
         if option not in table[name]:
@@ -121,13 +131,18 @@ def _like(default: Any, value: Any, where: str) -> Any:
             )
         return value
     if isinstance(default, str):
+        allowed = next(own for own in CHOICES if default in own)
+        if str(value) not in allowed:
+            raise ValueError(f"{where} = {value!r}; {allowed_names(value, allowed)}")
         return str(value)
     if value is None and default is None:
         return None
     try:
-        return float(value)
+        if math.isfinite(number := float(value)):
+            return number
     except (TypeError, ValueError):
-        raise ValueError(f"{where} = {value!r}; must be a number") from None
+        pass
+    raise ValueError(f"{where} = {value!r}; must be a finite number")
 
 
 def _named(table: Table) -> Any:

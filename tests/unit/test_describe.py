@@ -103,6 +103,37 @@ def test_a_bad_file_costs_a_line_and_the_exit_code(tmp_path, capsys, content, ar
     assert printed.count("\n") == 1
 
 
+def test_folders_tell_files_of_the_same_name_apart(tmp_path, capsys):
+    files = []
+    for split, count in (("train", 40), ("test", 8)):
+        (tmp_path / split).mkdir()
+        for name, array in (("images", IMAGES), ("labels", LABELS)):
+            files.append(tmp_path / split / f"{name}.npy")
+            np.save(files[-1], array[:count])
+    dataset = dataset_of(run(capsys, *files, "--convert", tmp_path / "made.npz"), tmp_path)
+    assert (len(dataset.train_images) + len(dataset.validation_images), len(dataset.test_images)) == (40, 8)
+    told = run(capsys, *files, "--convert", tmp_path / "again.npz", "--test-images", "5", code=FAILED)
+    assert "there are images to test on already" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--test-images", "5"), "add --convert"),
+        (("--channels-first",), "add --convert"),
+        (("--name", "my-data"), "name"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(tmp_path, capsys, arguments, words):
+    assert words in run(capsys, tmp_path / "own", *arguments, code=FAILED)
+
+
+@pytest.mark.parametrize("name", ["on", "null"])
+def test_a_name_that_yaml_would_misread_is_quoted(tmp_path, capsys, name):
+    np.savez(tmp_path / "own.npz", x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:8], y_test=LABELS[:8])
+    assert yaml.safe_load(run(capsys, tmp_path / "own.npz", "--name", name))["dataset"] == name
+
+
 def test_a_file_that_is_not_there_costs_a_line(tmp_path, capsys):
     assert "can't be read: No such file" in run(capsys, tmp_path / "gone", code=FAILED)
 

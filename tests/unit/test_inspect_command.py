@@ -92,7 +92,9 @@ def test_exit_codes_say_twins_and_bad_files_of_which_the_others_are_inspected(ca
             main(["inspect", *wrong])
 
 
-@pytest.mark.parametrize("arguments", [["plain", "twins"], ["twins", "--before", "plain"]])
+@pytest.mark.parametrize(
+    "arguments", [["plain", "twins"], ["twins", "--before", "plain"], ["plain", "twins", "--before", "./plain"]]
+)
 def test_what_training_changed(capsys, arguments):
     main(["inspect", *arguments])
     out = capsys.readouterr().out

@@ -225,13 +225,23 @@ def test_every_activation_is_one_of_keras():
         ("rmsprp", "did you mean 'RMSprop'"),
         ({"SGD": {"momentun": 0.9}}, "did you mean 'momentum'"),
         ({"SGD": {"nesterov": 1}}, "true or false"),
-        ({"SGD": {"momentum": "fast"}}, "must be a number"),
+        ({"SGD": {"momentum": "fast"}}, "must be a finite number"),
+        ({"SGD": {"momentum": float("nan")}}, "must be a finite number"),
+        ({"SGD": 0.9}, "its options are a section"),
         ({"SGD": {}, "Adam": {}}, "one name"),
     ],
 )
 def test_what_is_no_name_of_keras_is_refused_with_the_nearest(given, words):
     with pytest.raises(ValueError, match=words):
         canonical(given, OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    "given", [{"VarianceScaling": {"mode": "fan_uot"}}, {"VarianceScaling": {"distribution": "x"}}]
+)
+def test_words_among_the_options_are_those_that_keras_knows(given):
+    with pytest.raises(ValueError, match="allowed: "):
+        canonical(given, INITIALIZERS)
 
 
 def test_an_initialiser_that_prefers_a_sign_is_refused():

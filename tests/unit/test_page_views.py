@@ -107,4 +107,7 @@ def test_kernels_of_three_channels_are_colours_and_others_are_not():
     fills = {(row["stage"], row["filter"], row["x"] % 3): row["fill"] for row in rows}
     assert (fills["after", 1, 0], fills["after", 1, 1]) == ("#ff8000", "#bfbfbf")
     assert {fill for (stage, *_), fill in fills.items() if stage == "before"} == {"#808080"}
-    assert colours_view(kernels[kernels["channel"] == 0], LOOK) is None
+    grey = kernels[kernels["channel"] == 0].assign(architecture="of one channel")
+    assert colours_view(grey, LOOK) is None
+    [alone] = colours_view(pd.concat([kernels, grey]), LOOK).spec["datasets"].values()
+    assert alone == rows

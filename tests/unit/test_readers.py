@@ -474,6 +474,32 @@ def test_weight_normalisation_is_multiplied_out_and_shapes_tell_other_kinds(tmp_
     assert found["net.up"].kernels.shape == (9, 6, 5)
 
 
+def test_masks_are_multiplied_in_and_biases_found_beside_reparametrised_kernels(tmp_path, rng):
+    kernels, mask = rng.normal(size=(6, 4, 3, 3)).astype("f4"), np.ones((6, 4, 3, 3), "f4")
+    mask[:3] = 0
+    arrays = {
+        "pruned.weight_orig": kernels,
+        "pruned.weight_mask": mask,
+        "normed.parametrizations.weight.original0": np.ones((6, 1, 1, 1), "f4"),
+        "normed.parametrizations.weight.original1": kernels,
+        "spectral.parametrizations.weight.original": kernels,
+    }
+    arrays |= {f"{name}.bias": np.arange(6, dtype="f4") for name in ("pruned", "normed", "spectral")}
+    _, found, left_out = read(tmp_path / "model.safetensors", safetensors_file(arrays))
+    assert list(found) == ["pruned", "normed", "spectral"]
+    np.testing.assert_array_equal(found["pruned"].kernels, kernels * mask)
+    assert [each.biases.tolist() for each in found.values()] == [list(range(6))] * 3
+    assert not left_out
+
+
+def test_a_name_alone_tells_no_number_of_channels_for_a_depthwise_convolution(tmp_path, rng):
+    kernels = {f"{name}.weight": rng.normal(size=shape).astype("f4") for name, shape in (
+        ("first", (8, 3, 3, 3)), ("depthwise", (16, 1, 3, 3)))}  # fmt: skip
+    for arrays in (kernels, dict(reversed(kernels.items()))):
+        _, found, _ = read(tmp_path / "model.safetensors", safetensors_file(arrays))
+        assert (found["depthwise"].kind, found["depthwise"].groups) == ("depthwise", 16)
+
+
 def test_anonymous_arrays_and_early_pickled_dictionaries_are_read(tmp_path, rng):
     first, second = rng.normal(size=(3, 3, 2, 16)).astype("f4"), rng.normal(size=(3, 3, 16, 20)).astype("f4")
     arrays = [first, np.ones(16, "f4"), np.ones((1, 1, 16), "f4"), second, np.zeros(20, "f4")]

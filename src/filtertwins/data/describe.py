@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 
 from filtertwins.arrays import MOST_BYTES, npz_headers, read_npy, read_npz_arrays
 from filtertwins.data.assembly import ROLES, as_numbers, assemble
@@ -20,7 +22,11 @@ from filtertwins.data.keras_files import KERAS_FILES, read_keras
 from filtertwins.files import write_npz
 
 IDX_ROLES = dict(zip(ROLES, ("train_images", "train_labels", "test_images", "test_labels"), strict=True))
-WORDS = {"x": "images|x|data|features", "y": "labels|y|targets?|classes", "test": "test|t10k|val|validation|eval"}
+TEST = "test|t10k|val|validation|eval"
+"""A word in the name of a file or its folder, or of an array, that says that it is to test on."""
+
+
+Section = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Found:
 
     arrays: dict[str, np.ndarray]  # by ROLES
     names: dict[str, str]  # what they are called, by ROLES
-    lines: list[str]  # of the config's section, after its kind; none for what must be converted first
+    section: Section  # of the config; none for what must be converted first
 
 
 def describe(paths: Sequence[Path], name: str) -> str:
@@ -39,7 +45,7 @@ def describe(paths: Sequence[Path], name: str) -> str:
         StudyError: a file can't be read, or they make no dataset; the message names it, and says what is allowed.
     """
     found = _find(paths)
-    if not found.lines:
+    if not found.section:
         raise DatasetError(f"{paths[0]}: arrays in files of their own are no dataset yet; add --convert OUT.npz")
     return _section(found, name)
 
@@ -92,14 +98,9 @@ def _section(found: Found, name: str) -> str:
     told: list[str] = []
     validation = max(1, len(found.arrays["x_train"]) // 10)
     dataset = assemble(found.arrays, found.names, validation_images=validation, tell=told.append)
-    lines = [
-        f"dataset: {name}",
-        "datasets:",
-        f"  {name}:",
-        *(f"    {line}" for line in found.lines),
-        f"    validation_images: {validation}",
-    ]
-    return "\n".join([*(f"# {line}" for line in [_in_words(dataset, validation), *told]), *lines]) + "\n"
+    config = {"dataset": name, "datasets": {name: found.section | {"validation_images": validation}}}
+    comments = "".join(f"# {line}\n" for line in [_in_words(dataset, validation), *told])
+    return comments + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def _in_words(dataset: Dataset, validation: int) -> str:
@@ -121,20 +122,23 @@ def _find(paths: Sequence[Path], test_images: int = 0) -> Found:
             if len(paths) > 1:
                 raise DatasetError(f"{path}: an npz file holds a whole dataset; name it alone")
             return _of_npz(path, test_images)
-    readers: dict[Path, Callable[[Path], tuple[np.ndarray, list[str]]]] = {}
-    for path, head in heads.items():
-        readers[path] = _npy if head.startswith(b"\x93NUMPY") else _idx
-    read = {path: reader(path) for path, reader in readers.items()}
-    arrays = {path.name: array for path, (array, _) in read.items()}
+    short = len({path.name for path in paths}) == len(paths)  # Otherwise folders tell files apart: train/images.npy.
+    read = {
+        path.name if short else f"{path.parent.name}/{path.name}": (read_npy(path), {})
+        if head.startswith(b"\x93NUMPY")
+        else _idx(path)
+        for path, head in heads.items()
+    }
+    arrays = {name: array for name, (array, _) in read.items()}
     roles = _roles_of(arrays, test_images)
-    lines: list[str] = []
-    if all(reader is _idx for reader in readers.values()) and len(read) == len(ROLES):
-        entries = {path.name: entry for path, (_, entry) in read.items()}
+    section: Section = {}
+    if all(entry for _, entry in read.values()) and len(roles) == len(ROLES):
         size = max(arrays[roles[role]].dtype.itemsize for role in ("y_train", "y_test"))
-        lines = ["kind: idx", f"mirrors: [{_quoted(paths[0].absolute().parent)}]"]
-        lines += [f"label_bytes: {size}"] if size > 1 else []
-        lines += ["files:", *(f"  {IDX_ROLES[role]}: {entries[name][0]}" for role, name in roles.items())]
-    return Found(_split({role: arrays[name] for role, name in roles.items()}, test_images), roles | _same(roles), lines)
+        section = {"kind": "idx", "mirrors": [str(paths[0].absolute().parent)]}
+        section |= {"label_bytes": size} if size > 1 else {}
+        section["files"] = {IDX_ROLES[role]: read[name][1] for role, name in roles.items()}
+    found = _split({role: arrays[name] for role, name in roles.items()}, test_images)
+    return Found(found, roles | _same(roles), section)
 
 
 def _head(path: Path) -> bytes:
@@ -158,8 +162,8 @@ def _fetched_by_keras(path: Path) -> str | None:
 
 
 def _of_keras(path: Path, name: str) -> Found:
-    lines = ["kind: keras", f"name: {name}"]
-    return Found(read_keras(name, path.absolute().parent), dict(zip(ROLES, ROLES, strict=True)), lines)
+    arrays = read_keras(name, path.absolute().parent)
+    return Found(arrays, dict(zip(ROLES, ROLES, strict=True)), {"kind": "keras", "name": name})
 
 
 def _of_npz(path: Path, test_images: int) -> Found:
@@ -171,19 +175,14 @@ def _of_npz(path: Path, test_images: int) -> Found:
     arrays = read_npz_arrays(path, names.values())
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    lines = ["kind: npz", f"path: {_quoted(path.absolute())}", f"sha256: {sha256}"]
-    if list(names.values()) != list(ROLES):
-        lines += ["arrays:", *(f"  {role}: {_quoted(name)}" for role, name in names.items())]
+    section: Section = {"kind": "npz", "path": str(path.absolute()), "sha256": sha256}
+    section |= {"arrays": names} if list(names.values()) != list(ROLES) else {}
     found = _split({role: arrays[name] for role, name in names.items()}, test_images)
     said = {role: f"{path.name}: {name}" for role, name in (names | _same(names)).items()}
-    return Found(found, said, lines if len(names) == len(ROLES) else [])
+    return Found(found, said, section)
 
 
-def _npy(path: Path) -> tuple[np.ndarray, list[str]]:
-    return read_npy(path), []
-
-
-def _idx(path: Path) -> tuple[np.ndarray, list[str]]:
+def _idx(path: Path) -> tuple[np.ndarray, Section]:
     """The array of an IDX file, gzipped or not, and its entry in a config."""
     try:
         with path.open("rb") as file:
@@ -196,8 +195,7 @@ def _idx(path: Path) -> tuple[np.ndarray, list[str]]:
     except IdxError as error:
         known = "IDX, npz and npy files, and what Keras fetches"
         raise IdxError(f"{path}: nothing that is known here; allowed: {known} (as IDX: {error.args[0]})") from error
-    entry = f"{{name: {_quoted(path.name)}, size: {len(payload)}, sha256: {hashlib.sha256(payload).hexdigest()}}}"
-    return array, [entry]
+    return array, {"name": path.name, "size": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
 
 
 def _roles_of(arrays: Mapping[str, np.ndarray | tuple[int, ...]], test_images: int) -> dict[str, str]:
@@ -209,21 +207,24 @@ def _roles_of(arrays: Mapping[str, np.ndarray | tuple[int, ...]], test_images: i
     shapes = {name: tuple(getattr(array, "shape", array)) for name, array in arrays.items()}
     found: dict[str, list[str]] = {role: [] for role in ROLES}
     for name, shape in shapes.items():
-        words = re.split(r"[^a-z0-9]+", Path(name).stem.lower())
+        words = re.split(r"[^a-z0-9]+", str(Path(name).with_suffix("")).lower())
         kind = "x" if len(shape) in (3, 4) else "y"
-        split = "test" if any(re.fullmatch(WORDS["test"], word) for word in words) else "train"
+        split = "test" if any(re.fullmatch(TEST, word) for word in words) else "train"
         found[f"{kind}_{split}"].append(name)
     wanted = ROLES[:2] if test_images else ROLES
     if [len(found[role]) for role in wanted] != [1] * len(wanted):
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        ways = "name them so (x_train, y_train, x_test, y_test), or say --test-images N where there are none to test on"
+        ways = "name them so (x_train, y_train, x_test, y_test); where there are none to test on, --convert OUT.npz "
+        ways += "--test-images N takes the last"
         raise DatasetError(f"it is not clear what each array is for: {listed}; {ways}")
-    return {role: found[role][0] for role in wanted}
+    return {role: names[0] for role, names in found.items() if names}
 
 
 def _split(arrays: dict[str, np.ndarray], test_images: int) -> dict[str, np.ndarray]:
     """The arrays of all roles; where there are none to test on, the last ones are taken from the others."""
     if "x_test" in arrays:
+        if test_images:
+            raise DatasetError(f"--test-images {test_images}; there are images to test on already")
         return arrays
     if not 0 < test_images < len(arrays["x_train"]) - 1:
         raise DatasetError(f"--test-images {test_images}; there are {len(arrays['x_train'])} images in all")
@@ -234,13 +235,3 @@ def _split(arrays: dict[str, np.ndarray], test_images: int) -> dict[str, np.ndar
 def _same(names: Mapping[str, str]) -> dict[str, str]:
     """Names of the test arrays, where these are taken from the others."""
     return {f"{kind}_test": names[f"{kind}_train"] for kind in "xy" if f"{kind}_test" not in names}
-
-
-def _quoted(text: object) -> str:
-    """A text as YAML takes it."""
-    plain = str(text)
-    return plain if re.fullmatch(r"[\w./-]+", plain) and not plain.isdecimal() else '"' + _escaped(plain) + '"'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')

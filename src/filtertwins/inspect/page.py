@@ -83,7 +83,8 @@ def page(report: Report, figure: bytes | None, caption: str) -> str:
     """
     found = [layer.verdict for layer in report.layers]
     counts = ", ".join(f"{words}: {found.count(verdict)}" for verdict, words in WORDS.items())
-    summary = f"Convolutions: {len(found)} in {len(report.files)} files; {counts}."
+    files = f"{len(report.files)} file{'s' * (len(report.files) != 1)}"
+    summary = f"Convolutions: {len(found)} in {files}; {counts}."
     sections = [
         f"<h2>{escape(title)}</h2>\n<table>\n{_line('th', rows[0])}\n"
         + "\n".join(_line("td", row.values()) for row in rows)

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from filtertwins.errors import StudyError
 from filtertwins.inspect.model import LeftOut, Model
-from filtertwins.inspect.readers.findings import Findings, one_row_a_filter
+from filtertwins.inspect.readers.findings import KINDS, Findings, one_row_a_filter
 from filtertwins.inspect.sameness import NEAR
 from filtertwins.inspect.several import compare_networks
 from filtertwins.inspect.verdicts import DRAWS, Layer, Verdict, judge_layers
@@ -172,10 +172,12 @@ def inspect_arrays(
         raise StudyError(f"layout: {layout!r}; allowed: keras, torch")
     findings = Findings()
     for name, values in kernels.items():
-        array = np.asarray(values, dtype=np.float64)
-        if array.ndim < 3:
-            raise StudyError(f"{name}: shape {array.shape}; allowed: filters, channels, and one axis or more of taps")
-        kind = f"conv{array.ndim - 2}d"
+        array = np.asarray(values)
+        if array.ndim not in KINDS or array.dtype.kind not in "biuf":
+            allowed = "real numbers of filters, channels, and one to three axes of taps"
+            raise StudyError(f"{name}: {array.dtype} of shape {array.shape}; allowed: {allowed}")
+        array = array.astype(np.float64)
+        kind = KINDS[array.ndim]
         rows = one_row_a_filter(array, "first" if layout == "torch" else "last", kind)
         own = None if biases is None or name not in biases else np.asarray(biases[name], dtype=np.float64)
         if own is not None and own.shape != rows.shape[:1]:

@@ -26,11 +26,12 @@ def colours_view(kernels: pd.DataFrame, look: Look) -> View | None:
         look: names of architectures.
 
     Returns:
-        None if kernels have another number of channels.
+        None if all kernels have another number of channels; the others are left out.
     """
-    if kernels["channel"].max() != 2:
+    own = kernels[kernels.groupby("architecture")["channel"].transform("max") == 2]
+    if own.empty:
         return None
-    own = kernels[kernels["seed"] == kernels["seed"].min()]
+    own = own[own["seed"] == own["seed"].min()]
     index = ["architecture", "filters", "stage", "filter", "row", "column"]
     colours = own.pivot_table("weight", index, "channel", sort=False)  # (pixel of a kernel, channel)
     largest = colours.abs().max(axis=1).groupby(level=index[:4]).transform("max")

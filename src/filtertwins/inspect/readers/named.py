@@ -18,8 +18,10 @@ from filtertwins.inspect.readers.following import Node, batch_normalisation, fol
 
 KERNELS = (
     *("kernel", "weight", "weights", "w", "depthwise_kernel", "pointwise_kernel", "filters", "weight_v", "original1"),
+    *("weight_orig", "original"),  # PyTorch's, of a pruned or otherwise re-parametrised layer
     "array",  # a file of one array, which has no name
 )
+MASK = "weight_mask"  # PyTorch's: 0 for weights that are pruned away, 1 for the others
 NORMS = {"weight_v": "weight_g", "original1": "original0"}  # of weight normalisation, beside the directions
 BIASES = ("bias", "biases", "b")
 # A batch normalisation's mean, variance, gamma and beta, as the frameworks name them, and the epsilon it has by default
@@ -89,7 +91,8 @@ def from_names(tensors: Sequence[Tensor], findings: Findings, axes: Axes | None 
             used.add(tensor.name)
             findings.leave_out(tensor.name, "It is a slot of an optimiser.")
             continue
-        owner, separator, leaf = re.fullmatch(r"(?s)(?:(.*)([/.]))?(.*?)(?::0)?", tensor.name).groups("")  # type: ignore[union-attr]
+        name = tensor.name.replace("parametrizations.weight.", "")  # PyTorch's; the bias is one folder above.
+        owner, separator, leaf = re.fullmatch(r"(?s)(?:(.*)([/.]))?(.*?)(?::0)?", name).groups("")  # type: ignore[union-attr]
         layers.setdefault(owner, _Layer(owner, separator)).tensors[leaf] = tensor
     kernels = []
     for layer in layers.values():
@@ -118,8 +121,8 @@ def from_names(tensors: Sequence[Tensor], findings: Findings, axes: Axes | None 
 
 
 def _is_shaped(leaf: str, tensor: Tensor) -> bool:
-    """Whether an array has as many axes as a kernel, and is not merely the lengths of one."""
-    return len(tensor.shape) in KINDS and leaf not in NORMS.values()
+    """Whether an array has as many axes as a kernel, and is not merely the lengths or the mask of one."""
+    return len(tensor.shape) in KINDS and leaf not in (*NORMS.values(), MASK)
 
 
 def _no_kernel(owner: str, leaf: str, tensor: Tensor) -> str | None:
@@ -214,12 +217,17 @@ def _list(
     if norm := kernel.layer.tensors.get(NORMS.get(kernel.leaf, "")):
         array = _normed(array, norm.read())
         used.add(norm.name)
+    if kernel.leaf == "weight_orig" and (mask := kernel.layer.tensors.get(MASK)) and mask.shape == array.shape:
+        array = array * mask.read()
+        used.add(mask.name)
     depthwise = kind == "depthwise" or (kind == "separable" and kernel.leaf == "depthwise_kernel")
     rows = one_row_a_filter(array, axes, "depthwise" if depthwise else kind)
     biases = kernel.bias.read() if kernel.bias and kernel.bias.shape[0] == len(rows) else None
     if biases is not None and kernel.bias:
         used.add(kernel.bias.name)
-    groups = array.shape[-2] if axes == "last" or not widths else widths[-1]
+    groups = array.shape[-2] if axes == "last" else len(rows)
+    if axes == "first" and widths and len(rows) % widths[-1] == 0 and "depthwise" not in kernel.tensor.name.lower():
+        groups = widths[-1]  # What the layer before has as filters is what this one reads, a filter or more for each.
     widths.append(len(rows))
     name_of_norm = None
     if follower and len(follower.scale) == len(rows):
