@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime, minimize
 from scipy.special import log_softmax, softmax
@@ -18,7 +17,6 @@ from filtertwins.experiments.collapse import (
     optimum_row,
 )
 from filtertwins.networks.forward import cross_entropies
-from filtertwins.tables.equivalence import compare_filter_counts
 
 PIXELS, IMAGES = 6, 400
 
@@ -163,61 +161,3 @@ def test_a_fit_without_a_minimum_never_counts_as_converged(rng, drawn, least_in_
     assert (free["unbounded"], free["converged"]) == (True, False)
     assert (held["unbounded"], held["converged"]) == (False, True)
     assert (free["train_loss"] < 1e-4) == (least_in_one_class is None)
-
-
-# equivalence.csv
-
-
-def made_up_runs(accuracies, architecture="question", activation="linear"):
-    """Rows of runs.csv from accuracies by number of filters, one a seed."""
-    names = {"dataset": "mnist", "architecture": architecture, "activation": activation}
-    return pd.DataFrame(
-        names | {"filters": filters, "seed": seed, "test_accuracy": accuracy}
-        for filters, own in accuracies.items()
-        for seed, accuracy in enumerate(own)
-    )
-
-
-SEEDS = np.array([0.90, 0.93, 0.91, 0.96, 0.92, 0.88])  # accuracies that differ far more by seed than by filters
-JITTER = np.array([1, -1, 0.5, -0.5, 0.2, -0.2]) * 1e-3
-
-
-def test_planted_equal_and_different_accuracies_are_told_apart():
-    table = compare_filter_counts(made_up_runs({16: SEEDS + 0.05, 2: SEEDS, 4: SEEDS + JITTER}), 0.003)
-    assert table[["filters", "other_filters"]].to_numpy().tolist() == [[2, 4], [2, 16], [4, 16]]
-    assert table["equivalent"].tolist() == [True, False, False]
-    np.testing.assert_allclose(table["difference"], [0, -0.05, -0.05], atol=1e-12)
-    assert (table["n"] == 6).all()
-    assert (table["margin"] == 0.003).all()
-    # The interval of the first pair by hand: Student's t of confidence 90 %.
-    half = 2.015048 * JITTER.std(ddof=1) / np.sqrt(6)
-    np.testing.assert_allclose(table.loc[0, ["low", "high"]].astype(float), [-half, half], rtol=1e-5)
-
-
-def test_p_values_are_corrected_within_each_architecture_alone_and_judged_after_that():
-    several = made_up_runs({1 + i: SEEDS + 1.9 * i * JITTER for i in range(4)})
-    two = made_up_runs({2: SEEDS, 4: SEEDS + JITTER}, "relu_3x1", "relu")
-    table = compare_filter_counts(pd.concat([several, two]), 0.003)
-    p_values, adjusted = table["p_value"].to_numpy(), table["p_holm"].to_numpy()
-    assert table["architecture"].tolist() == ["question"] * 6 + ["relu_3x1"]
-    order = np.argsort(p_values[:6])
-    np.testing.assert_allclose(adjusted[order], np.maximum.accumulate(p_values[order] * [6, 5, 4, 3, 2, 1]))
-    assert adjusted[6] == p_values[6]
-    assert ((p_values < 0.05) & (adjusted >= 0.05)).any()
-    assert table["equivalent"].tolist() == (adjusted < 0.05).tolist()
-
-
-def test_only_seeds_of_both_counts_are_compared_and_two_give_no_answer():
-    runs = made_up_runs({1: SEEDS, 2: SEEDS})
-    four, two = (compare_filter_counts(runs[(runs["filters"] == 1) | (runs["seed"] >= i)], 0.003) for i in (2, 4))
-    assert four["n"].tolist() == [4]
-    assert four["equivalent"].tolist() == [True]  # exactly equal accuracies are
-    assert four.loc[0, ["difference", "low", "high", "p_value", "p_holm"]].tolist() == [0] * 5
-    assert (two["n"].tolist(), two["difference"].tolist()) == ([2], [0])
-    assert two[["equivalent", "low", "high", "p_value", "p_holm"]].isna().all(axis=None)
-
-
-def test_an_architecture_of_one_count_has_no_row_and_the_table_still_has_columns():
-    table = compare_filter_counts(made_up_runs({4: SEEDS}), 0.003)
-    assert table.empty
-    assert list(table) == list(compare_filter_counts(made_up_runs({4: SEEDS, 5: SEEDS}), 0.003))

@@ -23,7 +23,6 @@ ABSENT = (
     "tensorflow",
     "keras",
     "snakemake",
-    "statsmodels",
     "pydantic",
     "yaml",
     "pooch",

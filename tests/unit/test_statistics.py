@@ -1,4 +1,4 @@
-"""Intervals and tests against SciPy, statsmodels and hand-made numbers, and on no spread or no data."""
+"""Intervals and tests against SciPy and hand-made numbers, and on no spread or no data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from scipy import stats
 
 from filtertwins.measures.multiplicity import false_discovery_rate, holm
 from filtertwins.measures.statistics import (
-    paired_equivalence,
     rank_correlation,
     seed_interval,
     sign_flip_test,
@@ -68,64 +67,26 @@ def test_infinite_values_are_refused():
         seed_interval([1.0, np.inf])
 
 
-# Equivalence
-
-
-def test_paired_equivalence_by_hand():
-    first, second = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.1, 1.9, 3.1, 4.1])
-    test = paired_equivalence(first, second, 0.5)  # differences -.1 .1 -.1 -.1: mean -.05, sd .1, error .05
-    assert test.difference == pytest.approx(-0.05)
-    assert test.p_value == pytest.approx(stats.t.sf(0.45 / 0.05, 3))
-    half = stats.t.ppf(0.95, 3) * 0.05
-    assert (test.low, test.high) == pytest.approx((-0.05 - half, -0.05 + half))
-    assert test.equivalent is True
-
-
-@pytest.mark.parametrize("shift", [0.0, 0.001, 0.002, 0.004, -0.004])
-def test_equivalent_is_said_just_when_the_interval_is_within_the_margin(rng, shift):
-    for _ in range(20):
-        first = rng.standard_normal(8) * 0.001
-        test = paired_equivalence(first + shift, np.zeros(8), 0.003)
-        assert test.equivalent == (test.low > -0.003 and test.high < 0.003)
-    assert test.equivalent is not (abs(shift) > 0.003)
+# Sign flips
 
 
 @pytest.mark.parametrize("pairs", [0, 1, 2])
-def test_too_few_pairs_give_no_verdict(rng, pairs):
-    test = paired_equivalence([0.9] * pairs, [0.8] * pairs, 0.3)
-    assert (test.equivalent, test.n) == (None, pairs)
-    assert np.isnan([test.p_value, test.low, test.high]).all()
+def test_too_few_pairs_give_no_p_value(rng, pairs):
     flipped = sign_flip_test([1.0] * pairs, [0.0] * pairs, rng)
     assert np.isnan(flipped.p_value)
     assert flipped.difference == 1 if pairs else np.isnan(flipped.difference)
 
 
-@pytest.mark.filterwarnings("error")
-def test_differences_without_spread_decide_by_their_value():
-    accuracies = np.array([0.91, 0.92, 0.93])
-    same = paired_equivalence(accuracies, accuracies, 0.003)
-    assert (same.p_value, same.equivalent, same.low, same.high) == (0.0, True, 0.0, 0.0)
-    apart = paired_equivalence([2.0, 3.0, 4.0], [1.0, 2.0, 3.0], 1.0)
-    assert (apart.p_value, apart.equivalent, apart.difference) == (1.0, False, 1.0)
+def test_pairs_with_a_missing_value_are_left_out(rng):
+    test = sign_flip_test([1.0, np.nan, 2.0, 3.0, 5.0], [1.1, 2.0, np.nan, 2.9, 5.1], rng)
+    assert (test.n, test.difference) == (3, pytest.approx(-0.1 / 3))
 
 
-def test_pairs_with_a_missing_value_are_left_out():
-    test = paired_equivalence([1.0, np.nan, 2.0, 3.0, 5.0], [1.1, 2.0, np.nan, 2.9, 5.1], 1.0)
-    assert test.n == 3
-    assert test == paired_equivalence([1.0, 3.0, 5.0], [1.1, 2.9, 5.1], 1.0)
-
-
-def test_values_that_do_not_pair_or_margins_of_nothing_are_refused(rng):
+def test_values_that_do_not_pair_are_refused(rng):
     with pytest.raises(ValueError, match="second: 2 values; first has 3"):
-        paired_equivalence([1.0, 2.0, 3.0], [1.0, 2.0], 0.1)
+        sign_flip_test([1.0, 2.0, 3.0], [1.0, 2.0], rng)
     with pytest.raises(ValueError, match="first: "):
         sign_flip_test([1.0, 2.0, np.inf], [1.0, 2.0, np.inf], rng)
-    for margin in (0.0, -0.1, np.nan):
-        with pytest.raises(ValueError, match="margin"):
-            paired_equivalence([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], margin)
-
-
-# Sign flips
 
 
 def test_the_sign_flip_test_is_exact_for_few_pairs(rng):

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 PYTHONS = ("3.11", "3.12", "3.13")
 NEEDED_GIB = 6
 UNREACHABLE = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "Network is unreachable")
-IMPORTS = "import snakemake, pandas, sklearn, seaborn, statsmodels, pydantic"
+IMPORTS = "import snakemake, pandas, sklearn, seaborn, pydantic"
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 # Tables of tables.
-MARGIN = {"margin": settings.margins.accuracy}
 PARTS = {"pruning": PRUNED, "importance": IMPORTANCE} if settings.pruned else {}
 if "from_scratch" in TABLES and any(own.doublings for own in settings.pruned.values()):
     PARTS |= {"pruning_longer": LONGER}
@@ -15,16 +14,13 @@ def compare(table, tables, function, **options):
 
 for table in PARTS:
     compare(table, [f"{table}_parts"], "tables.pruning.put_together")
-if "collapse" in plan.experiments:
-    compare(
-        "equivalence", ["runs"], "tables.equivalence.compare_filter_counts", **MARGIN
-    )
 if plan.pruning.rated_by_several():
     compare("criteria", ["importance"], "tables.pruning.criteria_rows")
 if "from_scratch" in TABLES:
     sides = ["pruning", "from_scratch", *({"pruning_longer"} & PARTS.keys())]
     function = "tables.pruning.compare_with_small"
-    compare("small_or_pruned", sides, function, loss=settings.margins.loss, **MARGIN)
+    margins = {"margin": settings.margins.accuracy, "loss": settings.margins.loss}
+    compare("small_or_pruned", sides, function, **margins)
 measured = [table for table in ("redundancy", "kernel_shapes") if table in TABLES]
 compare("excess", measured, "tables.excess.excess_table")
 

@@ -1,4 +1,4 @@
-"""P-values of several tests, adjusted for their number. No statsmodels here: `inspect` does without it."""
+"""P-values of several tests, adjusted for their number."""
 
 from __future__ import annotations
 

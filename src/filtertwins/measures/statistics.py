@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.weightstats import ttost_paired
 
 from filtertwins.measures.redundancy import Floats
 
@@ -32,19 +31,6 @@ class Interval:
     high: float
     n: int
     median: float
-
-
-@dataclass(frozen=True)
-class EquivalenceTest:
-    """Is a mean difference within ± margin? NaN and None where missing."""
-
-    difference: float
-    low: float  # the interval of confidence 1 - 2·alpha: within ± margin just when equivalent
-    high: float
-    margin: float
-    p_value: float
-    equivalent: bool | None
-    n: int  # pairs
 
 
 @dataclass(frozen=True)
@@ -82,39 +68,6 @@ def seed_interval(values: ArrayLike, *, level: float = 0.95) -> Interval:
     mean = float(np.mean(sample))
     half = float(stats.t.ppf((1 + level) / 2, n - 1) * stats.sem(sample)) if n > 1 else np.nan
     return Interval(mean, mean - half, mean + half, n, float(np.median(sample)))
-
-
-def paired_equivalence(first: ArrayLike, second: ArrayLike, margin: float, *, alpha: float = 0.05) -> EquivalenceTest:
-    """Two one-sided paired t-tests, TOST (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
-
-    Of several such tests, adjust the p-values (:func:`holm`) and compare those with ``alpha``.
-
-    Args:
-        first: ``(seed,)``, such as accuracies.
-        second: ``(seed,)``, of the same seeds.
-        margin: differences smaller than this do not matter; in the values' unit, and decided before the run.
-        alpha: level of the test.
-
-    Returns:
-        The mean of ``first - second`` and whether it is within the margin; missing for fewer than 3 pairs.
-        Differences all equal have no standard error: then their value decides, with p = 0 or 1.
-
-    Raises:
-        ValueError: for a margin that is not positive, or values that do not pair.
-    """
-    if not margin > 0:
-        raise ValueError(f"margin: {margin}; allowed: greater than 0")
-    differences = _differences(first, second)
-    n = len(differences)
-    mean = float(np.mean(differences)) if n else np.nan
-    if n < FEWEST_PAIRS:
-        return EquivalenceTest(mean, np.nan, np.nan, margin, np.nan, None, n)
-    if np.ptp(differences) == 0:
-        within = bool(abs(differences[0]) < margin)
-        return EquivalenceTest(mean, mean, mean, margin, 0.0 if within else 1.0, within, n)
-    p_value = float(ttost_paired(differences, np.zeros(n), -margin, margin)[0])
-    low, high = stats.ttest_1samp(differences, 0.0).confidence_interval(1 - 2 * alpha)
-    return EquivalenceTest(mean, float(low), float(high), margin, p_value, p_value < alpha, n)
 
 
 def sign_flip_test(first: ArrayLike, second: ArrayLike, rng: np.random.Generator) -> PairedTest:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from filtertwins.measures.statistics import EquivalenceTest, paired_equivalence, rank_correlation
+from filtertwins.measures.statistics import FEWEST_PAIRS, rank_correlation, seed_interval
 from filtertwins.names import DOUBLED, RUN, SELECTED, UNPRUNED, Row
-from filtertwins.tables.equivalence import NETWORK, VERDICT, verdict_rows
 from filtertwins.tables.selection import with_selected
 
-LEVEL = 0.05  # of the tests of equivalence, and of "no worse"
+LEVEL = 0.05  # of the tests of claims, and of "no worse"
 MATCHED = "matched_convergence"  # the budget that lasts until neither network gets better
+_NETWORK = ("dataset", "architecture", "activation", "filters")
 _STEPS = ["small_steps", "fine_tuning_steps"]
 
 
@@ -56,13 +56,12 @@ def compare_with_small(
 ) -> pd.DataFrame:
     """``small_or_pruned.csv`` (H10): is a pruned network as good as one that was small from the start?
 
-    Paired TOST over the seeds that both have, of pruned networks after fine-tuning; p-values Holm-corrected over the
-    numbers of filters and budgets of an architecture and method. One row for each of these; the method ``selected`` is
-    that of :func:`with_selected`.
+    Over the seeds that both have, of pruned networks after fine-tuning; one row a number of filters, budget and method.
+    The method ``selected`` is that of :func:`with_selected`.
 
     With the budget ``matched_convergence`` each side is trained until its validation loss is flat, see
-    :func:`first_flat`. It has the method ``selected`` only, a Holm correction of its own, and no row where one of the
-    sides is not flat after the most steps.
+    :func:`first_flat`. It has the method ``selected`` only, and no row where one of the sides is not flat after the
+    most steps.
 
     Args:
         pruning: ``pruning.csv``.
@@ -73,12 +72,9 @@ def compare_with_small(
 
     Returns:
         ``difference`` is the mean test accuracy of the pruned networks minus that of the small ones; ``low`` and
-        ``high`` are its interval of confidence 1 - 2 ``LEVEL``, without correction. ``equivalent`` is missing where
-        there are too few seeds. ``no_worse`` says whether the small network is shown to be less accurate by no more
-        than the margin, whatever it gains: whether the upper end of the interval is below the margin.
-
-    Raises:
-        ValueError: for a margin that is not positive.
+        ``high`` are its interval of confidence 1 - 2 ``LEVEL``. ``no_worse`` says whether the small network is shown to
+        be less accurate by no more than the margin, whatever it gains: whether the upper end of the interval is below
+        the margin. It is missing where there are too few seeds.
     """
     whole = with_selected(pruning)
     pruned = whole[(whole["fine_tuning_steps"] > 0) & (whole["method"] != UNPRUNED)]
@@ -92,8 +88,9 @@ def compare_with_small(
         for _, own in longer.assign(method=SELECTED).groupby(["architecture", "filters"], sort=False):
             rows += _compared(_flat_pairs(own, from_scratch, loss), margin)
     # The columns are named because no small network may have as many filters as a pruned one.
-    columns = [*NETWORK, "kept", "budget", "method", *VERDICT[:-1], "no_worse", "n", *_STEPS]
-    return pd.DataFrame(rows, columns=columns).astype({"equivalent": "boolean", "no_worse": "boolean"})
+    found = ["difference", "low", "high", "margin", "no_worse", "n"]
+    columns = [*_NETWORK, "kept", "budget", "method", *found, *_STEPS]
+    return pd.DataFrame(rows, columns=columns).astype({"no_worse": "boolean"})
 
 
 def first_flat(losses: pd.DataFrame, loss: float) -> int | None:
@@ -137,15 +134,11 @@ def _flat_pairs(longer: pd.DataFrame, from_scratch: pd.DataFrame, loss: float) -
 
 
 def _compared(pairs: Iterable[_Pair], margin: float) -> Iterator[Row]:
-    """The rows of some comparisons, which are corrected together."""
-    cases: list[Row] = []
-    tests: list[EquivalenceTest] = []
+    """The rows of some comparisons."""
     for budget, kept, pruned, small in pairs:
         both = pd.concat([side.set_index("seed")["test_accuracy"] for side in (pruned, small)], axis=1, join="inner")
-        test = paired_equivalence(both.iloc[:, 0], both.iloc[:, 1], margin, alpha=LEVEL)
-        no_worse = None if test.equivalent is None else test.high < margin
-        names = {name: pruned[name].iloc[0] for name in (*NETWORK, "method")}
-        steps = dict(zip(_STEPS, (small["steps"].iloc[0], pruned["fine_tuning_steps"].iloc[0]), strict=True))
-        cases.append(names | {"kept": kept, "budget": budget, "no_worse": no_worse} | steps)
-        tests.append(test)
-    yield from verdict_rows(cases, tests, LEVEL)
+        found = seed_interval(both.iloc[:, 0] - both.iloc[:, 1], level=1 - 2 * LEVEL)
+        row = {name: pruned[name].iloc[0] for name in (*_NETWORK, "method")} | {"kept": kept, "budget": budget}
+        row |= {"difference": found.estimate, "low": found.low, "high": found.high, "margin": margin, "n": found.n}
+        row |= {"no_worse": found.high < margin if found.n >= FEWEST_PAIRS else None}
+        yield row | {"small_steps": small["steps"].iloc[0], "fine_tuning_steps": pruned["fine_tuning_steps"].iloc[0]}

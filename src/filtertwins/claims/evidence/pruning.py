@@ -16,7 +16,7 @@ from filtertwins.claims.evidence.rows import averaged, by_seed, chosen, each, ea
 from filtertwins.claims.judging import NotMeasured, Outcome, Part, combine, range_parts, widening
 from filtertwins.claims.words import in_words, listed
 from filtertwins.labels import method_name
-from filtertwins.measures.statistics import paired_equivalence
+from filtertwins.measures.statistics import seed_interval
 from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 from filtertwins.settings import Margins
 from filtertwins.tables.pruning import LEVEL
@@ -244,9 +244,9 @@ def smallest_good(name: str, network: Table, methods: Names, margin: float) -> C
     gain, tested = (gains(network, methods, split) for split in ("validation", "test"))
     choices = {}
     for seed, others in without_each(gain):
-        means, no_change = others.mean(), np.zeros(len(others))
+        means = others.mean()
         ways = list(means.groupby("kept").idxmax())  # the fewest filters first
-        good = [way for way in ways if paired_equivalence(others[way], no_change, margin, alpha=LEVEL).low > -margin]
+        good = [way for way in ways if seed_interval(others[way], level=1 - 2 * LEVEL).low > -margin]
         choices[seed] = good[0] if good else max(ways, key=means.to_dict().__getitem__)
     (kept, method), _ = Counter(choices.values()).most_common(1)[0]
     architecture, filters = network[["architecture", "filters"]].iloc[0]
