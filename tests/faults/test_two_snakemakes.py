@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COMMAND = ("--cores", "2")
-TABLE = "results/digits/kernels.csv"
+TABLE = "results/digits/claims.csv"
 
 
 def test_the_second_refuses_and_the_first_finishes_unharmed(study, running):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CHUNK = "results/digits/weights/question/filters-002_seeds-000-001.npz"
+CHUNK = "results/digits/weights/relu_5x5/filters-002_seeds-000-001.npz"
 TABLE = "results/digits/runs.csv"
 
 

@@ -1,4 +1,4 @@
-"""The page's charts and its HTML, from made-up tables; a browser looks at a real page in tests/workflow."""
+"""The page's charts and its HTML, from made-up tables; test_page_browser.py looks at a page in a browser."""
 
 from __future__ import annotations
 

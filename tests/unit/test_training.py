@@ -40,7 +40,7 @@ def train(dataset, setting, filters, seeds, steps=(0, 20), also_scored=()):
 # Values of training.convolutional: BAND_ENTRIES (all maps at once, or many bands), BLOCK_IMAGES and KEPT_BLOCK_IMAGES
 # (the whole batch, or parts of it), FEW_TAPS and FEW_FILTERS (maps are whole, or cut into slices).
 ONE_BAND, BANDS = 2**30, 10_000
-WHOLE_BATCH, BLOCKS = 1000, 20
+WHOLE_BATCH, BLOCKS = 48, 20
 WHOLE, SLICES = 1000, 0
 
 

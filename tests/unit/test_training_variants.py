@@ -126,8 +126,9 @@ def test_dropout_draws_depend_on_the_seed_and_step_alone(digits):
 @pytest.mark.parametrize("starts", [1, 3])
 @pytest.mark.parametrize(("activation", "dropout"), [("relu", 0.0), ("relu", 0.5), ("tanh", 0.3), ("linear", 0.2)])
 def test_gradients_are_those_of_the_loss_under_the_same_dropout(digits, activation, dropout, starts, few, monkeypatch):
-    for name, value in {"FEW_TAPS": few, "FEW_FILTERS": few, "BAND_ENTRIES": 20_000, "BLOCK_IMAGES": 10}.items():
+    for name, value in {"FEW_TAPS": few, "FEW_FILTERS": few, "BAND_ENTRIES": 10_000}.items():
         monkeypatch.setattr(convolutional, name, value)
+    monkeypatch.setattr(convolutional, "KEPT_BLOCK_IMAGES" if few == 0 else "BLOCK_IMAGES", 10)
     networks = [seed for seed in (4, 1) for _ in range(starts)]
     initial = initial_parameters(architecture(kernel=(3, 2)), 3, networks, IMAGE, CLASSES)
     rng = np.random.default_rng(2)

@@ -59,13 +59,13 @@ def test_a_dataset_of_ones_own_needs_a_config_file_and_nothing_else(new_tree, tm
 
 
 def colour_images(path, offset=0):
-    """An npz file of 32x32x3 images of 7 classes, each of a colour of its own, counted from 1."""
+    """An npz file of 16x12x3 images of 7 classes, each of a colour of its own, counted from 1."""
     rng = np.random.default_rng(4)
     colours = rng.integers(30, 200, (7, 1, 1, 3))
     arrays = {}
     for split, count in (("train", 105), ("test", 35)):
         labels = np.arange(count) % 7
-        noise = rng.integers(0, 56, (count, 32, 32, 3))
+        noise = rng.integers(0, 56, (count, 16, 12, 3))
         arrays |= {f"x_{split}": (colours[labels] + noise + offset).astype(np.uint8), f"y_{split}": labels + 1}
     np.savez_compressed(path, **arrays)
 
@@ -96,18 +96,18 @@ def test_colour_images_of_seven_classes_lead_to_all_tables_figures_and_the_page(
     results = new_tree.folder / "results" / "mine"
     runs, kernels, cost = (read_csv(results / f"{table}.csv") for table in ("runs", "kernels", "cost"))
     assert len(runs) == 2 * 2 * 2
-    assert set(runs["parameters"]) == {k * 28 + 30 * 30 * k * 7 + 7 for k in (1, 4)}
+    assert set(runs["parameters"]) == {k * 28 + 14 * 10 * k * 7 + 7 for k in (1, 4)}
     assert set(kernels["channel"]) == {0, 1, 2}
     assert set(read_csv(results / "redundancy.csv")["dimension"]) == {27}
-    assert set(cost.loc[cost["kept"] == 4, "convolution_macs"]) == {30 * 30 * 4 * 27}
+    assert set(cost.loc[cost["kept"] == 4, "convolution_macs"]) == {14 * 10 * 4 * 27}
     assert {path.suffix for path in (new_tree.folder / "figures" / "mine").glob("kernel_gallery.*")} >= {".pdf", ".svg"}
     assert (results / "answer.html").exists()
     assert new_tree.stale() == NOTHING
     colour_images(path, offset=1)
     assert new_tree.stale()["fetch_dataset"] == 1
-    new_tree.configure("large.yaml", {"architectures": {"own_relu": {"kernel": [33, 3]}}})
+    new_tree.configure("large.yaml", {"architectures": {"own_relu": {"kernel": [17, 3]}}})
     output = new_tree.snakemake("--dry-run", exit_code=1)
-    assert "architectures.own_relu.kernel = [33, 3] is larger than the images" in output
+    assert "architectures.own_relu.kernel = [17, 3] is larger than the images" in output
     assert "Traceback" not in output
 
 
