@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Posi
 from filtertwins.keras_names import ACTIVATIONS, Optimizer
 from filtertwins.layers import CONVOLUTIONS, Layers
 from filtertwins.mistakes import NAME, Section, added, check, refuse
-from filtertwins.regularizers import KernelRegularizer
 
 OFF = "null switches off what an earlier config file defines"
 T = TypeVar("T")
@@ -29,6 +28,33 @@ Initializer = Literal["glorot_uniform", "glorot_normal", "he_uniform", "he_norma
 SecondFilter = Literal["own", "twin", "half_twin", "silent"]
 Counts = Annotated[tuple[PositiveInt, ...], INCREASING]
 Switched = Annotated[dict[Name, T | None], SOME_LEFT, Field(description=OFF)]
+
+
+class L1Options(Section):
+    """The options of Keras's ``L1``."""
+
+    l1: PositiveFloat = Field(description="the penalty is this times the sum of all absolute weights")
+
+
+class L2Options(Section):
+    """The options of Keras's ``L2``."""
+
+    l2: PositiveFloat = Field(description="the penalty is this times the sum of all squared weights")
+
+
+class OrthogonalOptions(Section):
+    """The options of Keras's ``OrthogonalRegularizer``."""
+
+    factor: PositiveFloat = Field(description="the penalty is this times the mean absolute cosine of all pairs")
+    mode: Literal["columns", "rows"] = Field(description="columns: pairs of filters; rows: of places in the kernel")
+
+
+class KernelRegularizer(Section):
+    """Penalties by their names in Keras; several add up. Each sees a network's kernels as a matrix (tap, filter)."""
+
+    L1: L1Options | None = added("pulls all weights to 0 alike")
+    L2: L2Options | None = added("pulls large weights to 0 the most")
+    OrthogonalRegularizer: OrthogonalOptions | None = added("pulls filters apart")
 
 
 class Trained(Section):

@@ -6,6 +6,7 @@ what a file has added goes the name by which the config calls it, so that only t
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import sys
@@ -84,6 +85,15 @@ def own_figures(tables: Collection[str]) -> dict[str, dict[str, tuple[list[str],
         f"8 Own {name.replace('_', ' ')}": {name: (list(own.tables), list(own.optional))}
         for name, own in entries("figure").items()
     }
+
+
+def tables_of(module: Path) -> tuple[list[str], list[str]]:
+    """The tables that a figure's function ``draw`` needs, and those that it can do without; its module is not run."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    (draw,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "draw")
+    names = [own.arg for own in draw.args.args]
+    needed = len(names) - len(draw.args.defaults)
+    return names[:needed], names[needed:]
 
 
 def require_parameters(kind: str, function: Callable[..., Any], positional: Collection[str] | int) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filtertwins.extensions import read_config
+from filtertwins.provenance import digest
 from filtertwins.settings import Settings, load_settings
+
+FROZEN = "b58cd2ad5c34"
+"""The :func:`decisions` before the run that confirms. A claim that was added or changed since is `exploratory`."""
 
 
 def is_fixed(settings: Settings, claims: Sequence[Path], configs: Path) -> bool:
@@ -21,8 +25,18 @@ def is_fixed(settings: Settings, claims: Sequence[Path], configs: Path) -> bool:
     if not claims or not claims[0].samefile(configs / "claims.yaml"):
         return False
     default, epochs = (read_config(configs / f"{name}.yaml") for name in ("config", "epochs"))
+    if decisions(read_config(claims[0]), default) != FROZEN:
+        return False
     both = {**default, "experiments": default["experiments"] | epochs["experiments"]}
     return any(same_study(settings, load_settings(own)) for own in (default, both))
+
+
+def decisions(claims: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """A digest of what decides the claims that are not exploratory: tests, parts and smallest effects of interest."""
+    keys = ("test", "parameters", "dataset")
+    frozen = {name: own for name, own in claims["claims"].items() if "exploratory" not in own}
+    own = {name: [claim.get(key) for key in keys] for name, claim in frozen.items()}
+    return digest([own, claims["fewest_seeds"], config["margins"]])
 
 
 def same_study(one: Settings, other: Settings) -> bool:

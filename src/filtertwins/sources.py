@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, PositiveInt, Tag
 
@@ -23,24 +23,28 @@ ImageShape = tuple[int, int, int]
 """Rows, columns and channels."""
 
 
-class Source(Protocol):
+class Source(Section):
     """A section of the config that says where a dataset comes from."""
 
     @property
     def training_images(self) -> int:
         """The number of images to learn from."""
+        raise NotImplementedError
 
     @property
     def image_shapes(self) -> Sequence[ImageShape]:
         """Which shapes its images may have; the likeliest is the last."""
+        raise NotImplementedError
 
     @property
     def classes(self) -> int | None:
         """How many classes there are, or None where only the files tell."""
+        return None
 
     @property
     def identity(self) -> dict[str, Any]:
         """All that the dataset's arrays depend on, as plain data."""
+        return self.model_dump(mode="json")
 
 
 class IdxFile(Section):
@@ -62,7 +66,7 @@ class IdxFiles(Section):
     test_labels: IdxFile
 
 
-class IdxDataset(Section):
+class IdxDataset(Source):
     """Images and labels in four IDX files, fetched from the first mirror that serves them intact."""
 
     kind: Literal["idx"]
@@ -97,11 +101,6 @@ class IdxDataset(Section):
         return sorted(found, key=lambda shape: (min(shape[:2]) / max(shape[:2]), shape[2] == 3))
 
     @property
-    def classes(self) -> int | None:
-        """How many classes there are; sizes of files do not tell."""
-        return None
-
-    @property
     def identity(self) -> dict[str, Any]:
         """All that the dataset's arrays depend on."""
         return self.model_dump(mode="json", exclude={"mirrors"})
@@ -130,7 +129,7 @@ class NpzNames(Section):
     y_test: str = "y_test"
 
 
-class NpzDataset(Section):
+class NpzDataset(Source):
     """Images and labels in one npz file, which is there already."""
 
     kind: Literal["npz"]
@@ -172,11 +171,6 @@ class NpzDataset(Section):
         return [(rows, columns, *(channels or [1]))]  # type: ignore[list-item]
 
     @property
-    def classes(self) -> int | None:
-        """How many classes there are; the headers do not tell."""
-        return None
-
-    @property
     def identity(self) -> dict[str, Any]:
         """All that the dataset's arrays depend on: their checksums, which an npz file keeps of each of them.
 
@@ -215,7 +209,7 @@ def mistakes_of_arrays(arrays: Mapping[str, Any], names: Mapping[str, str]) -> I
 KerasName = Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
 
 
-class KerasDataset(Section):
+class KerasDataset(Source):
     """A dataset of ``keras.datasets``, from Keras's cache or from where Keras fetches it."""
 
     kind: Literal["keras"]
@@ -239,25 +233,26 @@ class KerasDataset(Section):
         """How many classes there are."""
         return 100 if self.name == "cifar100" else 10
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """All that the dataset's arrays depend on; Keras's files do not change."""
-        return self.model_dump(mode="json")
 
-
-class EmbeddedDataset(Section):
+class EmbeddedDataset(Source):
     """scikit-learn's bundled 8x8 digits, enlarged to 28x28. No download."""
 
     kind: Literal["embedded"]
 
-    training_images: ClassVar[int] = 1257
-    image_shapes: ClassVar[list[ImageShape]] = [(28, 28, 1)]
-    classes: ClassVar[int | None] = 10
+    @property
+    def training_images(self) -> int:
+        """The number of images to learn from."""
+        return 1257
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """All that the dataset's arrays depend on."""
-        return self.model_dump(mode="json")
+    def image_shapes(self) -> list[ImageShape]:
+        """The shape of its images."""
+        return [(28, 28, 1)]
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return 10
 
 
 AnyDataset = Annotated[  # Pydantic's discriminators by name are not for keys whose values are mended first.

@@ -27,7 +27,6 @@ from matplotlib.text import Text
 from filtertwins.figures import axes as figure_axes
 from filtertwins.figures import output, series
 from filtertwins.figures.kernel_gallery import draw_images
-from filtertwins.figures.methods import method_color
 from filtertwins.figures.style import COLORS, MARKERS, Look, new_figure, style
 
 ROOT = Path(__file__).parents[2]
@@ -362,7 +361,7 @@ def test_the_margin_can_be_seen_where_deleting_weights_ruins_the_accuracy() -> N
     low, high = drawn("obd", 10).axes[1].get_ylim()
     assert 2 * 100 * LOOK.margins["accuracy"] / (high - low) > 0.1
     colors = {line.get_color() for line in drawn("obd", 10).axes[0].lines}
-    assert {method_color("obd"), method_color("magnitude")} <= colors
+    assert {COLORS[6], COLORS[7]} <= colors
 
 
 def test_twins_of_any_kernel_have_their_place_on_the_axis_of_angles() -> None:

@@ -14,7 +14,7 @@ PACKAGE = "filtertwins"
 # A room may import those before it.
 ORDER = [
     *("names", "errors", "files", "arrays", "provenance", "guards", "mistakes", "extensions"),
-    *("keras_names", "keras_layers", "layers", "sources", "regularizers", "architectures"),
+    *("keras_names", "keras_layers", "layers", "sources", "architectures"),
     *("pruning_settings", "settings", "fixed", "labels"),
     *("needs", "bundles", "pruning_plan", "plan"),
     *("data", "measures", "networks", "inspect", "training", "experiments", "pruning"),

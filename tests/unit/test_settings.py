@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import re
+import shutil
 
 import jsonschema
 import pytest
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from snakemake.utils import update_config
 
 from filtertwins.architectures import Start
-from filtertwins.fixed import same_study
+from filtertwins.fixed import is_fixed, same_study
 from filtertwins.pruning.criteria import methods as known_methods
 from filtertwins.settings import SettingsError, json_schema, load_settings
 
@@ -396,6 +397,26 @@ def test_a_study_is_the_default_one_whatever_its_seeds_but_not_with_other_data_n
     default = load_settings(changed)
     update_config(changed, change)
     assert same_study(load_settings(changed), default) == same
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fixed"),
+    [
+        ("claims.yaml", "supported: ", "supported: In other words: ", True),
+        ("claims.yaml", "fewest_seeds: 5", "fewest_seeds: 4", False),
+        ("claims.yaml", "threshold: 0.95", "threshold: 0.9", False),
+        ("claims.yaml", "    exploratory: ", "    by_construction: ", False),  # It was changed, and does not say so.
+        ("config.yaml", "accuracy: 0.003", "accuracy: 0.004", False),
+        ("config.yaml", "first_seed: 100", "first_seed: 0", True),  # The seeds are for the claims to look at.
+    ],
+)
+def test_the_study_confirms_only_while_all_that_decides_is_as_it_was_frozen(root, tmp_path, file, old, new, fixed):
+    configs = shutil.copytree(root / "config", tmp_path / "config")
+    text = (configs / file).read_text(encoding="utf-8")
+    assert old in text
+    (configs / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    settings = load_settings(read_config(configs / "config.yaml"))
+    assert is_fixed(settings, [configs / "claims.yaml"], configs) == fixed
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "quickstart.yaml", "epochs.yaml"])

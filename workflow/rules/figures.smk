@@ -7,46 +7,33 @@ LOOK = {
     "margins": settings.margins.model_dump(mode="json"),
 }
 
-# Category in the report: the figures in the order of the argument, with the tables that each is drawn from, and those
-# that it can do without.
+# Category in the report: the figures in the order of the argument. Their functions name the tables that they are drawn
+# from, and those that they can do without.
 ARGUMENT = {
-    "2 More filters": {
-        "accuracy_vs_filters": (["runs_means"], ["optimum", "exact_reading_means"]),
-        "redundancy_vs_accuracy": (["redundancy_means", "runs_means"], []),
-    },
-    "3 More than chance?": {
-        "similarity_vs_chance": (["clusters", "redundancy"], []),
-        "excess_over_chance": (["excess"], []),
-        "kernel_gallery": (["kernels", "clusters", "redundancy"], []),
-        "controls": (["controls_means"], []),
-        "depth": (["depth_means", "depth_strangers"], []),
-    },
-    "4 What keeps filters apart": {
-        "strangers": (["strangers"], ["strangers_by_threshold"]),
-        "functional": (["functional_means"], []),
-        "twins": (["twins_means"], []),
-        "twins_bound": (["twins"], []),
-        "condensation": (["condensation_means"], []),
-        "one_fewer": (["one_fewer_means"], ["replanted_means"]),
-        "preventers": (["preventers_means"], []),
-    },
-    "5 What redundant filters are worth": {
-        "lossless_merge": (["merging"], []),
-        "removal": (["removal", "removal_means", "removal_correlations"], []),
-    },
-    "6 Pruning": {
-        "pruning": (["pruning_means"], []),
-        "criteria": (["criteria_means"], []),
-        "cost": (["cost_means"], []),
-        "small_or_pruned": (["small_or_pruned"], []),
-        "obd": (["obd_means"], []),
-    },
+    "2 More filters": ["accuracy_vs_filters", "redundancy_vs_accuracy"],
+    "3 More than chance?": [
+        *("similarity_vs_chance", "excess_over_chance", "kernel_gallery", "controls"),
+        "depth",
+    ],
+    "4 What keeps filters apart": [
+        *("strangers", "functional", "twins", "twins_bound", "condensation"),
+        *("one_fewer", "preventers"),
+    ],
+    "5 What redundant filters are worth": ["lossless_merge", "removal"],
+    "6 Pruning": ["pruning", "criteria", "cost", "small_or_pruned", "obd"],
+}
+OURS = {
+    category: {
+        name: extensions.tables_of(SOURCE / "filtertwins" / "figures" / f"{name}.py")
+        for name in names
+    }
+    for category, names in ARGUMENT.items()
 }
 OWN = or_end(extensions.own_figures, TABLES)
 # Of each figure that this study has the tables for: its category, its place in there, and these tables.
 DRAWN = {
     name: (category, place, [*tables, *(own for own in optional if own in TABLES)])
-    for category, figures in (ARGUMENT | OWN).items()
+    for category, figures in (OURS | OWN).items()
     for place, (name, (tables, optional)) in enumerate(figures.items(), start=1)
     if set(tables) <= set(TABLES)
 }

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from filtertwins.figures.methods import ORACLE
 from filtertwins.figures.series import measured, networks
 from filtertwins.figures.style import REFERENCE_COLOR, SMALL_TEXT_PT, Look, label_panel, nothing_to_draw, panels, style
 from filtertwins.labels import method_name
 from filtertwins.names import RANDOM
 
 _MOST_PANELS = 3
+_ORACLE = "oracle"  # the criterion that the others estimate: the loss increase that is measured without a filter
 
 
 @style()
@@ -45,7 +45,7 @@ def draw(criteria_means: pd.DataFrame, *, look: Look) -> Figure:
 def _in_order(means: pd.DataFrame) -> list[str]:
     """The criteria, the measured loss first and chance last; the others in the table's order."""
     names = dict.fromkeys([*means["criterion"], *means["other"]])
-    return sorted(names, key=lambda name: (name == RANDOM) - (name == ORACLE))
+    return sorted(names, key=lambda name: (name == RANDOM) - (name == _ORACLE))
 
 
 def _draw_map(axes: Axes, means: pd.DataFrame, criteria: list[str]) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from filtertwins.figures.methods import method_color, method_marker
 from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
@@ -28,11 +25,15 @@ _INCREASES = {
     "predicted_increase": ("predicted by the Hessian's diagonal", "black", "s"),
     "quadratic_increase": ("predicted by the whole Hessian", COLORS[4], "^"),
     "gradient_increase": ("predicted by the gradient alone", COLORS[5], "D"),
-    "actual_increase": ("measured", method_color("obd"), method_marker("obd")),
 }
-"""For each increase its name, colour and marker."""
+"""For each increase that is predicted its words, colour and marker."""
 
-_RANKINGS = {"obd": "measured, deleted by saliency", "magnitude": "measured, deleted by size"}
+_RANKINGS = {
+    "obd": ("measured, deleted by saliency", COLORS[6], "v"),
+    "magnitude": ("measured, deleted by size", COLORS[7], "o"),
+}
+"""The same for what is measured, by which weights are deleted."""
+
 _DECADES = 6
 _MARGINS = 10
 """A loss of accuracy of more than so many margins is below the axis, so that the margin can be seen."""
@@ -69,13 +70,10 @@ def _draw_increases(axes: Axes, means: pd.DataFrame) -> None:
 
     Only what was measured is drawn where the smallest weights are deleted.
     """
-    rows = means[means["measure"].isin(list(_INCREASES)) & (means["mean"] > 0)]
-    by_saliency = rows["ranking"] == "obd"
-    rows = rows[by_saliency | (rows["measure"] == "actual_increase")].assign(
-        line=rows["measure"].where(by_saliency, rows["ranking"])
-    )
-    looks = {name: look[1:] for name, look in _INCREASES.items()}
-    _lines(axes, rows, "line", looks | {"magnitude": (method_color("magnitude"), method_marker("magnitude"))})
+    measured_ones = means["measure"] == "actual_increase"
+    predicted = means["measure"].isin(list(_INCREASES)) & (means["ranking"] == "obd")
+    rows = means[(measured_ones | predicted) & (means["mean"] > 0)]
+    _lines(axes, rows.assign(line=rows["measure"].where(~measured_ones, rows["ranking"])), "line")
     axes.set_yscale("log")
     axes.minorticks_off()
     largest = max(rows["mean"].max(), rows["high"].max())
@@ -87,33 +85,30 @@ def _draw_increases(axes: Axes, means: pd.DataFrame) -> None:
 def _draw_retrained(axes: Axes, means: pd.DataFrame, margin: float) -> None:
     axes.axhspan(-margin, margin, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
     axes.axhline(0, color=NULL_COLOR, linewidth=1.0, zorder=1)
-    looks = {name: (method_color(name), method_marker(name)) for name in dict.fromkeys(means["ranking"])}
-    _lines(axes, means, "ranking", looks)
+    _lines(axes, means, "ranking")
     if margin > 0:
         axes.set_ylim(max(axes.get_ylim()[0], -_MARGINS * margin), max(2 * margin, means["high"].max()))
     axes.set_ylabel("Change of the retrained\ntest accuracy (points)")
 
 
-def _lines(axes: Axes, means: pd.DataFrame, hue: str, looks: Mapping[str, Sequence[str]]) -> None:
+def _lines(axes: Axes, means: pd.DataFrame, hue: str) -> None:
+    looks = {name: look for name, look in (_INCREASES | _RANKINGS).items() if name in set(means[hue])}
     draw_lines(
         axes,
         with_ends(means),
         x="percent",
         hue=hue,
         order=list(looks),
-        palette={name: color for name, (color, _) in looks.items()},
-        markers={name: marker for name, (_, marker) in looks.items()},
+        palette={name: color for name, (_, color, _) in looks.items()},
+        markers={name: marker for name, (*_, marker) in looks.items()},
         linewidth=_WIDTH,
     )
 
 
 def _legend(means: pd.DataFrame, look: Look) -> dict[str, Line2D | Patch]:
+    shown = [*_INCREASES.values(), *(_RANKINGS[own] for own in dict.fromkeys(means["ranking"]))]
     handles: dict[str, Line2D | Patch] = {
-        words: Line2D([], [], color=color, marker=marker, linewidth=_WIDTH)
-        for words, color, marker in list(_INCREASES.values())[:-1]
+        words: Line2D([], [], color=color, marker=marker, linewidth=_WIDTH) for words, color, marker in shown
     }
-    for ranking in dict.fromkeys(means["ranking"]):
-        words = _RANKINGS.get(ranking, f"deleted by {ranking}")
-        handles[words] = Line2D([], [], color=method_color(ranking), marker=method_marker(ranking))
     handles[f"margin, ± {100 * look.margins['accuracy']:g} points"] = Patch(color=NULL_BAND_COLOR)
     return handles

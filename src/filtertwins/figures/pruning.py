@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from filtertwins.figures.axes import accuracy_axis, filters_axis
-from filtertwins.figures.methods import method_color, method_marker
 from filtertwins.figures.series import draw_lines, measured, networks, with_ends
 from filtertwins.figures.style import (
     COLORS,
@@ -30,11 +29,10 @@ from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 
 _OTHER = "0.85"
 _MOST_PANELS = 4
-_COLORS = {SELECTED: COLORS[6]} | {method: method_color(method) for method in (COSINE_MERGE, RANDOM)}
-_MARKERS = {SELECTED: "P"} | {method: method_marker(method) for method in (COSINE_MERGE, RANDOM)}
-_WIDTHS = {SELECTED: 2.4, COSINE_MERGE: 1.1, RANDOM: 1.1}
-_NAMES = {SELECTED: "criterion chosen on other seeds"} | {
-    method: method_name(method) for method in (COSINE_MERGE, RANDOM)
+_SERIES = {  # of each method that is drawn its words, colour, marker and width; the claims are about the first one
+    SELECTED: ("criterion chosen on other seeds", COLORS[6], "P", 2.4),
+    COSINE_MERGE: (method_name(COSINE_MERGE), COLORS[5], "D", 1.1),
+    RANDOM: (method_name(RANDOM), "0.35", "X", 1.1),
 }
 
 
@@ -68,10 +66,10 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
     for mean, low, high in tuned.loc[tuned["method"] == UNPRUNED, ["mean", "low", "high"]].to_numpy():
         axes.axhspan(low, high, color=NULL_BAND_COLOR, linewidth=0, zorder=0)
         axes.axhline(mean, color=NULL_COLOR, linewidth=1.4, zorder=1)
-    others = tuned[~tuned["method"].isin([UNPRUNED, *_COLORS])].groupby("kept")["mean"]
+    others = tuned[~tuned["method"].isin([UNPRUNED, *_SERIES])].groupby("kept")["mean"]
     axes.fill_between(others.min().index, others.min(), others.max(), color=_OTHER, linewidth=0, zorder=0.5)
     for stage, line in ((tuned, "-"), (raw, (0, (2, 1.5)))):
-        _draw_series(axes, stage[stage["method"].isin(list(_COLORS))], line)
+        _draw_series(axes, stage[stage["method"].isin(list(_SERIES))], line)
     pruned = means[means["method"] != UNPRUNED]
     filters_axis(axes, pruned["kept"])
     accuracy_axis(axes.yaxis, means[["mean", "low", "high"]])
@@ -79,16 +77,17 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, line: Any) -> None:
-    # The selected criterion is what the claims are about, so its line is the widest.
-    looks = {"palette": _COLORS, "markers": _MARKERS, "sizes": _WIDTHS}
-    order = list(_COLORS)
-    draw_lines(axes, with_ends(rows), x="kept", hue="method", size="method", order=order, linestyle=line, **looks)
+    looks = zip(("palette", "markers", "sizes"), zip(*(own[1:] for own in _SERIES.values()), strict=True), strict=True)
+    settings = {name: dict(zip(_SERIES, values, strict=True)) for name, values in looks}
+    draw_lines(
+        axes, with_ends(rows), x="kept", hue="method", size="method", order=list(_SERIES), linestyle=line, **settings
+    )
 
 
 def _legend() -> dict[str, Line2D | Patch]:
     handles: dict[str, Line2D | Patch] = {
-        _NAMES[name]: Line2D([], [], color=_COLORS[name], marker=_MARKERS[name], linewidth=_WIDTHS[name])
-        for name in _COLORS
+        words: Line2D([], [], color=color, marker=marker, linewidth=width)
+        for words, color, marker, width in _SERIES.values()
     }
     handles["means of other criteria"] = Patch(color=_OTHER)
     handles["as pruned, before fine-tuning"] = Line2D([], [], color=REFERENCE_COLOR, linestyle=(0, (2, 1.5)))

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -21,7 +20,6 @@ from filtertwins.page.colours import WORDS, colours_view
 from filtertwins.page.summary import in_sentences
 from filtertwins.page.views import (
     View,
-    ViewOf,
     accuracy_view,
     kernels_view,
     pruning_view,
@@ -118,18 +116,16 @@ def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Loo
     dataset = str(tables["runs"]["dataset"].iloc[0])
     runs = pd.concat([tables[name] for name in ("runs_means", "exact_reading_means") if name in tables])
     reported = REPORTED.get(dataset) if "question" in set(runs["architecture"]) else None
-    views: dict[str, ViewOf] = {
-        "kernels": partial(kernels_view, redundancy=tables["redundancy"]),
-        "twins_means": twins_view,
-        "pruning_means": pruning_view,
-    }
-    shown = {name: views[name](tables[name], look=look) for name in views if name in tables}
-    colours = colours_view(tables["kernels"], look) if "kernels" in tables else None
+    kernels = tables.get("kernels")
+    colours = None if kernels is None else colours_view(kernels, look)
+    directions = None if kernels is None else kernels_view(kernels, tables["redundancy"], look)
+    twins = twins_view(tables["twins_means"], look) if "twins_means" in tables else None
+    pruning = pruning_view(tables["pruning_means"], look) if "pruning_means" in tables else None
     return [
         Section(
             "Do filters end up the same?",
             _headlines(known, "similarity_vs_chance", "kernel_gallery"),
-            colours or shown.get("kernels"),
+            colours or directions,
             WORDS if colours else _ON_A_MAP,
         ),
         Section(
@@ -142,7 +138,7 @@ def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Loo
         Section(
             "Does anything prevent it?",
             _headlines(known, "twins", "one_fewer", "condensation", "preventers"),
-            shown.get("twins_means"),
+            twins,
             "Two filters start almost equal. Lines show by what factor their distance grows (geometric means).",
         ),
         Section(
@@ -155,7 +151,7 @@ def _sections(tables: Mapping[str, pd.DataFrame], known: pd.DataFrame, look: Loo
         Section(
             "Can the redundant ones go?",
             _headlines(known, "pruning", "removal", "redundant_add_nothing", "small_or_pruned", "cost"),
-            shown.get("pruning_means"),
+            pruning,
             "Each line is a way to choose which filters are removed: means over seeds, with 95 % intervals.",
         ),
     ]

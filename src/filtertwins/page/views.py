@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -275,6 +275,3 @@ def _view(name: str, chart: Any, rows: pd.DataFrame, description: str) -> View:
     numbers = rows.select_dtypes("number").columns.difference(["filters", "kept", "n"])
     table = rows.round(dict.fromkeys(numbers, 4)) if len(rows) <= _MOST_ROWS and "mean" in rows else None
     return View(name, spec, table)
-
-
-ViewOf = Callable[..., View | None]
