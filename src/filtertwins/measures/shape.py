@@ -8,9 +8,10 @@ whatever the lengths of the filters. Cosines do not change under rotation, so th
 
 Λ is estimated by Tyler's M-estimator (Tyler 1987, Ann. Stat. 15(1)), which is the maximum-likelihood estimate from
 directions. It exists if no subspace of dimension m holds m/d or more of the n filters (Kent & Tyler 1988, J. Appl.
-Stat. 15(2)), so for more than d filters without copies. It is used for n > 1.3 d. Where all filters lie in a subspace,
-as those of a pruned input channel do, d is its dimension. With fewer filters the question is undecidable: an estimate
-with a structure, such as space x channel, rejects wherever the structure does not hold.
+Stat. 15(2)), so for more than d filters without copies. It is used for n > 1.3 d. Weights that are 0 in every filter,
+as of a pruned input channel, do not count for d; and where filters lie in a subspace, the scatter is that within it.
+With fewer filters the question is undecidable: an estimate with a structure, such as space x channel, rejects wherever
+the structure does not hold.
 
 The estimate is made from the filters that are tested, without copies. With few filters it exaggerates how unequal the
 eigenvalues are, so that the null's filters are somewhat more alike than they should be, and the test is conservative.
@@ -50,6 +51,7 @@ RARE_PAIRS = 0.3
 _CLOSEST = 20  # More pairs of one set do not reach a similarity that 0.3 reach on average.
 _STEPS = 1_000
 _TOLERANCE = 1e-6
+_ROUNDING = 1e-6  # Filters extend along an axis by rounding alone if it is less than this share of the longest axis.
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,12 @@ def fit_shape(units: Floats, equivalence: Equivalence) -> Shape:
         equivalence: whether signs count, for what is a copy.
     """
     distinct = units[_first_of_each(units, equivalence)]
-    rank = int(np.linalg.matrix_rank(distinct)) if distinct.size else 0
-    if len(distinct) <= VECTORS_PER_DIMENSION * rank or not rank:
+    distinct = distinct[:, distinct.any(axis=0)]  # without weights that are 0 in every filter
+    if not distinct.size or len(distinct) <= VECTORS_PER_DIMENSION * distinct.shape[1]:
         return Shape("undecidable", np.zeros(0))
-    if rank < distinct.shape[1]:  # The axes of the subspace; no cosine changes.
-        distinct = distinct @ np.linalg.svd(distinct, full_matrices=False)[2][:rank].T
+    _, sizes, axes = np.linalg.svd(distinct, full_matrices=False)
+    if (rank := np.count_nonzero(sizes > _ROUNDING * sizes[0])) < len(axes):
+        distinct = distinct @ axes[:rank].T  # The axes of the subspace; no cosine changes.
     return Shape("full", _eigenvalues(distinct))
 
 
