@@ -402,7 +402,7 @@ def test_a_study_is_the_default_one_whatever_its_seeds_but_not_with_other_data_n
 @pytest.mark.parametrize(
     ("file", "old", "new", "fixed"),
     [
-        ("claims.yaml", "supported: ", "supported: In other words: ", True),
+        ("claims.yaml", "statement: Nothing prevents it", "statement: Nothing keeps them apart", True),
         ("claims.yaml", "fewest_seeds: 5", "fewest_seeds: 4", False),
         ("claims.yaml", "threshold: 0.95", "threshold: 0.9", False),
         ("claims.yaml", "    exploratory: ", "    by_construction: ", False),  # It was changed, and does not say so.

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 _RATIOS = (0.06, 0.12, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0)
 """The numbered ticks of an axis of ratios."""
 
-_APART = 1.55
+_APART = 1.45
 """Two numbers of filters can both be written where they differ by more than this factor."""
 
 

@@ -56,7 +56,7 @@ def draw(depth_means: pd.DataFrame, depth_strangers: pd.DataFrame, *, look: Look
     last.axhline(1, color=NULL_COLOR)
     _layer_axis(last, layers)
     last.set_ylabel("Close pairs, as a multiple\nof those among strangers")
-    beside = {f"re-drawn kernels, in {'abcd'[len(shown)]} strangers": Line2D([], [], color=NULL_COLOR)}
+    beside = {f"re-drawn kernels (in {'abcd'[len(shown)]}: strangers)": Line2D([], [], color=NULL_COLOR)}
     legend_above(figure, look.handles(names, linestyle="none") | beside, columns=3)
     return figure
 

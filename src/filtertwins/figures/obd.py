@@ -34,8 +34,8 @@ _RANKINGS = {
 }
 """The same for what is measured, by which weights are deleted."""
 
-_DECADES = 6
-_MARGINS = 10
+_DECADES = 7
+_MARGINS = 12
 """A loss of accuracy of more than so many margins is below the axis, so that the margin can be seen."""
 
 _WIDTH = 1.1
@@ -66,7 +66,7 @@ def draw(obd_means: pd.DataFrame, *, look: Look) -> Figure:
 
 
 def _draw_increases(axes: Axes, means: pd.DataFrame) -> None:
-    """Increases of at most six powers of ten; what is smaller, or no increase, is below the axis.
+    """Increases of at most seven powers of ten; what is smaller, or no increase, is below the axis.
 
     Only what was measured is drawn where the smallest weights are deleted.
     """

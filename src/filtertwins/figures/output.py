@@ -30,6 +30,8 @@ def save(figure: Figure, output: Path) -> list[Path]:
     """
     paths = []
     with style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # One layout serves all formats; to find it takes longer than to draw.
         for suffix, metadata in _METADATA.items():
             paths.append(output.with_name(f"{output.name}.{suffix}"))
             with atomic_write(paths[-1], "wb") as file:

@@ -29,10 +29,11 @@ from filtertwins.names import COSINE_MERGE, RANDOM, SELECTED, UNPRUNED
 
 _OTHER = "0.85"
 _MOST_PANELS = 4
+_THIN = 1.1
 _SERIES = {  # of each method that is drawn its words, colour, marker and width; the claims are about the first one
     SELECTED: ("criterion chosen on other seeds", COLORS[6], "P", 2.4),
-    COSINE_MERGE: (method_name(COSINE_MERGE), COLORS[5], "D", 1.1),
-    RANDOM: (method_name(RANDOM), "0.35", "X", 1.1),
+    COSINE_MERGE: (method_name(COSINE_MERGE), COLORS[5], "D", _THIN),
+    RANDOM: (method_name(RANDOM), "0.35", "X", _THIN),
 }
 
 
@@ -77,11 +78,11 @@ def _draw_panel(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def _draw_series(axes: Axes, rows: pd.DataFrame, line: Any) -> None:
-    looks = zip(("palette", "markers", "sizes"), zip(*(own[1:] for own in _SERIES.values()), strict=True), strict=True)
-    settings = {name: dict(zip(_SERIES, values, strict=True)) for name, values in looks}
-    draw_lines(
-        axes, with_ends(rows), x="kept", hue="method", size="method", order=list(_SERIES), linestyle=line, **settings
-    )
+    names = list(_SERIES)
+    _, colors, markers, widths = (dict(zip(names, looks, strict=True)) for looks in zip(*_SERIES.values(), strict=True))
+    sizes = widths if line == "-" else dict.fromkeys(names, _THIN)
+    looks = {"palette": colors, "markers": markers, "sizes": sizes}
+    draw_lines(axes, with_ends(rows), x="kept", hue="method", size="method", order=names, linestyle=line, **looks)
 
 
 def _legend() -> dict[str, Line2D | Patch]:
