@@ -13,7 +13,7 @@ from filtertwins.errors import StudyError
 
 BEGIN, END = "<!-- answer: begin (generated) -->", "<!-- answer: end -->"
 
-_DATASETS = {"mnist": "MNIST"}
+DATASETS = {"mnist": "MNIST"}
 _WIDTH = 112  # The longest line on the terminal.
 
 
@@ -87,7 +87,7 @@ def typeset(text: str) -> str:
 
 def _dataset(claims: pd.DataFrame) -> str:
     name = str(claims["dataset"].iloc[0])
-    return _DATASETS.get(name, name)
+    return DATASETS.get(name, name)
 
 
 def replace_section(readme: str, section: str) -> str:
