@@ -421,6 +421,9 @@ def test_what_cannot_be_divided_by_or_told_makes_a_claim_inconclusive():
     rows = evidence_for(name)["obd"]
     rows.loc[rows["seed"] == rows["seed"].min(), "predicted_increase"] = 0.0
     assert "no increase is predicted" in verdict_of(name, {"obd": rows})["finding"]
+    name = "penalty_makes_filters_redundant"
+    claim = with_parameters(name, without=["nothing_5x5"])
+    assert "as many networks without" in verdict_of(claim, evidence_for(name))["finding"]
     name = "near_duplicates_with_relu"
     rows = evidence_for(name)["near_duplicates"]
     rows.loc[rows["seed"] == rows["seed"].min(), "p_value"] = np.nan  # a network with a single live filter

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 from plain_keras import pixels
+from pydantic import ValidationError
 
-from filtertwins.architectures import LayeredArchitecture
+from filtertwins.architectures import Architecture, LayeredArchitecture
 from filtertwins.errors import StudyError
 from filtertwins.keras_names import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, REGULARIZERS, canonical
 from filtertwins.layers import last_shape, totals
@@ -242,6 +243,17 @@ def test_what_is_no_name_of_keras_is_refused_with_the_nearest(given, words):
 def test_words_among_the_options_are_those_that_keras_knows(given):
     with pytest.raises(ValueError, match="allowed: "):
         canonical(given, INITIALIZERS)
+
+
+@pytest.mark.parametrize("size", [[3, None], [[3], [1]], float("inf"), [3, "a"], [3, 0], [3, 1.5], [3], True, "3"])
+def test_a_size_that_is_no_number_or_pair_is_refused_in_words(size):
+    with pytest.raises(ValidationError, match=r"must be a whole number of at least 1|truth values"):
+        architecture([{"Conv2D": {"filters": 1, "kernel_size": size}}])
+
+
+def test_several_activations_are_refused_in_words():
+    with pytest.raises(ValidationError, match="activation\n"):
+        Architecture.model_validate(COMMON | {"kernel": [3, 1], "activation": ["relu"]})
 
 
 def test_an_initialiser_that_prefers_a_sign_is_refused():
