@@ -87,7 +87,6 @@ def test_comments_and_code_whose_effect_reaches_jobs_otherwise_make_nothing_stal
     ],
 )
 def test_a_changed_study_makes_again_what_the_change_reaches_and_nothing_else(study, changes, stale, fresh):
-    """The fixture `study` is a copy in another place, moved with Snakemake's notes, which are what tells that."""
     study.configure("changes.yaml", changes)
     found = kinds(study.stale())
     assert stale <= found
@@ -130,9 +129,18 @@ def test_times_of_files_make_nothing_stale_whatever_a_users_own_profile_says(stu
         for path in [study.folder / name, *(study.folder / name).rglob("*")]:
             time_s = rng.uniform(0, 1_700_000_000)
             os.utime(path, (time_s, time_s))
-    assert study.stale("--profile", str(tmp_path)) == NOTHING  # profiles/default is found by itself.
-    assert study.stale("--profile", str(tmp_path), "--workflow-profile", "profiles/slurm") == NOTHING
+    assert study.stale() == NOTHING
+    for profile in ("default", "slurm"):
+        options = ("--profile", str(tmp_path), "--workflow-profile", f"profiles/{profile}")
+        assert study.stale(*options) == NOTHING
     study.append("results/digits/runs_means.csv", "\n")
     study.append("src/filtertwins/figures/removal.py", "\nCHANGED = True\n")
     redrawn = {"plot_figures_1", "plot_figures_2", "check_claims", "write_page"}
     assert redrawn <= set(study.stale("--profile", str(tmp_path)))
+
+
+def test_a_study_that_was_moved_with_snakemakes_notes_has_nothing_to_do_elsewhere(study, tmp_path):
+    """The fixture `study` is a copy in another place. Its notes are what tells that."""
+    assert study.stale() == NOTHING
+    study.configure("changes.yaml", {"architectures": {"relu_5x5": {"steps": 7}}})
+    assert "train" in kinds(study.stale())
