@@ -116,6 +116,29 @@ def test_folders_tell_files_of_the_same_name_apart(tmp_path, capsys):
     assert "there are images to test on already" in told
 
 
+def test_files_that_neither_name_nor_folder_tells_apart_are_all_named(tmp_path, capsys):
+    files = []
+    for part in ("a", "b"):
+        (tmp_path / part / "train").mkdir(parents=True)
+        for name, array in (("images", IMAGES), ("labels", LABELS)):
+            files.append(tmp_path / part / "train" / f"{name}.npy")
+            np.save(files[-1], array)
+    told = run(capsys, *files, "--convert", tmp_path / "made.npz", code=FAILED)
+    assert "not clear what each array is for" in told
+    assert all(str(path) in told for path in files)
+
+
+def test_idx_files_of_two_folders_are_no_mirror_and_can_be_converted(tmp_path, capsys):
+    files = []
+    for split, count in (("train", 40), ("test", 8)):
+        (tmp_path / split).mkdir()
+        for name, array, element in (("images.gz", IMAGES, 8), ("labels.gz", LABELS, 12)):
+            files.append(write_idx(tmp_path / split / name, array[:count], element))
+    assert "add --convert OUT.npz" in run(capsys, *files, code=FAILED)
+    dataset = dataset_of(run(capsys, *files, "--convert", tmp_path / "made.npz"), tmp_path)
+    assert len(dataset.test_images) == 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -12,12 +12,20 @@ LOOK = {
 ARGUMENT = {
     "2 More filters": ["accuracy_vs_filters", "redundancy_vs_accuracy"],
     "3 More than chance?": [
-        *("similarity_vs_chance", "excess_over_chance", "kernel_gallery", "controls"),
+        "similarity_vs_chance",
+        "excess_over_chance",
+        "kernel_gallery",
+        "controls",
         "depth",
     ],
     "4 What keeps filters apart": [
-        *("strangers", "functional", "twins", "twins_bound", "condensation"),
-        *("one_fewer", "preventers"),
+        "strangers",
+        "functional",
+        "twins",
+        "twins_bound",
+        "condensation",
+        "one_fewer",
+        "preventers",
     ],
     "5 What redundant filters are worth": ["lossless_merge", "removal"],
     "6 Pruning": ["pruning", "criteria", "cost", "small_or_pruned", "obd"],

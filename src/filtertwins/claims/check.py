@@ -105,8 +105,9 @@ def _outcome(claim: Claim, tables: Mapping[str, pd.DataFrame], dataset: str | No
         raise NotMeasured(f"it is about {claim.dataset}, and this study is on {dataset}")
     parameters = dict(test.parameters.model_validate(claim.parameters)) | ({"margins": margins} if test.margins else {})
     try:
-        whole = {"layer", "layers"} & set(test.parameters.model_fields)
-        own = {name: table if whole else _first_layers(table) for name, table in tables.items()}
-        return test.function(*map(own.get, test.tables), **parameters)
+        own = [tables.get(name) for name in test.tables]
+        if not {"layer", "layers"} & set(test.parameters.model_fields):
+            own = [table if table is None else _first_layers(table) for table in own]
+        return test.function(*own, **parameters)
     except NotMeasured as reason:
         raise NotMeasured(f"{reason} in {', '.join(f'{name}.csv' for name in test.tables if name in tables)}") from None

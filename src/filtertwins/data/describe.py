@@ -123,16 +123,15 @@ def _find(paths: Sequence[Path], test_images: int = 0) -> Found:
                 raise DatasetError(f"{path}: an npz file holds a whole dataset; name it alone")
             return _of_npz(path, test_images)
     short = len({path.name for path in paths}) == len(paths)  # Otherwise folders tell files apart: train/images.npy.
-    read = {
-        path.name if short else f"{path.parent.name}/{path.name}": (read_npy(path), {})
-        if head.startswith(b"\x93NUMPY")
-        else _idx(path)
-        for path, head in heads.items()
-    }
+    read: dict[str, tuple[np.ndarray, Section]] = {}
+    for path, head in heads.items():
+        own = (read_npy(path), {}) if head.startswith(b"\x93NUMPY") else _idx(path)
+        read[path.name if short else str(path)] = own
     arrays = {name: array for name, (array, _) in read.items()}
     roles = _roles_of(arrays, test_images)
     section: Section = {}
-    if all(entry for _, entry in read.values()) and len(roles) == len(ROLES):
+    together = len({path.absolute().parent for path in paths}) == 1  # A mirror is one folder.
+    if together and all(entry for _, entry in read.values()) and len(roles) == len(ROLES):
         size = max(arrays[roles[role]].dtype.itemsize for role in ("y_train", "y_test"))
         section = {"kind": "idx", "mirrors": [str(paths[0].absolute().parent)]}
         section |= {"label_bytes": size} if size > 1 else {}
@@ -207,7 +206,7 @@ def _roles_of(arrays: Mapping[str, np.ndarray | tuple[int, ...]], test_images: i
     shapes = {name: tuple(getattr(array, "shape", array)) for name, array in arrays.items()}
     found: dict[str, list[str]] = {role: [] for role in ROLES}
     for name, shape in shapes.items():
-        words = re.split(r"[^a-z0-9]+", str(Path(name).with_suffix("")).lower())
+        words = re.split(r"[^a-z0-9]+", "/".join(Path(name).with_suffix("").parts[-2:]).lower())
         kind = "x" if len(shape) in (3, 4) else "y"
         split = "test" if any(re.fullmatch(TEST, word) for word in words) else "train"
         found[f"{kind}_{split}"].append(name)

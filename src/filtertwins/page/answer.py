@@ -13,7 +13,7 @@ from filtertwins.errors import StudyError
 
 BEGIN, END = "<!-- answer: begin (generated) -->", "<!-- answer: end -->"
 
-DATASETS = {"mnist": "MNIST"}
+_DATASETS = {"mnist": "MNIST"}
 _WIDTH = 112  # The longest line on the terminal.
 
 
@@ -25,7 +25,10 @@ def answer_section(claims: pd.DataFrame) -> str:
             are listed, with the first sentence of what was found.
     """
     headlines = judged(claims[claims["headline"].notna() & claims["said_by"].isin(("question", "answer", "followup"))])
-    lines = [f"This is the answer on {_dataset(claims)}, with the verdict on each claim. {status_in_words(claims)}", ""]
+    lines = [
+        f"This is the answer on {dataset_in_words(claims)}, with the verdict on each claim. {status_in_words(claims)}",
+        "",
+    ]
     lines += [
         f"- **{typeset(row['headline'])}** {typeset(_first_sentence(row['finding']))} *{_verdict(row)}*"
         for _, row in headlines.iterrows()
@@ -43,7 +46,7 @@ def claims_page(claims: pd.DataFrame) -> str:
         "# The claims",
         "",
         "Claims of the question, of its accepted answer, of the follow-up question, of others, and of this study,"
-        f" judged on {_dataset(claims)}: {_counts(claims)}. `make answer` writes this page from"
+        f" judged on {dataset_in_words(claims)}: {_counts(claims)}. `make answer` writes this page from"
         " `results/mnist/claims.csv`.",
         "",
         f"{status_in_words(claims)} What decides stands in [config/claims.yaml](../config/claims.yaml), which also says"
@@ -85,9 +88,10 @@ def typeset(text: str) -> str:
     return re.sub(r"(\d)x(\d)", "\\1\N{MULTIPLICATION SIGN}\\2", text)
 
 
-def _dataset(claims: pd.DataFrame) -> str:
-    name = str(claims["dataset"].iloc[0])
-    return DATASETS.get(name, name)
+def dataset_in_words(table: pd.DataFrame) -> str:
+    """The dataset that a table is about, as people write its name."""
+    name = str(table["dataset"].iloc[0])
+    return _DATASETS.get(name, name)
 
 
 def replace_section(readme: str, section: str) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from filtertwins.claims.words import VERDICTS, judged
 from filtertwins.figures.style import REPORTED, Look
-from filtertwins.page.answer import DATASETS, SPEAKERS, status_in_words, typeset
+from filtertwins.page.answer import SPEAKERS, dataset_in_words, status_in_words, typeset
 from filtertwins.page.colours import WORDS, colours_view
 from filtertwins.page.summary import in_sentences
 from filtertwins.page.views import (
@@ -87,10 +87,10 @@ def answer_page(
         loader=PackageLoader("filtertwins.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["typeset"] = typeset
-    known, dataset = judged(claims), str(tables["runs"]["dataset"].iloc[0])
+    known = judged(claims)
     sections = [section for section in _sections(tables, known, look) if section.view]
     return environment.get_template("answer.html.j2").render(
-        dataset=DATASETS.get(dataset, dataset),
+        dataset=dataset_in_words(tables["runs"]),
         answer=in_sentences(tables["runs"], tables["redundancy"], look.labels),
         sections=sections,
         claims=[row.to_dict() for _, row in known.iterrows()],

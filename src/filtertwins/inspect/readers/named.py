@@ -196,12 +196,17 @@ def _kind(kernel: _Kernel, axes: Axes, widths: Sequence[int]) -> tuple[str, list
         told = "depthwise" if bias.shape[0] == by_channel else "transposed"
         return told, [f"It is taken for a {told} convolution, since its biases fit no other kind."]
     if axes == "first" and shape[1] == 1 < shape[0]:
-        if widths and shape[0] % widths[-1] == 0 and widths[-1] > 1:
+        if _reads_the_one_before(shape[0], widths) and widths[-1] > 1:
             return "depthwise", []
         return KINDS[len(shape)], ["It reads one channel; the file does not say whether it is a depthwise convolution."]
     if len(shape) == 3 and kernel.leaf == "kernel" and "conv" not in words:
         return KINDS[3], ["It has 3 axes, as kernels of attention have, too; the file does not say what it is."]
     return KINDS[len(shape)], []
+
+
+def _reads_the_one_before(filters: int, widths: Sequence[int]) -> bool:
+    """Whether a depthwise convolution has as many filters for each channel that the convolution listed before gives."""
+    return bool(widths) and filters % widths[-1] == 0
 
 
 def _list(
@@ -226,8 +231,8 @@ def _list(
     if biases is not None and kernel.bias:
         used.add(kernel.bias.name)
     groups = array.shape[-2] if axes == "last" else len(rows)
-    if axes == "first" and widths and len(rows) % widths[-1] == 0 and "depthwise" not in kernel.tensor.name.lower():
-        groups = widths[-1]  # What the layer before has as filters is what this one reads, a filter or more for each.
+    if axes == "first" and _reads_the_one_before(len(rows), widths) and "depthwise" not in kernel.tensor.name.lower():
+        groups = widths[-1]
     widths.append(len(rows))
     name_of_norm = None
     if follower and len(follower.scale) == len(rows):
